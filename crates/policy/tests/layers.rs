@@ -1,0 +1,388 @@
+//! What each layer may say, key by key.
+#![cfg(unix)] // the paths are
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod support;
+
+use std::path::Path;
+
+use ringfence_policy::{
+    CacheMode, Effective, Flags, Layer, LinuxMode, Mode, NetworkMode, PolicyError, Protect, Read,
+    Sources, Trust, not_yet,
+};
+use support::{layers, load_from};
+
+fn ok(sources: &Sources) -> Effective {
+    load_from(sources).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn with_project(user: &str, project: &str, trust: Trust) -> Result<Effective, PolicyError> {
+    load_from(&layers("", user, project, trust, Flags::default()))
+}
+
+fn with_managed(managed: &str, user: &str) -> Result<Effective, PolicyError> {
+    load_from(&layers(
+        managed,
+        user,
+        "",
+        Trust::Untrusted,
+        Flags::default(),
+    ))
+}
+
+#[test]
+fn layers_have_their_order() {
+    assert!(Layer::Builtin < Layer::User && Layer::User < Layer::Project);
+    assert!(Layer::Project < Layer::Flags && Layer::Flags < Layer::Managed);
+}
+
+#[test]
+fn nothing_said_is_the_safe_default() {
+    let policy = ok(&Sources::default());
+    assert_eq!(policy.mode.value, Mode::WorkspaceWrite);
+    assert_eq!(policy.network.mode.value, NetworkMode::Off);
+    assert_eq!(policy.caches.mode.value, CacheMode::Private);
+    assert_eq!(policy.read.value, Read::All);
+    assert_eq!(policy.linux.mode.value, LinuxMode::Auto);
+    assert!(!policy.linux.nested.value);
+    assert!(policy.write.is_empty() && policy.accept.is_empty() && policy.rules.is_empty());
+    assert!(not_yet(&policy).is_empty());
+    let hides = |path: &str| {
+        policy
+            .hide
+            .iter()
+            .any(|hide| hide.value.path == Path::new(path))
+    };
+    assert!(hides("/home/a/.ssh") && hides("/home/a/.local/state/ringfence"));
+    let own = Protect::Absolute("/home/a/.config/ringfence".into());
+    assert!(policy.protect.iter().any(|protect| protect.value == own));
+    assert!(
+        policy
+            .protect
+            .iter()
+            .any(|p| p.value == Protect::Relative(".ringfence.toml".into()))
+    );
+}
+
+#[test]
+fn flags_stand_over_user_and_user_over_built_in() {
+    let user = "mode = \"read-only\"\n[network]\nmode = \"on\"\n[limits]\ntime = \"1m\"\n";
+    let policy = ok(&layers("", user, "", Trust::Untrusted, Flags::default()));
+    assert_eq!(policy.mode.value, Mode::ReadOnly);
+    assert_eq!(
+        (policy.mode.origin.layer, policy.mode.origin.line),
+        (Layer::User, Some(1))
+    );
+    assert_eq!(policy.network.mode.origin.line, Some(3));
+    let flags = Flags {
+        mode: Some(Mode::FullAccess),
+        network: Some(NetworkMode::Off),
+        write: vec!["x".into()],
+        ..Flags::default()
+    };
+    let policy = ok(&layers("", user, "", Trust::Untrusted, flags));
+    assert_eq!(policy.mode.value, Mode::FullAccess);
+    assert_eq!(policy.mode.origin.to_string(), "flag --mode");
+    assert_eq!(policy.network.mode.value, NetworkMode::Off);
+    assert_eq!(policy.write[0].value, Path::new("/work/x"));
+    assert_eq!(policy.limits.time.unwrap().origin.line, Some(5));
+}
+
+#[test]
+fn paths_are_relative_to_their_file() {
+    let user =
+        "[filesystem]\nwrite = [\n  \"../x\",\n  '~/y',\n]\nhide = [\"h\"]\nprotect = [\"p\"]\n";
+    let policy = ok(&layers("", user, "", Trust::Untrusted, Flags::default()));
+    assert_eq!(policy.write[0].value, Path::new("/home/a/.config/x"));
+    assert_eq!(policy.write[0].origin.line, Some(3));
+    assert_eq!(policy.write[1].value, Path::new("/home/a/y"));
+    assert_eq!(policy.write[1].origin.line, Some(4));
+    let hide = policy.hide.last().unwrap();
+    assert_eq!(hide.value.path, Path::new("/home/a/.config/ringfence/h"));
+    assert_eq!(
+        policy.protect.last().unwrap().value,
+        Protect::Relative("p".into())
+    );
+}
+
+#[test]
+fn an_untrusted_project_tightens() {
+    let user =
+        "[network]\nmode = \"on\"\n[limits]\nprocesses = 100\n[filesystem]\nwrite = [\"/srv\"]\n";
+    let project = "mode = \"read-only\"\n[filesystem]\nread = \"minimal\"\nprotect = [\"p\"]\nhide = [\"h\"]\n\
+                   write = [\"/srv/inner\"]\n[network]\nmode = \"off\"\n[caches]\nmode = \"none\"\ntools = [\"npm\"]\n\
+                   [environment]\ndrop = [\"X\"]\n[limits]\nprocesses = 50\ntime = \"1m\"\n[linux]\nmode = \"namespaces\"\n\
+                   nested = false\n[[rule]]\nprefix = [\"rm\"]\ndecision = \"forbid\"\n";
+    let policy = with_project(user, project, Trust::Untrusted).unwrap();
+    assert_eq!(policy.mode.value, Mode::ReadOnly);
+    assert_eq!(policy.mode.origin.layer, Layer::Project);
+    assert_eq!(policy.read.value, Read::Minimal);
+    assert_eq!(policy.network.mode.value, NetworkMode::Off);
+    assert_eq!(policy.caches.mode.value, CacheMode::None);
+    assert_eq!(policy.caches.tools.unwrap().value, ["npm"]);
+    assert_eq!(policy.limits.processes.unwrap().value, 50);
+    assert_eq!(policy.linux.mode.value, LinuxMode::Namespaces);
+    assert_eq!(
+        policy.linux.nested.origin.layer,
+        Layer::Builtin,
+        "saying the same changes nothing"
+    );
+    assert_eq!(
+        policy.write.len(),
+        1,
+        "what is covered already adds nothing"
+    );
+    assert_eq!(policy.hide.last().unwrap().value.path, Path::new("/work/h"));
+    assert_eq!(policy.rules.len(), 1);
+}
+
+#[test]
+fn an_untrusted_project_that_widens_is_an_error_for_each_key() {
+    let widening = [
+        ("[filesystem]\nwrite = [\"../x\"]", "filesystem.write"),
+        ("[filesystem]\nread = \"all\"", "filesystem.read"),
+        ("[filesystem]\nread = [\"/opt\"]", "filesystem.read"),
+        ("[network]\nmode = \"on\"", "network.mode"),
+        ("[network]\nmode = \"allow\"", "network.mode"),
+        ("[network]\nallow = [\"example.com\"]", "network.allow"),
+        ("[caches]\nmode = \"shared\"", "caches.mode"),
+        ("[caches]\ntools = [\"npm\", \"go\"]", "caches.tools"),
+        ("[environment]\npass = [\"X\"]", "environment.pass"),
+        ("[limits]\ntime = \"2m\"", "limits.time"),
+        ("[limits]\nmemory = \"2GiB\"", "limits.memory"),
+        ("[limits]\nprocesses = 101", "limits.processes"),
+        ("[limits]\noutput = \"2GiB\"", "limits.output"),
+        (
+            "[enforcement]\naccept = [\"protect.git-hooks\"]",
+            "enforcement.accept",
+        ),
+        ("[linux]\nmode = \"landlock-only\"", "linux.mode"),
+        ("[linux]\nsockets = [\"/run/x\"]", "linux.sockets"),
+        ("[linux]\nnested = true", "linux.nested"),
+        (
+            "[[rule]]\nprefix = [\"x\"]\ndecision = \"allow\"",
+            "rule.decision",
+        ),
+        (
+            "[[rule]]\nprefix = [\"x\"]\ndecision = \"ask\"\nring = \"outside\"",
+            "rule.ring",
+        ),
+    ];
+    let user = "[filesystem]\nread = \"minimal\"\n[caches]\ntools = [\"npm\"]\n[limits]\ntime = \"1m\"\nmemory = \"1GiB\"\n\
+                processes = 100\noutput = \"1GiB\"\n";
+    for (project, expected) in widening {
+        let error = with_project(user, project, Trust::Untrusted).unwrap_err();
+        let PolicyError::Untrusted { key, at, .. } = &error else {
+            panic!("{project}: {error}");
+        };
+        assert_eq!(*key, expected);
+        assert!(at.line.is_some());
+        let text = error.to_string();
+        assert!(
+            text.contains("/work/.ringfence.toml:") && text.contains("`ringfence trust`"),
+            "{text}"
+        );
+        assert!(
+            with_project(user, project, Trust::Trusted).is_ok(),
+            "{project}"
+        );
+    }
+    let error = with_project(
+        "mode = \"read-only\"",
+        "mode = \"workspace-write\"",
+        Trust::Untrusted,
+    );
+    assert!(matches!(
+        error,
+        Err(PolicyError::Untrusted { key: "mode", .. })
+    ));
+}
+
+#[test]
+fn a_trusted_project_stands_between_user_and_flags() {
+    let user = "[network]\nmode = \"off\"\n[caches]\nmode = \"none\"\n";
+    let project = "[network]\nmode = \"on\"\n[caches]\nmode = \"shared\"\n";
+    let flags = Flags {
+        cache_mode: Some(CacheMode::Private),
+        ..Flags::default()
+    };
+    let policy = ok(&layers("", user, project, Trust::Trusted, flags));
+    assert_eq!(policy.network.mode.value, NetworkMode::On);
+    assert_eq!(policy.network.mode.origin.layer, Layer::Project);
+    assert_eq!(policy.caches.mode.value, CacheMode::Private);
+}
+
+#[test]
+fn some_things_no_project_says() {
+    for trust in [Trust::Untrusted, Trust::Trusted] {
+        for project in [
+            "mode = \"full-access\"",
+            "[filesystem]\nreveal = [\"hide.ssh\"]",
+        ] {
+            let error = with_project("mode = \"full-access\"", project, trust).unwrap_err();
+            assert!(
+                matches!(error, PolicyError::NeverFromProject { .. }),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn flags_are_a_person_s_word_over_an_untrusted_project() {
+    let flags = Flags {
+        network: Some(NetworkMode::On),
+        drop_env: vec!["A".into()],
+        ..Flags::default()
+    };
+    let project = "[network]\nmode = \"off\"\n[environment]\ndrop = [\"B\"]\n";
+    let policy = ok(&layers("", "", project, Trust::Untrusted, flags));
+    assert_eq!(policy.network.mode.value, NetworkMode::On);
+    assert_eq!(policy.environment.drop.len(), 2);
+}
+
+#[test]
+fn managed_lowers_what_is_ordered() {
+    let managed = "mode = \"read-only\"\n[filesystem]\nread = [\"/opt\", \"/srv/a\"]\n[network]\nmode = \"off\"\n[caches]\n\
+                   mode = \"none\"\n[limits]\ntime = \"1m\"\nprocesses = 9\n[linux]\nmode = \"namespaces\"\nnested = false\n";
+    let user = "mode = \"full-access\"\n[filesystem]\nread = [\"/opt/x\", \"/srv\"]\n[network]\nmode = \"on\"\n[caches]\n\
+                mode = \"shared\"\n[limits]\ntime = \"2m\"\nprocesses = 3\n[linux]\nmode = \"auto\"\nnested = true\n";
+    let policy = with_managed(managed, user).unwrap();
+    assert_eq!(policy.mode.value, Mode::ReadOnly);
+    assert_eq!(
+        policy.mode.origin.to_string(),
+        "managed /etc/ringfence/managed.toml:1"
+    );
+    assert_eq!(
+        policy.read.value,
+        Read::Paths(vec!["/srv/a".into(), "/opt/x".into()])
+    );
+    assert_eq!(policy.network.mode.value, NetworkMode::Off);
+    assert_eq!(policy.caches.mode.value, CacheMode::None);
+    assert_eq!(policy.limits.time.unwrap().value.as_secs(), 60);
+    assert_eq!(policy.limits.processes.unwrap().value, 3);
+    assert_eq!(policy.linux.mode.value, LinuxMode::Namespaces);
+    assert!(!policy.linux.nested.value);
+}
+
+#[test]
+fn managed_never_gives() {
+    let managed = "mode = \"full-access\"\n[filesystem]\nwrite = [\"/srv\"]\nreveal = [\"hide.ssh\"]\n[network]\nmode = \"on\"\n\
+                   allow = [\"example.com\"]\n[caches]\nmode = \"shared\"\n[environment]\npass = [\"*\"]\n[enforcement]\n\
+                   accept = [\"x\"]\n[linux]\nmode = \"landlock-only\"\nsockets = [\"/run\"]\nnested = true\n";
+    assert_eq!(
+        with_managed(managed, "").unwrap(),
+        with_managed("", "").unwrap()
+    );
+}
+
+#[test]
+fn a_managed_rule_cannot_grant() {
+    for rule in [
+        "decision = \"allow\"",
+        "decision = \"ask\"\nring = \"outside\"",
+    ] {
+        let error = with_managed(&format!("[[rule]]\nprefix = [\"x\"]\n{rule}\n"), "").unwrap_err();
+        assert!(
+            matches!(error, PolicyError::ManagedGrants { .. }),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn managed_lists_bound_the_others() {
+    let managed = "[filesystem]\nwrite = [\"/srv\"]\nreveal = [\"hide.ssh\"]\n[network]\nallow = [\"*.example.com:443\"]\n\
+                   [caches]\ntools = [\"npm\"]\n[environment]\npass = [\"CI\", \"RUST_*\"]\n[enforcement]\naccept = [\"a\"]\n\
+                   [linux]\nsockets = []\n";
+    let fine = "[filesystem]\nwrite = [\"/srv/x\"]\nreveal = [\"hide.ssh\"]\n[network]\nallow = [\"a.example.com:443\"]\n\
+                [caches]\ntools = [\"npm\"]\n[environment]\npass = [\"RUST_LOG\"]\n[enforcement]\naccept = [\"a\"]\n";
+    assert!(with_managed(managed, fine).is_ok());
+    for (user, expected) in [
+        ("[filesystem]\nwrite = [\"/srv2\"]", "filesystem.write"),
+        ("[filesystem]\nreveal = [\"hide.aws\"]", "filesystem.reveal"),
+        ("[network]\nallow = [\"example.com:443\"]", "network.allow"),
+        ("[caches]\ntools = [\"npm\", \"go\"]", "caches.tools"),
+        ("[environment]\npass = [\"RUST*\"]", "environment.pass"),
+        ("[enforcement]\naccept = [\"b\"]", "enforcement.accept"),
+        ("[linux]\nsockets = [\"/run/x\"]", "linux.sockets"),
+    ] {
+        let error = with_managed(managed, user).unwrap_err();
+        assert!(
+            matches!(error, PolicyError::BeyondManaged { key, .. } if key == expected),
+            "{error}"
+        );
+    }
+    let tools = with_managed(managed, "").unwrap().caches.tools.unwrap();
+    assert_eq!(
+        (tools.value, tools.origin.layer),
+        (vec!["npm".to_owned()], Layer::Managed)
+    );
+}
+
+#[test]
+fn a_managed_file_closes_the_ways_around_it() {
+    let policy = with_managed("[environment]\ndrop = [\"X\"]", "mode = \"full-access\"").unwrap();
+    assert_eq!(policy.mode.value, Mode::WorkspaceWrite);
+    assert_eq!(
+        policy.mode.origin.to_string(),
+        "managed /etc/ringfence/managed.toml"
+    );
+    let policy = with_managed("mode = \"full-access\"", "mode = \"full-access\"").unwrap();
+    assert_eq!(policy.mode.value, Mode::FullAccess);
+    let policy = with_managed("[network]\nallow = []", "[network]\nmode = \"on\"").unwrap();
+    assert_eq!(policy.network.mode.value, NetworkMode::Allow);
+}
+
+#[test]
+fn hidden_entries_are_switched_off_by_name() {
+    let hides =
+        |policy: &Effective, name: &str| policy.hide.iter().any(|hide| hide.value.name == name);
+    let flags = Flags {
+        reveal: vec!["hide.ssh".into()],
+        ..Flags::default()
+    };
+    let policy = ok(&layers(
+        "",
+        "[filesystem]\nhide = [\"~/.ssh\"]",
+        "",
+        Trust::Untrusted,
+        flags,
+    ));
+    assert!(!hides(&policy, "hide.ssh"));
+    assert!(hides(&policy, "hide.aws"));
+    assert!(hides(&policy, "hide"), "what a policy hides stays hidden");
+    assert_eq!(policy.reveal.len(), 1);
+}
+
+#[test]
+fn what_cannot_be_enforced_yet_is_named() {
+    let user = "[network]\nmode = \"allow\"\nallow = [\"example.com\"]\n[[rule]]\nprefix = [\"x\"]\ndecision = \"ask\"\n";
+    let policy = with_project(user, "", Trust::Untrusted).unwrap();
+    let lines: Vec<String> = not_yet(&policy).iter().map(ToString::to_string).collect();
+    assert_eq!(lines.len(), 3);
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.starts_with("/home/a/.config/ringfence/policy.toml:"))
+    );
+    assert!(lines[0].contains(":2: network.mode: `allow`"));
+}
+
+#[test]
+fn rules_of_stronger_layers_come_first() {
+    let rule = |name: &str| format!("[[rule]]\nprefix = [\"{name}\"]\ndecision = \"ask\"\n");
+    let sources = layers(
+        &rule("m"),
+        &rule("u"),
+        &rule("p"),
+        Trust::Untrusted,
+        Flags::default(),
+    );
+    let layers: Vec<Layer> = ok(&sources)
+        .rules
+        .iter()
+        .map(|rule| rule.origin.layer)
+        .collect();
+    assert_eq!(layers, [Layer::Managed, Layer::Project, Layer::User]);
+}
