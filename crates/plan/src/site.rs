@@ -1,0 +1,101 @@
+//! What the harness found on disk for one policy. Plain data: tests build pretend ones.
+
+use std::path::PathBuf;
+
+use ringfence_ops::linux::{Located, Mask};
+
+/// The objects one policy speaks of, each resolved once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Write roots, the workspace first; none of them inside another.
+    pub roots: Vec<Root>,
+    /// Where a command starts.
+    pub cwd: Located,
+    /// Hidden objects that exist.
+    pub hidden: Vec<Hidden>,
+    /// Temporary directories that become private, `/tmp` first.
+    pub temps: Vec<Located>,
+    /// A directory made for this ring alone, to be its `TMPDIR` where no private `/tmp`
+    /// can be had.
+    pub temp_own: Option<Located>,
+    /// Directories of sockets, with what stays visible in them.
+    pub socket_dirs: Vec<Mask>,
+    /// Listening sockets elsewhere.
+    pub sockets: Vec<Located>,
+    /// Sockets the policy lets through.
+    pub granted_sockets: Vec<Located>,
+    /// Caches to be layered.
+    pub caches: Vec<CacheSite>,
+    /// Caches whose directory does not exist, kept in one of ours.
+    pub kept: Vec<KeptDir>,
+    /// Caches the policy shares: written as they are.
+    pub shared: Vec<Located>,
+    /// What `read = "minimal"` or a list makes readable; `None` for all.
+    pub readable: Option<Vec<Located>>,
+    /// The caller's terminal.
+    pub console: Option<Located>,
+}
+
+/// A write root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Root {
+    /// Its directory (or file).
+    pub at: Located,
+    /// Protected objects in it that exist.
+    pub guarded: Vec<Guarded>,
+    /// Protected names in it that do not exist.
+    pub missing: Vec<Missing>,
+}
+
+/// A protected object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guarded {
+    /// Each component between the write root and the object, outermost first.
+    pub pins: Vec<Located>,
+    /// The object.
+    pub object: Located,
+    /// The promise it belongs to.
+    pub promise: &'static str,
+}
+
+/// A protected name that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// The deepest directory that exists.
+    pub dir: Located,
+    /// The rest.
+    pub name: PathBuf,
+}
+
+/// A hidden object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hidden {
+    /// What is hidden, and what of it stays visible.
+    pub mask: Mask,
+    /// The entry's name (`hide.ssh`).
+    pub name: String,
+}
+
+/// A cache directory and the layer for its writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheSite {
+    /// The tool.
+    pub tool: String,
+    /// The user's directory.
+    pub at: Located,
+    /// overlayfs' `upperdir` and `workdir`.
+    pub upper: Located,
+    /// overlayfs' `workdir`.
+    pub work: Located,
+}
+
+/// A private directory that stands in for a cache the user does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptDir {
+    /// The tool.
+    pub tool: String,
+    /// The directory on disk.
+    pub from: Located,
+    /// Where the ring sees it.
+    pub at: PathBuf,
+}
