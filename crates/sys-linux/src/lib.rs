@@ -1,0 +1,25 @@
+//! Linux kernel objects behind a safe front: the only unsafe code of Ringfence.
+//!
+//! One module per kernel object. What `rustix` already wraps soundly is used from
+//! there; here stands what it lacks (starting a process in new namespaces, Landlock,
+//! capability sets, recursive mount attributes) and what a ring needs of it. Nothing
+//! here knows of rings or policies.
+#![allow(unsafe_code)]
+
+#[cfg(feature = "attempt")]
+pub mod attempt;
+pub mod capability;
+pub mod error;
+pub mod landlock;
+pub mod link;
+pub mod mount;
+pub mod object;
+pub mod packet;
+pub mod probe;
+pub mod process;
+pub mod signal;
+pub mod spawn;
+pub mod terminal;
+pub mod watch;
+
+pub use error::SysError;

@@ -1,0 +1,614 @@
+//! Starting processes: the runner in new namespaces, and a command with every
+//! restriction on.
+//!
+//! A command goes the way of `posix_spawn(3)`: `clone(2)` with `CLONE_VM | CLONE_VFORK`
+//! on a stack of its own, so that nothing is copied and the parent waits until the
+//! program is executed or the child gave up; it tells where it failed in memory it shares
+//! with the waiting parent. A runner is forked with memory of its own, so that the
+//! harness can go on planning while it starts; it tells where it failed on its socket.
+//! What either does before exec calls the kernel only: it allocates nothing, locks
+//! nothing and unwinds nowhere.
+
+use std::cell::Cell;
+use std::ffi::{CStr, CString, OsString};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::capability;
+use crate::error::SysError;
+use crate::signal;
+
+const STACK: usize = 64 * 1024;
+
+/// A child's stack: mapped, with a page below it that faults.
+struct Stack {
+    base: *mut libc::c_void,
+    len: usize,
+}
+
+impl Stack {
+    fn new() -> Result<Stack, SysError> {
+        let len = STACK + 4096;
+        // SAFETY: an anonymous private mapping at an address of the kernel's choice
+        // touches no memory of ours.
+        let base = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                len,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK,
+                -1,
+                0,
+            )
+        };
+        if base == libc::MAP_FAILED {
+            return Err(SysError::last("mmap"));
+        }
+        let stack = Stack { base, len };
+        // SAFETY: the first page of the mapping just made; nothing uses it.
+        if unsafe { libc::mprotect(stack.base, 4096, libc::PROT_NONE) } != 0 {
+            return Err(SysError::last("mprotect"));
+        }
+        Ok(stack)
+    }
+
+    fn top(&self) -> *mut libc::c_void {
+        self.base.wrapping_byte_add(self.len)
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, and the child that ran on it has left it: with
+        // CLONE_VFORK the parent goes on only after exec or exit.
+        unsafe { libc::munmap(self.base, self.len) };
+    }
+}
+
+/// Strings as `execve(2)` takes them.
+struct Strings {
+    _owned: Vec<CString>,
+    pointers: Vec<*const libc::c_char>,
+}
+
+impl Strings {
+    fn new(strings: &[OsString]) -> Result<Strings, SysError> {
+        let owned = strings
+            .iter()
+            .map(|s| CString::new(s.as_bytes()))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| SysError::new("execve", libc::EINVAL))?;
+        let mut pointers: Vec<_> = owned.iter().map(|s| s.as_ptr()).collect();
+        pointers.push(std::ptr::null());
+        Ok(Strings {
+            _owned: owned,
+            pointers,
+        })
+    }
+}
+
+/// A failure's place in the child, before anyone translates it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The clone itself.
+    Clone,
+    /// Writing the id maps.
+    MapIds,
+    /// Descriptors, signals, session.
+    Prepare,
+    /// The working directory.
+    Cwd,
+    /// Starting the session or taking its terminal.
+    Session,
+    /// A resource limit.
+    Limit,
+    /// Capabilities.
+    Capabilities,
+    /// `PR_SET_NO_NEW_PRIVS`.
+    NoNewPrivs,
+    /// Landlock.
+    Landlock,
+    /// seccomp.
+    Seccomp,
+    /// `execve`.
+    Exec,
+}
+
+/// A process that could not be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpawnError {
+    /// Where it failed.
+    pub step: Step,
+    /// The call and the kernel's word.
+    pub error: SysError,
+}
+
+impl SpawnError {
+    fn at(step: Step) -> impl Fn(SysError) -> SpawnError {
+        move |error| SpawnError { step, error }
+    }
+}
+
+type Failure = Cell<Option<SpawnError>>;
+
+/// Clones and waits until the child has executed or failed.
+fn start(
+    entry: extern "C" fn(*mut libc::c_void) -> libc::c_int,
+    arg: *mut libc::c_void,
+    failure: &Failure,
+) -> Result<libc::pid_t, SpawnError> {
+    let pid = clone(libc::CLONE_VM | libc::CLONE_VFORK, entry, arg, None)
+        .map_err(SpawnError::at(Step::Clone))?;
+    match failure.get() {
+        None => Ok(pid),
+        Some(error) => {
+            signal::reap(pid);
+            Err(error)
+        }
+    }
+}
+
+/// Clones with `flags` on a new stack. The child has all signals blocked.
+fn clone(
+    flags: libc::c_int,
+    entry: extern "C" fn(*mut libc::c_void) -> libc::c_int,
+    arg: *mut libc::c_void,
+    pidfd: Option<&mut RawFd>,
+) -> Result<libc::pid_t, SysError> {
+    let stack = Stack::new()?;
+    let mut flags = flags | libc::SIGCHLD;
+    let ptid: *mut RawFd = match pidfd {
+        Some(fd) => {
+            flags |= libc::CLONE_PIDFD;
+            fd
+        }
+        None => std::ptr::null_mut(),
+    };
+    // A handler run in a child that shares memory would act on the parent's.
+    let old = signal::block_all()?;
+    // SAFETY: `entry` gets `arg`, which the callers point at a live value of the type the
+    // entry casts it to. The stack is mapped and ours for as long as the child is on it:
+    // it shares memory only with CLONE_VFORK, which holds the parent here until it has
+    // left, and otherwise is on its own copy. `ptid` is null or a live place for a
+    // descriptor.
+    let pid = unsafe { libc::clone(entry, stack.top(), flags, arg, ptid) };
+    let cloned = if pid < 0 {
+        Err(SysError::last("clone"))
+    } else {
+        Ok(pid)
+    };
+    signal::restore(&old);
+    cloned
+}
+
+/// Opens, writes and closes a file of /proc without allocating.
+fn write_file(path: &CStr, bytes: &[u8]) -> Result<(), SysError> {
+    // SAFETY: `path` is a C string.
+    let fd = unsafe { libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
+    if fd < 0 {
+        return Err(SysError::last("open id map"));
+    }
+    // SAFETY: the buffer is live and of the length given.
+    let n = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
+    let result = if n == bytes.len() as isize {
+        Ok(())
+    } else {
+        Err(SysError::last("write id map"))
+    };
+    // SAFETY: closes the descriptor opened above, which nobody else has.
+    unsafe { libc::close(fd) };
+    result
+}
+
+/// Ends the child without running anything of the parent's.
+fn leave() -> ! {
+    // SAFETY: `_exit` runs no handlers and touches no memory.
+    unsafe { libc::_exit(127) }
+}
+
+/// How to start a runner.
+#[derive(Debug)]
+pub struct RunnerStart<'a> {
+    /// The runner's binary.
+    pub program: &'a Path,
+    /// Its socket; it finds it as descriptor 3, the only one it gets.
+    pub socket: BorrowedFd<'a>,
+    /// New namespaces; `None` for the landlock-only ring.
+    pub namespaces: Option<RunnerNamespaces>,
+}
+
+/// The namespaces a runner starts in.
+#[derive(Debug, Clone, Copy)]
+pub struct RunnerNamespaces {
+    /// A network namespace too.
+    pub net: bool,
+    /// The one user id mapped, to itself.
+    pub uid: u32,
+    /// The one group id mapped, to itself.
+    pub gid: u32,
+}
+
+struct RunnerArgs<'a> {
+    program: &'a CStr,
+    argv: *const *const libc::c_char,
+    envp: *const *const libc::c_char,
+    socket: RawFd,
+    maps: Option<(&'a [u8], &'a [u8])>,
+}
+
+/// A runner that was started.
+#[derive(Debug)]
+pub struct Runner {
+    /// Its process id.
+    pub pid: i32,
+    /// Its handle.
+    pub pidfd: OwnedFd,
+}
+
+/// Descriptor number of the runner's socket.
+pub const RUNNER_SOCKET: RawFd = 3;
+
+/// Starts the runner, and does not wait for it. A failure between clone and exec is told
+/// on the socket; see [`start_failure`]. There, [`Step::MapIds`] or
+/// [`Step::Capabilities`] with `EPERM` or `EACCES` means that user namespaces are made
+/// without their capabilities (AppArmor).
+///
+/// # Errors
+/// The clone itself; `EPERM`, `ENOSPC` or `EUSERS` means that user namespaces are
+/// refused.
+pub fn runner(start_with: &RunnerStart<'_>) -> Result<Runner, SpawnError> {
+    let invalid = |_| SpawnError {
+        step: Step::Exec,
+        error: SysError::new("execve", libc::EINVAL),
+    };
+    let program = CString::new(start_with.program.as_os_str().as_bytes()).map_err(invalid)?;
+    let argv =
+        Strings::new(&[OsString::from("ringfence: runner")]).map_err(SpawnError::at(Step::Exec))?;
+    let envp = Strings::new(&[]).map_err(SpawnError::at(Step::Exec))?;
+    let maps = start_with.namespaces.map(|n| {
+        (
+            format!("{0} {0} 1", n.uid).into_bytes(),
+            format!("{0} {0} 1", n.gid).into_bytes(),
+        )
+    });
+    let mut args = RunnerArgs {
+        program: &program,
+        argv: argv.pointers.as_ptr(),
+        envp: envp.pointers.as_ptr(),
+        socket: start_with.socket.as_raw_fd(),
+        maps: maps.as_ref().map(|(u, g)| (&u[..], &g[..])),
+    };
+    let mut flags = 0;
+    if let Some(n) = start_with.namespaces {
+        flags |= libc::CLONE_NEWUSER
+            | libc::CLONE_NEWNS
+            | libc::CLONE_NEWPID
+            | libc::CLONE_NEWIPC
+            | libc::CLONE_NEWUTS;
+        if n.net {
+            flags |= libc::CLONE_NEWNET;
+        }
+    }
+    let mut pidfd: RawFd = -1;
+    let pid = clone(
+        flags,
+        runner_entry,
+        (&raw mut args).cast(),
+        Some(&mut pidfd),
+    )
+    .map_err(SpawnError::at(Step::Clone))?;
+    // SAFETY: CLONE_PIDFD made this descriptor for us (close-on-exec), nobody else
+    // knows it.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Runner { pid, pidfd })
+}
+
+extern "C" fn runner_entry(arg: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: `runner` passes a pointer to a `RunnerArgs`, of which this process has its
+    // own copy.
+    let args = unsafe { &*arg.cast::<RunnerArgs<'_>>() };
+    let step = Cell::new(Step::MapIds);
+    let run = || -> Result<(), SysError> {
+        if let Some((uid_map, gid_map)) = args.maps {
+            // An ordinary user may map groups only after giving up setgroups(2).
+            write_file(c"/proc/self/setgroups", b"deny")?;
+            write_file(c"/proc/self/uid_map", uid_map)?;
+            write_file(c"/proc/self/gid_map", gid_map)?;
+            step.set(Step::Capabilities);
+            capability::keep_for_runner()?;
+        }
+        step.set(Step::Prepare);
+        take_descriptor(args.socket, RUNNER_SOCKET)?;
+        close_from(RUNNER_SOCKET + 1)?;
+        for fd in 0..RUNNER_SOCKET {
+            // SAFETY: closes inherited descriptors of this process only: the table is
+            // its own, CLONE_FILES is not among the flags.
+            unsafe { libc::close(fd) };
+        }
+        step.set(Step::Exec);
+        // All signals stay blocked until the runner unblocks them: the parent's handlers
+        // are not for this process.
+        //
+        // SAFETY: program, argv and envp are null-terminated and live in this process'
+        // copy of the parent's memory.
+        unsafe { libc::execve(args.program.as_ptr(), args.argv, args.envp) };
+        Err(SysError::last("execve"))
+    };
+    if let Err(error) = run() {
+        let [a, b, c, d] = error.errno.to_le_bytes();
+        let message = [START_FAILED, step.get() as u8, a, b, c, d];
+        // Its first number, unless that is closed already; then it has its second.
+        for socket in [args.socket, RUNNER_SOCKET] {
+            // SAFETY: the buffer is live and of the length given.
+            let sent = unsafe {
+                libc::send(
+                    socket,
+                    message.as_ptr().cast(),
+                    message.len(),
+                    libc::MSG_NOSIGNAL,
+                )
+            };
+            if sent > 0 {
+                break;
+            }
+        }
+    }
+    leave()
+}
+
+/// First byte of the packet a runner that could not be started sends instead of any.
+pub(crate) const START_FAILED: u8 = 2;
+
+/// What such a packet says after its first byte.
+#[must_use]
+pub fn start_failure(bytes: &[u8]) -> Option<SpawnError> {
+    let (step, errno) = bytes.split_first()?;
+    let errno = i32::from_le_bytes(errno.try_into().ok()?);
+    let (step, call) = [
+        (Step::MapIds, "writing the id map"),
+        (Step::Capabilities, "capset"),
+        (Step::Prepare, "close_range"),
+        (Step::Exec, "execve"),
+    ]
+    .into_iter()
+    .find(|(s, _)| *s as u8 == *step)?;
+    Some(SpawnError {
+        step,
+        error: SysError::new(call, errno),
+    })
+}
+
+/// Makes `fd` the descriptor `number`, not closed on exec.
+fn take_descriptor(fd: RawFd, number: RawFd) -> Result<(), SysError> {
+    if fd == number {
+        // SAFETY: integers only.
+        if unsafe { libc::fcntl(fd, libc::F_SETFD, 0) } != 0 {
+            return Err(SysError::last("fcntl"));
+        }
+        return Ok(());
+    }
+    // SAFETY: integers only; the table is this process' own.
+    if unsafe { libc::dup2(fd, number) } < 0 {
+        return Err(SysError::last("dup2"));
+    }
+    Ok(())
+}
+
+/// Closes every descriptor from `first` on.
+fn close_from(first: RawFd) -> Result<(), SysError> {
+    // SAFETY: integers only; the descriptor table is this process' own copy.
+    let r = unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) };
+    if r == 0 {
+        Ok(())
+    } else {
+        Err(SysError::last("close_range"))
+    }
+}
+
+/// How to start a command.
+#[derive(Debug)]
+pub struct CommandStart<'a> {
+    /// Path of the program, resolved in this mount namespace.
+    pub program: &'a Path,
+    /// Arguments, the program's name first.
+    pub argv: &'a [OsString],
+    /// Environment as `NAME=value`.
+    pub env: &'a [OsString],
+    /// Working directory.
+    pub cwd: BorrowedFd<'a>,
+    /// stdin, stdout, stderr; each above 2.
+    pub stdio: [BorrowedFd<'a>; 3],
+    /// Start a new session.
+    pub new_session: bool,
+    /// Make stdin its controlling terminal.
+    pub terminal: bool,
+    /// Die with the parent thread.
+    pub die_with_parent: bool,
+    /// Resource limits, soft and hard alike.
+    pub limits: &'a [(Resource, u64)],
+    /// Restrict by this Landlock ruleset.
+    pub landlock: Option<BorrowedFd<'a>>,
+    /// A seccomp filter, as bytes of `struct sock_filter` (8 each).
+    pub seccomp: Option<&'a [u8]>,
+}
+
+/// A resource of `setrlimit(2)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// Processes of the real user id, counted in its user namespace.
+    Processes,
+    /// Address space of each process, bytes.
+    AddressSpace,
+    /// Size of core files, bytes.
+    Core,
+}
+
+struct CommandArgs<'a> {
+    program: &'a CStr,
+    argv: *const *const libc::c_char,
+    shell_argv: *const *const libc::c_char,
+    envp: *const *const libc::c_char,
+    start: &'a CommandStart<'a>,
+    filter: *const libc::sock_fprog,
+    failure: &'a Failure,
+}
+
+/// Starts a command with every restriction on, and returns once its program has been
+/// executed.
+///
+/// # Errors
+/// Where it failed: nothing of the command has run then.
+pub fn command(start_with: &CommandStart<'_>) -> Result<i32, SpawnError> {
+    let exec = SpawnError::at(Step::Exec);
+    let program = CString::new(start_with.program.as_os_str().as_bytes())
+        .map_err(|_| exec(SysError::new("execve", libc::EINVAL)))?;
+    let argv = Strings::new(start_with.argv).map_err(&exec)?;
+    // A script without `#!` is the shell's to run, as with execvp(3).
+    let mut shell = vec![
+        OsString::from("sh"),
+        start_with.program.as_os_str().to_owned(),
+    ];
+    shell.extend(start_with.argv.iter().skip(1).cloned());
+    let shell = Strings::new(&shell).map_err(&exec)?;
+    let envp = Strings::new(start_with.env).map_err(&exec)?;
+    let instructions: Vec<libc::sock_filter> = start_with
+        .seccomp
+        .unwrap_or_default()
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|b| libc::sock_filter {
+            code: u16::from_ne_bytes([b[0], b[1]]),
+            jt: b[2],
+            jf: b[3],
+            k: u32::from_ne_bytes([b[4], b[5], b[6], b[7]]),
+        })
+        .collect();
+    let filter = libc::sock_fprog {
+        len: u16::try_from(instructions.len())
+            .map_err(|_| SpawnError::at(Step::Seccomp)(SysError::new("seccomp", libc::EINVAL)))?,
+        filter: instructions.as_ptr().cast_mut(),
+    };
+    let failure = Cell::new(None);
+    let mut args = CommandArgs {
+        program: &program,
+        argv: argv.pointers.as_ptr(),
+        shell_argv: shell.pointers.as_ptr(),
+        envp: envp.pointers.as_ptr(),
+        start: start_with,
+        filter: if start_with.seccomp.is_some() {
+            &raw const filter
+        } else {
+            std::ptr::null()
+        },
+        failure: &failure,
+    };
+    start(command_entry, (&raw mut args).cast(), &failure)
+}
+
+extern "C" fn command_entry(arg: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: `command` passes a pointer to a `CommandArgs` that outlives this process'
+    // use of the shared memory: its parent waits.
+    let args = unsafe { &*arg.cast::<CommandArgs<'_>>() };
+    let step = Cell::new(Step::Session);
+    let Err(error) = confine_and_exec(args, &step);
+    args.failure.set(Some(SpawnError {
+        step: step.get(),
+        error,
+    }));
+    leave()
+}
+
+fn confine_and_exec(
+    args: &CommandArgs<'_>,
+    step: &Cell<Step>,
+) -> Result<std::convert::Infallible, SysError> {
+    let start = args.start;
+    if start.die_with_parent {
+        // SAFETY: integers only.
+        if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } != 0 {
+            return Err(SysError::last("PR_SET_PDEATHSIG"));
+        }
+    }
+    // SAFETY: takes nothing.
+    if start.new_session && unsafe { libc::setsid() } < 0 {
+        return Err(SysError::last("setsid"));
+    }
+    step.set(Step::Cwd);
+    // SAFETY: integers only.
+    if unsafe { libc::fchdir(start.cwd.as_raw_fd()) } != 0 {
+        return Err(SysError::last("fchdir"));
+    }
+    step.set(Step::Prepare);
+    for (number, fd) in start.stdio.iter().enumerate() {
+        take_descriptor(fd.as_raw_fd(), number as RawFd)?;
+    }
+    step.set(Step::Session);
+    // SAFETY: TIOCSCTTY takes an integer.
+    if start.terminal && unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } != 0 {
+        return Err(SysError::last("TIOCSCTTY"));
+    }
+    step.set(Step::Limit);
+    for (resource, value) in start.limits {
+        let which = match resource {
+            Resource::Processes => libc::RLIMIT_NPROC,
+            Resource::AddressSpace => libc::RLIMIT_AS,
+            Resource::Core => libc::RLIMIT_CORE,
+        };
+        let limit = libc::rlimit {
+            rlim_cur: *value,
+            rlim_max: *value,
+        };
+        // SAFETY: `limit` is live for the call.
+        if unsafe { libc::setrlimit(which, &raw const limit) } != 0 {
+            return Err(SysError::last("setrlimit"));
+        }
+    }
+    step.set(Step::Capabilities);
+    capability::drop_all()?;
+    step.set(Step::NoNewPrivs);
+    // SAFETY: integers only.
+    if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
+        return Err(SysError::last("PR_SET_NO_NEW_PRIVS"));
+    }
+    step.set(Step::Landlock);
+    if let Some(ruleset) = start.landlock {
+        // SAFETY: integers only.
+        let r =
+            unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0_u32) };
+        if r != 0 {
+            return Err(SysError::last("landlock_restrict_self"));
+        }
+    }
+    step.set(Step::Prepare);
+    close_from(3)?;
+    signal::reset_for_exec()?;
+    step.set(Step::Seccomp);
+    if !args.filter.is_null() {
+        // SAFETY: `filter` points at a live `sock_fprog` whose instructions live in the
+        // parent, which waits.
+        let r = unsafe {
+            libc::syscall(
+                libc::SYS_seccomp,
+                libc::SECCOMP_SET_MODE_FILTER,
+                0_u32,
+                args.filter,
+            )
+        };
+        if r != 0 {
+            return Err(SysError::last("seccomp"));
+        }
+    }
+    step.set(Step::Exec);
+    // SAFETY: program, argv and envp are null-terminated and live in the parent, which
+    // waits.
+    unsafe { libc::execve(args.program.as_ptr(), args.argv, args.envp) };
+    let error = SysError::last("execve");
+    if error.errno == libc::ENOEXEC {
+        // SAFETY: as above.
+        unsafe { libc::execve(c"/bin/sh".as_ptr(), args.shell_argv, args.envp) };
+        return Err(SysError::last("execve"));
+    }
+    Err(error)
+}

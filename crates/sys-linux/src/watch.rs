@@ -1,0 +1,75 @@
+//! Watching directories for names that appear (`inotify(7)`).
+
+use std::ffi::OsString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+
+use rustix::fs::inotify::{CreateFlags, Reader, WatchFlags};
+
+use crate::error::{Named, SysError};
+
+/// Directories being watched.
+#[derive(Debug)]
+pub struct Watches {
+    fd: OwnedFd,
+}
+
+/// A name that appeared.
+#[derive(Debug)]
+pub struct Appeared {
+    /// The number [`Watches::add`] gave the directory.
+    pub watch: i32,
+    /// The name in it; empty when events were lost and everything must be looked at.
+    pub name: OsString,
+}
+
+impl Watches {
+    /// Watches nothing yet.
+    ///
+    /// # Errors
+    /// What `inotify_init1(2)` says: `EMFILE` when the user has too many.
+    pub fn new() -> Result<Watches, SysError> {
+        let fd = rustix::fs::inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)
+            .named("inotify_init1")?;
+        Ok(Watches { fd })
+    }
+
+    /// Watches a directory for names that are made in it or moved to it.
+    ///
+    /// # Errors
+    /// What `inotify_add_watch(2)` says: `ENOSPC` when the user has too many.
+    pub fn add(&self, dir: &Path) -> Result<i32, SysError> {
+        rustix::fs::inotify::add_watch(
+            &self.fd,
+            dir,
+            WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::ONLYDIR,
+        )
+        .named("inotify_add_watch")
+    }
+
+    /// The descriptor to wait on for reading.
+    #[must_use]
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// What has appeared since the last call.
+    #[must_use]
+    pub fn take(&self) -> Vec<Appeared> {
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 8192];
+        let mut reader = Reader::new(&self.fd, &mut buffer);
+        let mut appeared = Vec::new();
+        while let Ok(event) = reader.next() {
+            let name = event
+                .file_name()
+                .map(|n| OsString::from_vec(n.to_bytes().to_vec()))
+                .unwrap_or_default();
+            appeared.push(Appeared {
+                watch: event.wd(),
+                name,
+            });
+        }
+        appeared
+    }
+}

@@ -1,0 +1,177 @@
+//! Starting a runner: its namespaces, its capabilities, its one descriptor.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod needs;
+mod support;
+
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use ringfence_sys_linux::packet::Packets;
+use ringfence_sys_linux::spawn::{RunnerNamespaces, RunnerStart, Step, runner, start_failure};
+use rustix::io::Errno;
+use support::{Dir, field, hex, wait};
+
+/// What a script says that is started in a runner's place.
+fn said(script: &str, namespaces: Option<RunnerNamespaces>) -> String {
+    let dir = Dir::new();
+    let program = dir.program(
+        "runner",
+        &format!("#!/bin/sh\nexec >&3 2>&3 </dev/null\n{script}"),
+    );
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let started = runner(&RunnerStart {
+        program: &program,
+        socket: write.as_fd(),
+        namespaces,
+    })
+    .unwrap();
+    drop(write);
+    let mut text = String::new();
+    std::fs::File::from(read).read_to_string(&mut text).unwrap();
+    assert_eq!(wait(started.pid), Some(0), "{text}");
+    text
+}
+
+fn own() -> RunnerNamespaces {
+    RunnerNamespaces {
+        net: true,
+        uid: rustix::process::geteuid().as_raw(),
+        gid: rustix::process::getegid().as_raw(),
+    }
+}
+
+const KINDS: [&str; 6] = ["user", "mnt", "pid", "ipc", "uts", "net"];
+
+fn links(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
+}
+
+fn ask_links() -> String {
+    KINDS
+        .map(|kind| format!("readlink /proc/self/ns/{kind}\n"))
+        .concat()
+}
+
+fn own_links() -> Vec<String> {
+    KINDS
+        .iter()
+        .map(|kind| {
+            let link = std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap();
+            link.to_str().unwrap().to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn a_missing_program_is_named_and_nothing_is_left() {
+    let start = |namespaces| {
+        let (ours, theirs) = Packets::pair(64, 64).unwrap();
+        let runner = runner(&RunnerStart {
+            program: Path::new("/nonexistent/ringfence-runner"),
+            socket: theirs.fd(),
+            namespaces,
+        })
+        .unwrap();
+        drop(theirs);
+        let told = ours.receive().unwrap().unwrap();
+        assert!(told.not_started);
+        // Its end of the socket is gone with it.
+        assert!(ours.receive().unwrap().is_none());
+        rustix::process::waitid(
+            rustix::process::WaitId::PidFd(runner.pidfd.as_fd()),
+            rustix::process::WaitIdOptions::EXITED,
+        )
+        .unwrap();
+        start_failure(&told.bytes).unwrap()
+    };
+    let error = start(None);
+    assert_eq!(
+        (error.step, error.error.errno),
+        (Step::Exec, Errno::NOENT.raw_os_error())
+    );
+    if needs::userns() {
+        assert_eq!(start(Some(own())), error);
+    }
+}
+
+#[test]
+fn without_namespaces_it_shares_all_of_the_callers() {
+    assert_eq!(links(&said(&ask_links(), None)), own_links());
+}
+
+#[test]
+fn in_namespaces_it_shares_none_but_the_network_that_was_asked_for() {
+    if !needs::userns() {
+        return;
+    }
+    let before = own_links();
+    let all = links(&said(&ask_links(), Some(own())));
+    for (kind, (inside, outside)) in KINDS.iter().zip(all.iter().zip(&before)) {
+        assert_ne!(inside, outside, "{kind}");
+    }
+    let online = links(&said(
+        &ask_links(),
+        Some(RunnerNamespaces {
+            net: false,
+            ..own()
+        }),
+    ));
+    assert_eq!(online.last(), before.last());
+    assert_ne!(online.first(), before.first());
+}
+
+#[test]
+fn in_namespaces_it_is_process_1_with_one_user_and_few_capabilities() {
+    if !needs::userns() {
+        return;
+    }
+    let text = said(
+        "echo pid $$; cat /proc/self/uid_map /proc/self/gid_map; exec cat /proc/self/status",
+        Some(own()),
+    );
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("pid 1"));
+    for id in [own().uid, own().gid] {
+        let map: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
+        assert_eq!(map, [id.to_string(), id.to_string(), "1".to_owned()]);
+    }
+    assert!(field(&text, "NSpid").ends_with("\t1"), "{text}");
+    // What it mounts with, and few others; nothing at all of the last, newer half.
+    const SYS_ADMIN: u64 = 1 << 21;
+    for set in ["CapInh", "CapAmb"] {
+        let kept = hex(&text, set);
+        assert_ne!(kept & SYS_ADMIN, 0, "{set} in {text}");
+        assert!(kept.count_ones() < 10, "{set} in {text}");
+    }
+    // A program that uid 0 executes has all of its namespace's (capabilities(7)).
+    if own().uid != 0 {
+        assert_eq!(hex(&text, "CapEff"), hex(&text, "CapAmb"));
+        assert_eq!(hex(&text, "CapPrm"), hex(&text, "CapAmb"));
+    }
+}
+
+#[test]
+fn it_gets_its_socket_and_nothing_else() {
+    let leak = support::open("/etc/passwd");
+    rustix::io::fcntl_setfd(&leak, rustix::io::FdFlags::empty()).unwrap();
+    // Before its own redirections a script has its text open, too: ask for what is open
+    // to its child, which inherits all but that.
+    let text = said("ls /proc/self/fd; echo env; exec env", None);
+    let (descriptors, environment) = text.split_once("env\n").unwrap();
+    let mut numbers: Vec<&str> = descriptors.split_whitespace().collect();
+    // What ls opened itself is the last.
+    numbers.pop();
+    assert_eq!(numbers, ["0", "1", "2", "3"]);
+    // The shell sets these on its own.
+    let given: Vec<&str> = environment
+        .lines()
+        .filter(|line| {
+            !["PWD=", "SHLVL=", "_=", "OLDPWD="]
+                .iter()
+                .any(|s| line.starts_with(s))
+        })
+        .collect();
+    assert_eq!(given, [""; 0]);
+}
