@@ -1,0 +1,224 @@
+//! The ring's private files: one tmpfs, of which every private place is a part.
+//!
+//! It is attached over `/dev`, where the ring's own `/dev` soon covers it: a part can
+//! only be cloned from a tree that is attached, and nothing may see the whole.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use ringfence_ops::linux::{DEVICES, Located};
+use ringfence_sys_linux::error::Named;
+use ringfence_sys_linux::mount::{self, Attributes};
+use ringfence_sys_linux::{SysError, object};
+use rustix::fs::{Mode, OFlags};
+
+/// Not even nosuid and nodev are left to chance on what the ring makes itself.
+pub(crate) const HARMLESS: Attributes = Attributes {
+    read_only: None,
+    nosuid: true,
+    nodev: true,
+    noexec: false,
+    private: true,
+};
+
+pub(crate) const SEALED: Attributes = Attributes {
+    read_only: Some(true),
+    ..HARMLESS
+};
+
+/// Device nodes cloned while they still are device nodes: on a root that was made nodev
+/// they are not.
+#[derive(Debug)]
+pub(crate) struct Nodes {
+    named: Vec<(CString, OwnedFd)>,
+    console: Option<OwnedFd>,
+}
+
+impl Nodes {
+    pub(crate) fn save(console: Option<&Located>) -> Result<Nodes, SysError> {
+        let host = object::open_exact(Path::new("/dev"))?;
+        let mut named = Vec::new();
+        for name in DEVICES {
+            let name = CString::new(name).unwrap_or_default();
+            match mount::clone_named(host.as_fd(), &name, false) {
+                Ok(tree) => named.push((name, tree)),
+                // A container's /dev may lack /dev/full or the like; so does the ring's.
+                Err(e) if e.errno == rustix::io::Errno::NOENT.raw_os_error() => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let console = match console {
+            None => None,
+            Some(at) => {
+                let handle = open_verified(at)?;
+                Some(mount::clone_tree(handle.as_fd(), false)?)
+            }
+        };
+        Ok(Nodes { named, console })
+    }
+}
+
+/// The tmpfs.
+#[derive(Debug)]
+pub(crate) struct Files {
+    root: OwnedFd,
+    parts: u32,
+}
+
+/// Name of the empty, unreadable file.
+const NOTHING_FILE: &CStr = c"nothing";
+/// Name of the empty, unreadable directory.
+const NOTHING_DIR: &CStr = c"nowhere";
+
+impl Files {
+    pub(crate) fn new() -> Result<Files, SysError> {
+        let host = object::open_exact(Path::new("/dev"))?;
+        let tree = mount::new_filesystem(c"tmpfs", &[(c"mode", c"0755")], &[], HARMLESS)?;
+        mount::attach(tree.as_fd(), host.as_fd())?;
+        let root = object::open_exact(Path::new("/dev"))?;
+        make_file(root.as_fd(), NOTHING_FILE, 0)?;
+        make_dir(root.as_fd(), NOTHING_DIR, 0)?;
+        Ok(Files { root, parts: 0 })
+    }
+
+    /// A new, empty directory, as a detached tree.
+    pub(crate) fn part(&mut self, mode: u32) -> Result<OwnedFd, SysError> {
+        let name = self.part_dir(mode)?;
+        mount::clone_named(self.root.as_fd(), &name, false)
+    }
+
+    /// A new, empty directory, as its name in the tmpfs.
+    fn part_dir(&mut self, mode: u32) -> Result<CString, SysError> {
+        self.parts += 1;
+        let name = CString::new(format!("part{}", self.parts)).unwrap_or_default();
+        make_dir(self.root.as_fd(), &name, mode)?;
+        Ok(name)
+    }
+
+    /// A new, empty directory, opened.
+    pub(crate) fn part_handle(&mut self, mode: u32) -> Result<OwnedFd, SysError> {
+        let name = self.part_dir(mode)?;
+        open_dir(self.root.as_fd(), &name)
+    }
+
+    /// A tree that is empty and unreadable, a directory or a file.
+    pub(crate) fn nothing(&self, dir: bool) -> Result<OwnedFd, SysError> {
+        let name = if dir { NOTHING_DIR } else { NOTHING_FILE };
+        let tree = mount::clone_named(self.root.as_fd(), name, false)?;
+        mount::set(tree.as_fd(), SEALED, false)?;
+        Ok(tree)
+    }
+
+    /// Covers `/dev` with a small one.
+    pub(crate) fn devices(&mut self, nodes: &Nodes) -> Result<(), SysError> {
+        let name = self.part_dir(0o755)?;
+        let tree = mount::clone_named(self.root.as_fd(), &name, false)?;
+        let place = object::open_exact(Path::new("/dev"))?;
+        mount::attach(tree.as_fd(), place.as_fd())?;
+        let dev = tree.as_fd();
+        make_dir(dev, c"pts", 0o755)?;
+        make_dir(dev, c"shm", 0o1777)?;
+        for (target, name) in [
+            (c"/proc/self/fd", c"fd"),
+            (c"/proc/self/fd/0", c"stdin"),
+            (c"/proc/self/fd/1", c"stdout"),
+            (c"/proc/self/fd/2", c"stderr"),
+            (c"pts/ptmx", c"ptmx"),
+        ] {
+            rustix::fs::symlinkat(target, dev, name).named("symlinkat")?;
+        }
+        for (name, node) in &nodes.named {
+            make_file(dev, name, 0)?;
+            mount::attach_named(node.as_fd(), dev, name)?;
+        }
+        if let Some(node) = &nodes.console {
+            make_file(dev, c"console", 0)?;
+            mount::attach_named(node.as_fd(), dev, c"console")?;
+        }
+        let pts = mount::new_filesystem(
+            c"devpts",
+            &[(c"mode", c"0620"), (c"ptmxmode", c"0666")],
+            &[],
+            Attributes {
+                nosuid: true,
+                noexec: true,
+                ..Attributes::default()
+            },
+        )?;
+        mount::attach_named(pts.as_fd(), dev, c"pts")
+    }
+}
+
+fn make_dir(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<(), SysError> {
+    rustix::fs::mkdirat(dir, name, Mode::from_raw_mode(mode)).named("mkdirat")?;
+    // The umask is the caller's affair, not the ring's.
+    rustix::fs::chmodat(
+        dir,
+        name,
+        Mode::from_raw_mode(mode),
+        rustix::fs::AtFlags::empty(),
+    )
+    .named("fchmodat")
+}
+
+fn make_file(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<(), SysError> {
+    rustix::fs::mknodat(
+        dir,
+        name,
+        rustix::fs::FileType::RegularFile,
+        Mode::from_raw_mode(mode),
+        0,
+    )
+    .named("mknodat")
+}
+
+fn open_dir(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, SysError> {
+    rustix::fs::openat(
+        dir,
+        name,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .named("openat")
+}
+
+pub(crate) fn open_any(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, SysError> {
+    rustix::fs::openat(
+        dir,
+        name,
+        OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .named("openat")
+}
+
+/// Opens what the plan located, in this mount namespace, and holds its identity
+/// against the plan's.
+pub(crate) fn open_verified(at: &Located) -> Result<OwnedFd, SysError> {
+    let handle = object::open_exact(&at.path)?;
+    if !at.is_made() {
+        let found = object::identity(handle.as_fd())?;
+        if (found.device, found.inode) != (at.device, at.inode) {
+            return Err(SysError::new(
+                IDENTITY,
+                rustix::io::Errno::STALE.raw_os_error(),
+            ));
+        }
+    }
+    Ok(handle)
+}
+
+/// The call a changed identity is reported under.
+pub(crate) const IDENTITY: &str = "identity";
+
+/// Makes a mount point at a path the ring's private files cover, its parents too.
+pub(crate) fn make_mount_point(path: &Path, dir: bool) -> Result<(), SysError> {
+    if dir {
+        return std::fs::create_dir_all(path).named("mkdir");
+    }
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).named("mkdir")?;
+    }
+    std::fs::File::create_new(path).named("open").map(|_| ())
+}

@@ -1,0 +1,365 @@
+//! Building the ring: one function per op, in the plan's order.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use ringfence_ops::Need;
+use ringfence_ops::linux::landlock::{self as rights, Ruleset};
+use ringfence_ops::linux::{Caches, Located, Mask, Op, PROC_HIDDEN, PROC_READ_ONLY, Upper};
+use ringfence_sys_linux::mount::{self, Attributes};
+use ringfence_sys_linux::spawn::Resource;
+use ringfence_sys_linux::{SysError, landlock, link, object, process};
+use ringfence_wire::{Failure, Note, Stage};
+use rustix::io::Errno;
+
+use crate::files::{
+    Files, HARMLESS, IDENTITY, Nodes, SEALED, make_mount_point, open_any, open_verified,
+};
+use crate::keeper::Keeper;
+
+/// A ring that stands, as far as its commands need to know it.
+#[derive(Debug, Default)]
+pub(crate) struct Ring {
+    pub(crate) landlock: Option<OwnedFd>,
+    pub(crate) seccomp: Option<Vec<u8>>,
+    pub(crate) limits: Vec<(Resource, u64)>,
+    pub(crate) keeper: Keeper,
+    /// The runner is process 1 of a pid namespace.
+    pub(crate) init: bool,
+}
+
+/// A ring being built.
+#[derive(Debug, Default)]
+struct Builder {
+    ring: Ring,
+    held: HashMap<PathBuf, OwnedFd>,
+    files: Option<Files>,
+    /// The caller's terminal, of which the plan speaks later than it must be saved.
+    console: Option<Located>,
+    nodes: Option<Nodes>,
+    /// Masks that are made read-only once everything is in place.
+    unsealed: Vec<OwnedFd>,
+    notes: Vec<Note>,
+}
+
+/// A step that needs another before it.
+const UNPLANNED: SysError = SysError {
+    call: "plan",
+    errno: Errno::INVAL.raw_os_error(),
+};
+
+/// Does the steps in order.
+pub(crate) fn build(steps: Vec<(Need, Op)>) -> Result<(Ring, Vec<Note>), Failure> {
+    let mut builder = Builder {
+        console: steps.iter().find_map(|(_, op)| match op {
+            Op::Devices { console } => console.clone(),
+            _ => None,
+        }),
+        ..Builder::default()
+    };
+    for (index, (need, op)) in steps.into_iter().enumerate() {
+        let index = index as u32;
+        match builder.step(op, index) {
+            Ok(()) => {}
+            Err(error) if need == Need::Must => return Err(failure(index, error)),
+            Err(error) => builder.note(index, error),
+        }
+    }
+    builder.seal().map_err(|error| Failure {
+        stage: Stage::Step,
+        step: None,
+        call: error.call.to_owned(),
+        errno: error.errno,
+    })?;
+    Ok((builder.ring, builder.notes))
+}
+
+fn failure(index: u32, error: SysError) -> Failure {
+    Failure {
+        stage: if error.call == IDENTITY {
+            Stage::Identity
+        } else {
+            Stage::Step
+        },
+        step: Some(index),
+        call: error.call.to_owned(),
+        errno: error.errno,
+    }
+}
+
+impl Builder {
+    fn note(&mut self, step: u32, error: SysError) {
+        self.notes.push(Note {
+            step,
+            call: error.call.to_owned(),
+            errno: error.errno,
+        });
+    }
+
+    fn files(&mut self) -> Result<&mut Files, SysError> {
+        self.files.as_mut().ok_or(UNPLANNED)
+    }
+
+    fn step(&mut self, op: Op, index: u32) -> Result<(), SysError> {
+        match op {
+            // Done by the harness as it started this process.
+            Op::Namespaces(_) => {
+                self.ring.init = true;
+                Ok(())
+            }
+            Op::MapIds { .. } | Op::Cgroup { .. } => Ok(()),
+            // Done in every command, between clone and exec; there is no ring without.
+            Op::DropCapabilities | Op::NoNewPrivs => Ok(()),
+            Op::Loopback => link::loopback_up(),
+            Op::PidMax(n) => write("/proc/sys/kernel/pid_max", &n.to_string()),
+            Op::Hold(at) => {
+                let handle = open_verified(&at)?;
+                let tree = mount::clone_tree(handle.as_fd(), true)?;
+                mount::set(tree.as_fd(), HARMLESS, true)?;
+                self.held.insert(at.path, tree);
+                Ok(())
+            }
+            Op::KeepDir { from, at } => {
+                let handle = open_verified(&from)?;
+                let tree = mount::clone_tree(handle.as_fd(), true)?;
+                mount::set(tree.as_fd(), HARMLESS, true)?;
+                self.held.insert(at, tree);
+                Ok(())
+            }
+            Op::PrivateCache(cache) => self.private_cache(cache),
+            Op::ReadOnlyRoot => {
+                self.nodes = Some(Nodes::save(self.console.as_ref())?);
+                let root = object::open_exact(Path::new("/"))?;
+                mount::set(root.as_fd(), SEALED, true)
+            }
+            // Made by `Devices`, which knows what to save from /dev first.
+            Op::PrivateFiles => Ok(()),
+            Op::Devices { .. } => {
+                let nodes = self.nodes.take().ok_or(UNPLANNED)?;
+                let mut files = Files::new()?;
+                files.devices(&nodes)?;
+                self.files = Some(files);
+                Ok(())
+            }
+            Op::PrivateDir { at, overlay } => self.private_dir(&at, overlay, index),
+            Op::Proc { root } => self.proc(root),
+            Op::MaskDir(mask) => self.mask_dir(&mask, 0o755),
+            Op::Hide(mask) if mask.keep.is_empty() => self.cover(&mask.at),
+            Op::Hide(mask) => self.mask_dir(&mask, 0o555),
+            Op::MaskSocket(at) => self.cover(&at),
+            Op::Place(at) => self.place(&at),
+            Op::Pin(at) => pin(&at),
+            Op::Protect(at) => protect(&at),
+            Op::Watch { dir, name } => self.ring.keeper.watch(&dir, &name),
+            Op::Landlock(ruleset) => {
+                self.ring.landlock = Some(ruleset_of(&ruleset)?);
+                Ok(())
+            }
+            Op::Seccomp(bytes) => {
+                self.ring.seccomp = Some(bytes);
+                Ok(())
+            }
+            Op::LimitProcesses(n) => {
+                self.ring.limits.push((Resource::Processes, n.into()));
+                Ok(())
+            }
+            Op::LimitMemory(bytes) => {
+                self.ring.limits.push((Resource::AddressSpace, bytes));
+                Ok(())
+            }
+            Op::Subreaper => {
+                process::subreaper()?;
+                // Without a pid namespace nothing dies with this process: it must live on
+                // to end what it adopted when its socket says that the harness is gone.
+                process::outlive_parent()
+            }
+        }
+    }
+
+    fn private_cache(&mut self, cache: Caches) -> Result<(), SysError> {
+        let lower = open_verified(&cache.at)?;
+        let Upper::Kept { upper, work } = &cache.upper else {
+            return Err(UNPLANNED);
+        };
+        let upper = open_verified(upper)?;
+        let work = open_verified(work)?;
+        let tree = overlay(&lower, &upper, &work)?;
+        self.held.insert(cache.at.path, tree);
+        Ok(())
+    }
+
+    fn private_dir(&mut self, at: &Located, wanted: bool, index: u32) -> Result<(), SysError> {
+        let place = open_verified(at)?;
+        if wanted {
+            let upper = self.files()?.part_handle(0o1777)?;
+            let work = self.files()?.part_handle(0o700)?;
+            match overlay(&place, &upper, &work) {
+                Ok(tree) => return mount::attach(tree.as_fd(), place.as_fd()),
+                Err(error) => self.note(index, error),
+            }
+        }
+        let tree = self.files()?.part(0o1777)?;
+        mount::attach(tree.as_fd(), place.as_fd())
+    }
+
+    fn proc(&mut self, root: bool) -> Result<(), SysError> {
+        let place = object::open_exact(Path::new("/proc"))?;
+        let tree = mount::new_filesystem(
+            c"proc",
+            &[],
+            &[],
+            Attributes {
+                noexec: true,
+                ..HARMLESS
+            },
+        )?;
+        mount::attach(tree.as_fd(), place.as_fd())?;
+        let proc = object::open_exact(Path::new("/proc"))?;
+        let absent = Errno::NOENT.raw_os_error();
+        let (read_only, hidden): (&[&str], &[&str]) = if root {
+            (&PROC_READ_ONLY, &PROC_HIDDEN)
+        } else {
+            (&PROC_READ_ONLY[..1], &[])
+        };
+        for name in read_only {
+            let name = CString::new(*name).unwrap_or_default();
+            match mount::clone_named(proc.as_fd(), &name, false) {
+                Ok(part) => {
+                    mount::set(part.as_fd(), SEALED, false)?;
+                    let onto = open_any(proc.as_fd(), &name)?;
+                    mount::attach(part.as_fd(), onto.as_fd())?;
+                }
+                Err(e) if e.errno == absent => {}
+                Err(e) => return Err(e),
+            }
+        }
+        for name in hidden {
+            let name = CString::new(*name).unwrap_or_default();
+            match open_any(proc.as_fd(), &name) {
+                Ok(onto) => {
+                    let nothing = self.files()?.nothing(false)?;
+                    mount::attach(nothing.as_fd(), onto.as_fd())?;
+                }
+                Err(e) if e.errno == absent => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// Covers an object with nothing.
+    fn cover(&mut self, at: &Located) -> Result<(), SysError> {
+        let place = match open_verified(at) {
+            Ok(place) => place,
+            // Gone since it was seen: there is nothing to cover.
+            Err(e) if at.is_made() && e.errno == Errno::NOENT.raw_os_error() => return Ok(()),
+            Err(e) => return Err(e),
+        };
+        let nothing = self.files()?.nothing(at.dir)?;
+        mount::attach(nothing.as_fd(), place.as_fd())
+    }
+
+    /// Covers a directory with an empty one in which only what is kept is seen.
+    fn mask_dir(&mut self, mask: &Mask, mode: u32) -> Result<(), SysError> {
+        let place = open_verified(&mask.at)?;
+        let mut kept = Vec::new();
+        for keep in &mask.keep {
+            let handle = open_verified(keep)?;
+            kept.push((keep, mount::clone_tree(handle.as_fd(), true)?));
+        }
+        // Writable until everything stands: mount points are made in it.
+        let tree = self
+            .files()?
+            .part(if mode & 0o200 == 0 { 0o755 } else { mode })?;
+        mount::attach(tree.as_fd(), place.as_fd())?;
+        for (keep, part) in kept {
+            make_mount_point(&keep.path, keep.dir)?;
+            let onto = object::open_exact(&keep.path)?;
+            mount::attach(part.as_fd(), onto.as_fd())?;
+        }
+        self.unsealed.push(tree);
+        Ok(())
+    }
+
+    fn place(&mut self, at: &Located) -> Result<(), SysError> {
+        let Some(tree) = self.held.remove(&at.path) else {
+            return Err(UNPLANNED);
+        };
+        let onto = match object::open_exact(&at.path) {
+            Ok(onto) => onto,
+            Err(e) if e.errno == Errno::NOENT.raw_os_error() => {
+                make_mount_point(&at.path, at.dir)?;
+                object::open_exact(&at.path)?
+            }
+            Err(e) => return Err(e),
+        };
+        mount::attach(tree.as_fd(), onto.as_fd())
+    }
+
+    fn seal(&mut self) -> Result<(), SysError> {
+        for tree in self.unsealed.drain(..) {
+            mount::set(tree.as_fd(), SEALED, false)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes an object a mount point of its own.
+pub(crate) fn pin(at: &Located) -> Result<(), SysError> {
+    let handle = open_verified(at)?;
+    let tree = mount::clone_tree(handle.as_fd(), true)?;
+    mount::attach(tree.as_fd(), handle.as_fd())
+}
+
+/// Makes an object read-only.
+pub(crate) fn protect(at: &Located) -> Result<(), SysError> {
+    let handle = open_verified(at)?;
+    let tree = mount::clone_tree(handle.as_fd(), true)?;
+    mount::set(tree.as_fd(), SEALED, true)?;
+    mount::attach(tree.as_fd(), handle.as_fd())
+}
+
+/// A detached overlay of three directories.
+fn overlay(lower: &OwnedFd, upper: &OwnedFd, work: &OwnedFd) -> Result<OwnedFd, SysError> {
+    // By way of /proc: no name is resolved again, and no character needs escaping.
+    let by_handle = |fd: &OwnedFd| {
+        CString::new(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap_or_default()
+    };
+    let (lower, upper, work) = (by_handle(lower), by_handle(upper), by_handle(work));
+    mount::new_filesystem(
+        c"overlay",
+        &[
+            (c"lowerdir", &lower),
+            (c"upperdir", &upper),
+            (c"workdir", &work),
+        ],
+        &[c"userxattr"],
+        HARMLESS,
+    )
+}
+
+fn ruleset_of(wanted: &Ruleset) -> Result<OwnedFd, SysError> {
+    let ruleset = landlock::create(landlock::abi(), wanted.fs, wanted.net, wanted.scoped)?;
+    for rule in &wanted.rules {
+        let handle = match object::open_exact(&rule.at.path) {
+            Ok(handle) => handle,
+            // Less is granted than could be.
+            Err(_) if rule.at.is_made() => continue,
+            Err(e) => return Err(e),
+        };
+        let granted = if rule.at.dir {
+            rule.rights
+        } else {
+            rule.rights & rights::OF_A_FILE
+        };
+        landlock::grant(ruleset.as_fd(), handle.as_fd(), granted)?;
+    }
+    Ok(ruleset)
+}
+
+fn write(path: &str, text: &str) -> Result<(), SysError> {
+    use ringfence_sys_linux::error::Named;
+    std::fs::write(path, text).named("write")
+}

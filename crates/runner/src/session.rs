@@ -1,0 +1,383 @@
+//! The loop: orders from the harness, ends of processes, names that appear.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use ringfence_sys_linux::error::Named;
+use ringfence_sys_linux::packet::{Packets, Received};
+use ringfence_sys_linux::process::{self, Change, Changed};
+use ringfence_sys_linux::signal::Signals;
+use ringfence_sys_linux::spawn::{self, CommandStart, Step};
+use ringfence_sys_linux::{SysError, object};
+use ringfence_wire::{End, Failure, Order, Report, Spawn, Stage, decode, encode};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use crate::files::open_verified;
+use crate::keeper::Taken;
+use crate::ring::{self, Ring};
+
+/// `SIGCHLD` (`signal(7)`); the same on every architecture we know.
+const SIGCHLD: i32 = 17;
+const SIGKILL: i32 = 9;
+
+/// A command that runs longer than this has protected names watched; a shorter one has
+/// them looked at when it ends.
+const ARM_AFTER: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 20_000_000,
+};
+
+/// One ring's life.
+#[derive(Debug)]
+pub(crate) struct Session {
+    socket: Packets,
+    signals: Signals,
+    ring: Option<Ring>,
+    /// The command that runs: its number and process.
+    running: Option<(u32, i32)>,
+    /// The caller's stdin and the one opened in its place.
+    stdin: Option<(OwnedFd, OwnedFd)>,
+    /// Protected names cannot be watched here.
+    unwatchable: bool,
+}
+
+impl Session {
+    pub(crate) fn new(socket: Packets) -> Result<Session, SysError> {
+        Ok(Session {
+            socket,
+            signals: Signals::take(&[SIGCHLD])?,
+            ring: None,
+            running: None,
+            stdin: None,
+            unwatchable: false,
+        })
+    }
+
+    pub(crate) fn run(mut self) -> Result<(), SysError> {
+        // The first orders are there already, or about to be: no need to ask which
+        // descriptor is ready.
+        loop {
+            let watching = self.ring.as_ref().and_then(|r| r.keeper.fd());
+            let arming =
+                !self.unwatchable && self.ring.as_ref().is_some_and(|r| r.keeper.needs_arming());
+            let mut arm = false;
+            let (orders, children, names) = if self.running.is_none() {
+                (true, false, false)
+            } else {
+                let mut fds = vec![
+                    PollFd::from_borrowed_fd(self.socket.fd(), PollFlags::IN),
+                    PollFd::from_borrowed_fd(self.signals.fd(), PollFlags::IN),
+                ];
+                if let Some(fd) = watching {
+                    fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+                }
+                match poll(&mut fds, arming.then_some(&ARM_AFTER)) {
+                    Ok(0) => arm = true,
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(e) => return Err(SysError::new("poll", e.raw_os_error())),
+                }
+                let ready = |i: usize| fds.get(i).is_some_and(|f| !f.revents().is_empty());
+                (ready(0), ready(1), ready(2))
+            };
+            if arm {
+                self.arm()?;
+            }
+            if names {
+                self.react()?;
+            }
+            if children {
+                while self.signals.next().is_some() {}
+                while let Some(changed) = process::next_change() {
+                    self.child_changed(changed)?;
+                }
+            }
+            if orders {
+                match self.socket.receive()? {
+                    // The harness is gone: so is the ring, with this process.
+                    None => {
+                        self.end_all();
+                        return Ok(());
+                    }
+                    Some(received) => self.order(received)?,
+                }
+            }
+        }
+    }
+
+    fn send(&self, report: &Report) -> Result<(), SysError> {
+        self.socket.send(&encode(report), &[])
+    }
+
+    fn order(&mut self, received: Received) -> Result<(), SysError> {
+        match (decode::<Order>(&received.bytes), self.ring.is_some()) {
+            (Ok(Order::Build { steps }), false) => match ring::build(steps) {
+                Ok((ring, notes)) => {
+                    self.ring = Some(ring);
+                    // Not before: building reads links of /proc/self.
+                    process::not_dumpable()?;
+                    // A message is a wake-up of the harness. Where all went as planned the
+                    // command's own end says so.
+                    if notes.is_empty() {
+                        Ok(())
+                    } else {
+                        self.send(&Report::Built { notes })
+                    }
+                }
+                Err(failure) => self.send(&Report::Failed { id: None, failure }),
+            },
+            (Ok(Order::Spawn(spawn)), true) if self.running.is_none() => {
+                let id = spawn.id;
+                match self.spawn(&spawn, &received.fds) {
+                    Ok(pid) => {
+                        self.running = Some((id, pid));
+                        if spawn.announce {
+                            self.send(&Report::Started { id })
+                        } else {
+                            Ok(())
+                        }
+                    }
+                    Err(failure) => self.send(&Report::Failed {
+                        id: Some(id),
+                        failure,
+                    }),
+                }
+            }
+            (Ok(Order::Signal { id, signal }), true) => {
+                if let Some((running, pid)) = self.running
+                    && running == id
+                {
+                    // A command that has just ended is not there to be signalled.
+                    let _ended = process::kill(pid, signal);
+                }
+                Ok(())
+            }
+            (Ok(Order::Protect { pins, objects }), true) => {
+                // What is protected first, and the pins around it after: a process that is
+                // in there already sees the mounts its directory lies in, not those that
+                // come to cover it. A pin's clone has the protection in it.
+                let done = objects
+                    .iter()
+                    .try_for_each(ring::protect)
+                    .and_then(|()| pins.iter().try_for_each(ring::pin));
+                match done {
+                    Ok(()) => Ok(()),
+                    Err(error) => self.send(&Report::Failed {
+                        id: None,
+                        failure: Failure {
+                            stage: Stage::Protect,
+                            step: None,
+                            call: error.call.to_owned(),
+                            errno: error.errno,
+                        },
+                    }),
+                }
+            }
+            // Malformed, or out of turn.
+            (Ok(_) | Err(_), _) => self.send(&Report::Failed {
+                id: None,
+                failure: Failure {
+                    stage: Stage::Protocol,
+                    step: None,
+                    call: "decode".to_owned(),
+                    errno: Errno::PROTO.raw_os_error(),
+                },
+            }),
+        }
+    }
+
+    fn spawn(&mut self, spawn: &Spawn, fds: &[OwnedFd]) -> Result<i32, Failure> {
+        let [stdin, stdout, stderr] = fds else {
+            return Err(at(
+                Stage::Protocol,
+                SysError::new("recvmsg", Errno::BADF.raw_os_error()),
+            ));
+        };
+        let cwd = open_verified(&spawn.cwd).map_err(|e| at(Stage::Cwd, e))?;
+        let inside = match &spawn.stdin_inside {
+            None => None,
+            Some(located) => match reopen(located, stdin) {
+                Ok(file) => Some(file),
+                Err(error) => {
+                    self.send(&Report::StdinAsIs { errno: error.errno })
+                        .map_err(|e| at(Stage::Stdin, e))?;
+                    None
+                }
+            },
+        };
+        if let Some(inside) = &inside {
+            self.stdin = Some((
+                dup(stdin).map_err(|e| at(Stage::Stdin, e))?,
+                dup(inside).map_err(|e| at(Stage::Stdin, e))?,
+            ));
+        }
+        let Some(ring) = &self.ring else {
+            return Err(at(
+                Stage::Protocol,
+                SysError::new("spawn", Errno::PROTO.raw_os_error()),
+            ));
+        };
+        let stdin = inside.as_ref().unwrap_or(stdin);
+        spawn::command(&CommandStart {
+            program: &spawn.program,
+            argv: &spawn.argv,
+            env: &spawn.env,
+            cwd: cwd.as_fd(),
+            stdio: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
+            new_session: spawn.new_session,
+            terminal: spawn.terminal,
+            die_with_parent: !ring.init,
+            limits: &ring.limits,
+            landlock: ring.landlock.as_ref().map(AsFd::as_fd),
+            seccomp: ring.seccomp.as_deref(),
+        })
+        .map_err(|e| at(stage_of(e.step), e.error))
+    }
+
+    fn child_changed(&mut self, changed: Changed) -> Result<(), SysError> {
+        let Some((id, pid)) = self.running else {
+            return Ok(());
+        };
+        if changed.pid != pid {
+            // An orphan this process adopted, reaped by the asking.
+            return Ok(());
+        }
+        let end = match changed.change {
+            Change::Exited(status) => End::Exited(status),
+            Change::Signalled(signal) => End::Signalled(signal),
+            Change::Stopped(signal) => return self.send(&Report::Stopped { id, signal }),
+            Change::Continued => return Ok(()),
+        };
+        self.running = None;
+        self.end_all();
+        if let Some((callers, inside)) = self.stdin.take()
+            && let Some(offset) = object::offset(inside.as_fd())
+        {
+            // What reads on after the command goes on where the command left off. A
+            // directory has no such place.
+            let _unseekable = rustix::fs::seek(&callers, rustix::fs::SeekFrom::Start(offset));
+        }
+        if let Some(ring) = &mut self.ring {
+            let taken = ring.keeper.sweep();
+            self.tell(taken)?;
+        }
+        self.send(&Report::Ended {
+            id,
+            end,
+            max_rss_kib: changed.max_rss_kib,
+            cpu_us: changed.cpu_us,
+        })
+    }
+
+    /// Kills and reaps whatever the command left.
+    fn end_all(&self) {
+        if self.ring.as_ref().is_some_and(|r| r.init) {
+            // Process 1 reaches everything in its pid namespace but itself.
+            let _nobody = process::kill(-1, SIGKILL);
+            while rustix::process::wait(rustix::process::WaitOptions::empty())
+                .is_ok_and(|w| w.is_some())
+            {}
+            return;
+        }
+        // Without a pid namespace: children adopted as subreaper, again and again, since
+        // killing one hands its children over.
+        loop {
+            let children = children_of_self();
+            if children.is_empty() {
+                return;
+            }
+            for child in &children {
+                let _gone = process::kill(*child, SIGKILL);
+            }
+            // These and no others: what they leave comes to this process alive.
+            for child in children {
+                let _gone = rustix::process::waitpid(
+                    rustix::process::Pid::from_raw(child),
+                    rustix::process::WaitOptions::empty(),
+                );
+            }
+        }
+    }
+
+    fn arm(&mut self) -> Result<(), SysError> {
+        let Some(ring) = &mut self.ring else {
+            return Ok(());
+        };
+        match ring.keeper.arm() {
+            Ok(taken) => self.tell(taken),
+            // The user has no inotify instance or watch left: names are looked at when
+            // the command ends, and the harness is told.
+            Err(error) => {
+                self.unwatchable = true;
+                self.send(&Report::Unwatched {
+                    call: error.call.to_owned(),
+                    errno: error.errno,
+                })
+            }
+        }
+    }
+
+    fn react(&mut self) -> Result<(), SysError> {
+        let Some(ring) = &mut self.ring else {
+            return Ok(());
+        };
+        let taken = ring.keeper.react();
+        self.tell(taken)
+    }
+
+    fn tell(&self, taken: Vec<Taken>) -> Result<(), SysError> {
+        for Taken { path, errno } in taken {
+            self.send(&Report::TakenAway { path, errno })?;
+        }
+        Ok(())
+    }
+}
+
+/// This process' children, from /proc.
+fn children_of_self() -> Vec<i32> {
+    let own = std::process::id();
+    std::fs::read_to_string(format!("/proc/{own}/task/{own}/children"))
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
+}
+
+/// Opens stdin's file inside the ring, at the same offset.
+fn reopen(located: &ringfence_ops::linux::Located, stdin: &OwnedFd) -> Result<OwnedFd, SysError> {
+    let file = object::open_read(&located.path)?;
+    let found = object::identity(file.as_fd())?;
+    if !located.is_made() && (found.device, found.inode) != (located.device, located.inode) {
+        return Err(SysError::new("open", Errno::STALE.raw_os_error()));
+    }
+    if let Some(offset) = object::offset(stdin.as_fd()) {
+        rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(offset)).named("lseek")?;
+    }
+    Ok(file)
+}
+
+fn dup(fd: &OwnedFd) -> Result<OwnedFd, SysError> {
+    fd.try_clone().named("dup")
+}
+
+fn at(stage: Stage, error: SysError) -> Failure {
+    Failure {
+        stage,
+        step: None,
+        call: error.call.to_owned(),
+        errno: error.errno,
+    }
+}
+
+fn stage_of(step: Step) -> Stage {
+    match step {
+        Step::Clone | Step::MapIds | Step::Prepare => Stage::Fork,
+        Step::Cwd => Stage::Cwd,
+        Step::Session => Stage::Session,
+        Step::Limit => Stage::Limit,
+        Step::Capabilities => Stage::Capabilities,
+        Step::NoNewPrivs => Stage::NoNewPrivs,
+        Step::Landlock => Stage::Landlock,
+        Step::Seccomp => Stage::Seccomp,
+        Step::Exec => Stage::Exec,
+    }
+}

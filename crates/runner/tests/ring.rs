@@ -1,0 +1,299 @@
+//! A ring of the real runner: what holds in it, and how it ends.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+#[path = "../../sys-linux/tests/needs/mod.rs"]
+mod needs;
+mod support;
+
+use std::path::Path;
+
+use ringfence_ops::Need::Must;
+use ringfence_ops::linux::{Mask, Op};
+use ringfence_wire::{End, Order, Report};
+use support::{Dir, Ring, is_closed, located, read, read_until, steps};
+
+/// Leaves a process behind that is in a session of its own and ignores what it can.
+const LEAVE_BEHIND: &str = "setsid sh -c 'trap \"\" TERM HUP INT; echo left; sleep 1000' & \
+     setsid -f sh -c 'trap \"\" TERM HUP INT; sleep 1000'; ";
+
+#[test]
+fn only_the_write_root_is_written_and_what_is_protected_in_it_is_not() {
+    if !needs::userns() {
+        return;
+    }
+    let dir = Dir::new();
+    let root = dir.dir("root");
+    let config = dir.file("root/.git/config", "theirs");
+    let secret = dir.file("secret", "hush");
+    let keys = dir.dir("keys");
+    dir.file("keys/known", "public");
+    dir.file("keys/private", "hush");
+    let mut all = steps(&root);
+    all.push((Must, Op::Pin(located(root.join(".git")))));
+    all.push((Must, Op::Protect(located(&config))));
+    all.push((
+        Must,
+        Op::Hide(Mask {
+            at: located(&secret),
+            keep: Vec::new(),
+        }),
+    ));
+    all.push((
+        Must,
+        Op::Hide(Mask {
+            at: located(&keys),
+            keep: vec![located(keys.join("known"))],
+        }),
+    ));
+    let ring = Ring::built(true, all);
+    let script = format!(
+        "cd {0}
+         try() {{ if (eval \"$1\") 2>/dev/null; then echo \"yes: $1\"; else echo \"no: $1\"; fi; }}
+         try 'echo x > root/new'
+         try 'echo x > outside'
+         try 'echo x > root/.git/new'
+         try 'echo x > root/.git/config'
+         try 'rm -f root/.git/config'
+         try 'mv root/.git root/away'
+         try 'mv root away'
+         try 'cat secret | grep hush'
+         try 'cat keys/private'
+         try 'cat keys/known >/dev/null'
+         try 'echo x > keys/known'
+         try 'cat /proc/1/environ'
+         try 'kill -9 1; cat /proc/1/stat >/dev/null && false'
+         ls keys; echo processes $(ls /proc | grep -c '^[0-9]*$')",
+        dir.0.display()
+    );
+    let (text, end) = ring.run(1, &script);
+    assert_eq!(end, End::Exited(0));
+    let expected = "yes: echo x > root/new
+no: echo x > outside
+yes: echo x > root/.git/new
+no: echo x > root/.git/config
+no: rm -f root/.git/config
+no: mv root/.git root/away
+no: mv root away
+no: cat secret | grep hush
+no: cat keys/private
+yes: cat keys/known >/dev/null
+no: echo x > keys/known
+no: cat /proc/1/environ
+no: kill -9 1; cat /proc/1/stat >/dev/null && false
+known
+";
+    assert!(text.starts_with(expected), "{text}");
+    // The runner, the shell, and the pipe's two.
+    let processes: u32 = text.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(processes <= 5, "{text}");
+    assert_eq!(std::fs::read_to_string(&config).unwrap(), "theirs");
+    assert!(root.join("new").exists());
+}
+
+#[test]
+fn the_end_is_told_when_nothing_lives_any_more() {
+    for namespaces in [true, false] {
+        if namespaces && !needs::userns() {
+            continue;
+        }
+        let dir = Dir::new();
+        let steps = if namespaces {
+            steps(&dir.dir("root"))
+        } else {
+            vec![(Must, Op::Subreaper)]
+        };
+        let ring = Ring::built(namespaces, steps);
+        let script = format!("{LEAVE_BEHIND} exit 4");
+        let output = ring.script(1, &script);
+        assert_eq!(ring.ended(1), End::Exited(4), "namespaces: {namespaces}");
+        assert!(is_closed(&output), "namespaces: {namespaces}");
+    }
+}
+
+#[test]
+fn a_pipe_is_not_closed_while_a_process_holds_it() {
+    // The control of the test above.
+    let ring = Ring::built(false, Vec::new());
+    let mut output = ring.script(1, "echo here; exec sleep 1000");
+    read_until(&mut output, "here\n");
+    assert!(!is_closed(&output));
+}
+
+#[test]
+fn all_dies_with_a_runner_that_is_killed() {
+    if !needs::userns() {
+        return;
+    }
+    let dir = Dir::new();
+    let ring = Ring::built(true, steps(&dir.dir("root")));
+    let mut output = ring.script(1, &format!("{LEAVE_BEHIND} exec sleep 1000"));
+    read_until(&mut output, "left\n");
+    ring.kill();
+    // Ends when the last of them has ended.
+    assert_eq!(read(output), "");
+}
+
+#[test]
+fn all_dies_with_a_harness_that_is_gone() {
+    for namespaces in [true, false] {
+        if namespaces && !needs::userns() {
+            continue;
+        }
+        let dir = Dir::new();
+        let steps = if namespaces {
+            steps(&dir.dir("root"))
+        } else {
+            vec![(Must, Op::Subreaper)]
+        };
+        let mut ring = Ring::built(namespaces, steps);
+        // Without a pid namespace what left its session outlives a runner that was not
+        // there to end it; the command itself does not.
+        let behind = if namespaces {
+            LEAVE_BEHIND
+        } else {
+            "echo left;"
+        };
+        let mut output = ring.script(1, &format!("{behind} exec sleep 1000"));
+        read_until(&mut output, "left\n");
+        ring.socket = None;
+        assert_eq!(read(output), "");
+        assert_eq!(ring.gone(), Some(0));
+    }
+}
+
+#[test]
+fn a_runner_without_an_order_ends_with_its_harness() {
+    let mut ring = Ring::start(false);
+    ring.socket = None;
+    assert_eq!(ring.gone(), Some(0));
+}
+
+#[test]
+fn a_runner_without_its_socket_does_not_start() {
+    let status = std::process::Command::new(env!("CARGO_BIN_EXE_ringfence-runner"))
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(status.status.code(), Some(125));
+    assert!(status.stdout.is_empty() && status.stderr.is_empty());
+}
+
+#[test]
+fn protection_of_a_living_ring() {
+    if !needs::userns() {
+        return;
+    }
+    let dir = Dir::new();
+    let root = dir.dir("root");
+    let hooks = dir.dir("root/late/.git/hooks");
+    let config = dir.file("root/late/.git/config", "theirs");
+    let gate = dir.0.join("gate");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &gate, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let ring = Ring::built(true, steps(&root));
+    let script = format!(
+        "cd {}/late/.git; echo a > hooks/before && echo wrote; read go < {}; \
+         (echo b > hooks/after) 2>/dev/null || echo refused; \
+         (echo c > config) 2>/dev/null || echo refused; mv ../../late ../../gone 2>/dev/null || echo pinned; echo c > free && echo free",
+        root.display(),
+        gate.display()
+    );
+    let mut output = ring.script(1, &script);
+    read_until(&mut output, "wrote\n");
+    // The command stands in the directory already, and keeps what is mounted there now.
+    // What is no longer what it was is refused.
+    ring.order(&Order::Protect {
+        pins: Vec::new(),
+        objects: vec![support::swapped(&hooks)],
+    });
+    match ring.report() {
+        Report::Failed { id: None, failure } => assert_eq!(failure.call, "identity"),
+        other => panic!("{other:?}"),
+    }
+    ring.order(&Order::Protect {
+        pins: vec![located(root.join("late")), located(root.join("late/.git"))],
+        objects: vec![located(&hooks), located(&config)],
+    });
+    ring.settle();
+    std::fs::write(&gate, "go\n").unwrap();
+    assert_eq!(read(output), "refused\nrefused\npinned\nfree\n");
+    assert_eq!(ring.ended(1), End::Exited(0));
+    assert!(hooks.join("before").exists() && !hooks.join("after").exists());
+}
+
+fn watching(root: &Path, names: &[&str]) -> Ring {
+    let mut steps: Vec<_> = vec![(Must, Op::Subreaper)];
+    for name in names {
+        steps.push((
+            Must,
+            Op::Watch {
+                dir: located(root),
+                name: name.into(),
+            },
+        ));
+    }
+    Ring::built(false, steps)
+}
+
+fn taken(ring: &Ring) -> Vec<String> {
+    let mut all = Vec::new();
+    loop {
+        match ring.report() {
+            Report::TakenAway { path, errno: None } => {
+                all.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+            }
+            Report::Ended { .. } => return all,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_appears_under_a_protected_name_is_taken_away_before_the_end_is_told() {
+    let dir = Dir::new();
+    let root = dir.dir("root");
+    dir.file("root/.envrc.from-ring", "from before");
+    let ring = watching(&root, &[".envrc", ".vscode/tasks.json", ".idea"]);
+    let script = format!(
+        "cd {}; echo evil > .envrc; mkdir -p .vscode .idea/x; echo evil > .vscode/tasks.json; \
+         echo fine > .vscode/other",
+        root.display()
+    );
+    drop(ring.script(1, &script));
+    let mut names = taken(&ring);
+    names.sort();
+    assert_eq!(names, [".envrc", ".idea", "tasks.json"]);
+    let here = |name: &str| root.join(name).exists();
+    assert!(!here(".envrc") && !here(".idea") && !here(".vscode/tasks.json"));
+    assert!(here(".vscode/other"));
+    // Nothing is lost, and nothing that was there is overwritten.
+    let text = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+    assert_eq!(text(".envrc.from-ring"), "from before");
+    let other = std::fs::read_dir(dir.0.join("root"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .find(|name| name.starts_with(".envrc.from-ring-"))
+        .unwrap();
+    assert_eq!(text(&other), "evil\n");
+    assert_eq!(text(".vscode/tasks.json.from-ring"), "evil\n");
+    assert!(here(".idea.from-ring/x"));
+    // Nothing appeared: nothing is told.
+    drop(ring.script(2, "true"));
+    assert_eq!(taken(&ring), [""; 0]);
+}
+
+#[test]
+fn in_a_longer_command_it_is_taken_away_at_once() {
+    let dir = Dir::new();
+    let root = dir.dir("root");
+    let ring = watching(&root, &[".envrc", ".git/hooks"]);
+    // It goes on only when the names are gone again.
+    let script = format!(
+        "cd {}; until mkdir -p .git/hooks; do :; done; while [ -e .git/hooks ]; do sleep 0.01; done; \
+         ln -s /etc/passwd .envrc; while [ -L .envrc ]; do sleep 0.01; done; exit 0",
+        root.display()
+    );
+    drop(ring.script(1, &script));
+    let names = taken(&ring);
+    assert_eq!(names, ["hooks", ".envrc"]);
+}
