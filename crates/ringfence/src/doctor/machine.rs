@@ -1,0 +1,173 @@
+//! Asking the machine.
+
+use std::path::{Path, PathBuf};
+
+use ringfence_ops::Outcome;
+use ringfence_policy::{Flags, Trust};
+use ringfence_sys_linux::probe;
+use rustix::fs::Access;
+
+use super::{Binary, Machine, NoRing, PolicyFile, StateDir, Trial};
+use crate::error::Error;
+use crate::layers;
+use crate::prepare::{Request, begin};
+use crate::relay::PtyMode;
+use crate::state::State;
+use crate::supervise::run;
+use crate::{facts, launch};
+
+/// Finds out what this machine can enforce. Makes a ring, in a temporary directory that
+/// is removed again, and runs `true` in it.
+#[must_use]
+pub fn examine() -> Machine {
+    let home = layers::home();
+    let state = State::of_user(home.as_deref());
+    let (policies, policy_error) = policies(home.as_deref(), state.as_ref());
+    let trial = trial();
+    let runner = match (binary("ringfence-runner"), &trial) {
+        (Binary::Present(path), Err(Error::Protocol(_))) => Binary::Other(path),
+        (found, _) => found,
+    };
+    Machine {
+        release: probe::release(),
+        facts: facts::full(),
+        apparmor_restricts: number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+            == Some(1),
+        userns_clone: number("/proc/sys/kernel/unprivileged_userns_clone"),
+        userns_max: number("/proc/sys/user/max_user_namespaces"),
+        inotify_watches: number("/proc/sys/fs/inotify/max_user_watches"),
+        inotify_instances: number("/proc/sys/fs/inotify/max_user_instances"),
+        inside: std::env::var_os("RINGFENCE").map(|mode| mode.to_string_lossy().into_owned()),
+        runner,
+        probe: binary("ringfence-probe"),
+        state: state_dir(state.as_ref()),
+        policies,
+        policy_error,
+        ring: trial.map_err(|error| match error {
+            Error::Refused(refusal) => NoRing {
+                why: "this machine cannot enforce the policy".to_owned(),
+                lacking: refusal.lacking,
+            },
+            error => NoRing {
+                why: error.to_string(),
+                lacking: Vec::new(),
+            },
+        }),
+    }
+}
+
+fn number(path: &str) -> Option<u64> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+fn binary(name: &str) -> Binary {
+    match launch::runner_program() {
+        Err(_) => Binary::Missing(PathBuf::from(name)),
+        Ok(runner) => {
+            let path = runner.with_file_name(name);
+            if rustix::fs::access(&path, Access::EXEC_OK).is_ok() {
+                Binary::Present(path)
+            } else {
+                Binary::Missing(path)
+            }
+        }
+    }
+}
+
+/// Whether state can be kept: asked of the deepest directory that exists, since nothing
+/// is made.
+fn state_dir(state: Option<&State>) -> StateDir {
+    let Some(state) = state else {
+        return StateDir::None;
+    };
+    let dir = state.dir().to_owned();
+    let existing = dir
+        .ancestors()
+        .find(|path| std::fs::symlink_metadata(path).is_ok())
+        .unwrap_or(Path::new("/"));
+    match rustix::fs::access(existing, Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) => StateDir::Writable(dir),
+        Err(error) => StateDir::ReadOnly(dir, error.to_string()),
+    }
+}
+
+fn policies(home: Option<&Path>, state: Option<&State>) -> (Vec<PolicyFile>, Option<String>) {
+    let exists = |path: &Path| std::fs::symlink_metadata(path).is_ok();
+    let managed = PathBuf::from(layers::MANAGED);
+    let mut files = vec![PolicyFile {
+        layer: "managed",
+        exists: exists(&managed),
+        path: managed,
+        trusted: false,
+    }];
+    if let Some(path) = layers::user_file(home) {
+        files.push(PolicyFile {
+            layer: "user",
+            exists: exists(&path),
+            path,
+            trusted: false,
+        });
+    }
+    let Ok(cwd) = std::env::current_dir() else {
+        return (files, Some(Error::NoCwd.to_string()));
+    };
+    let merged = layers::sources(Flags::default(), &cwd, home, state).and_then(|sources| {
+        if let Some((file, trust)) = &sources.project {
+            files.push(PolicyFile {
+                layer: "project",
+                path: file.path.clone(),
+                exists: true,
+                trusted: *trust == Trust::Trusted,
+            });
+        }
+        layers::merge(&sources, &cwd, home)
+    });
+    let error = match merged {
+        Ok(policy) => {
+            let lines: Vec<String> = layers::unusable(&policy)
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            (!lines.is_empty()).then(|| lines.join("\n"))
+        }
+        Err(error) => Some(error.to_string()),
+    };
+    (files, error)
+}
+
+/// A directory that is gone when dropped.
+struct Workspace(PathBuf);
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        // Empty but for what a stranger with the same user put there.
+        let _left = std::fs::remove_dir(&self.0);
+    }
+}
+
+/// Makes a ring with the policy of the managed and the user's file, and runs `true`.
+fn trial() -> Result<Trial, Error> {
+    let workspace =
+        Workspace(std::env::temp_dir().join(format!("ringfence-doctor-{}", std::process::id())));
+    std::fs::create_dir(&workspace.0).map_err(|error| Error::State {
+        path: workspace.0.clone(),
+        error,
+    })?;
+    let begun = begin(Request {
+        argv: vec!["true".into()],
+        workspace: Some(workspace.0.clone()),
+        flags: Flags::default(),
+        pty: PtyMode::Auto,
+    })?;
+    if begun.policy.mode.value == ringfence_policy::Mode::FullAccess {
+        return Ok(Trial {
+            mode: None,
+            outcome: Outcome::none(),
+        });
+    }
+    let finished = run(begun)?;
+    Ok(Trial {
+        mode: finished.mode,
+        outcome: finished.outcome,
+    })
+}

@@ -1,0 +1,95 @@
+//! The child's environment.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use ringfence_plan::RingMode;
+use ringfence_policy::{EnvVerdict, Environment, NetworkMode};
+
+/// What a child gets and what was kept from it.
+#[derive(Debug, Clone, Default)]
+pub struct ChildEnvironment {
+    /// Names and values.
+    pub variables: Vec<(OsString, OsString)>,
+    /// Names that were dropped, and why.
+    pub dropped: Vec<(OsString, EnvVerdict)>,
+}
+
+impl ChildEnvironment {
+    /// Sets a variable, in place of one of that name.
+    pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
+        self.variables.retain(|(n, _)| n != name);
+        self.variables.push((name.into(), value.into()));
+    }
+
+    /// The value of a variable.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        self.variables
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_os_str())
+    }
+
+    /// As `execve(2)` takes it.
+    #[must_use]
+    pub fn to_strings(&self) -> Vec<OsString> {
+        self.variables
+            .iter()
+            .map(|(name, value)| {
+                let mut text = name.clone();
+                text.push("=");
+                text.push(value);
+                text
+            })
+            .collect()
+    }
+}
+
+/// Sorts out what passes.
+#[must_use]
+pub fn filter(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+    rules: &Environment,
+) -> ChildEnvironment {
+    let mut child = ChildEnvironment::default();
+    for (name, value) in variables {
+        match rules.judge(&name, &value) {
+            EnvVerdict::Pass => child.variables.push((name, value)),
+            verdict => child.dropped.push((name, verdict)),
+        }
+    }
+    child
+}
+
+/// Variables that name the directory for temporary files.
+const TEMPORARY: [&str; 3] = ["TMPDIR", "TMP", "TEMP"];
+
+/// Sends temporary files to a directory that is not the usual one.
+pub fn temporary(child: &mut ChildEnvironment, temp: &Path) {
+    for name in TEMPORARY {
+        child.set(name, temp.as_os_str());
+    }
+}
+
+/// Sets what a ring changes: where temporary files go, and that there is a ring. Tools
+/// may look at it; nothing is enforced by it.
+pub fn adapt(
+    child: &mut ChildEnvironment,
+    mode: RingMode,
+    network: NetworkMode,
+    temp: &Path,
+    cwd: &Path,
+) {
+    for name in TEMPORARY {
+        if child.get(name).is_some() {
+            child.set(name, temp.as_os_str());
+        }
+    }
+    if child.get("PWD").is_some_and(|pwd| pwd != cwd.as_os_str()) {
+        child.set("PWD", cwd.as_os_str());
+    }
+    child.variables.retain(|(n, _)| n != "XDG_RUNTIME_DIR");
+    child.set("RINGFENCE", mode.to_string());
+    child.set("RINGFENCE_NETWORK", network.to_string());
+}

@@ -1,0 +1,189 @@
+//! What can go wrong before, around and after a command.
+
+use std::path::PathBuf;
+
+use ringfence_plan::Refusal;
+use ringfence_policy::PolicyError;
+use ringfence_sys_linux::SysError;
+
+/// A name as one line shows it, whatever is in it.
+pub(crate) fn shown(name: impl AsRef<std::ffi::OsStr>) -> String {
+    name.as_ref()
+        .to_string_lossy()
+        .chars()
+        .flat_map(|c| {
+            let control = c.is_control();
+            let escaped = control.then(|| c.escape_default());
+            escaped.into_iter().flatten().chain((!control).then_some(c))
+        })
+        .collect()
+}
+
+/// Whose business an error is; decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Ringfence failed or refused: 125.
+    Ringfence,
+    /// The program was found and cannot be executed: 126.
+    NotExecutable,
+    /// The program was not found: 127.
+    NotFound,
+}
+
+/// Why a command was not run, or not to its end. One line each: what, why, remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A policy is invalid.
+    #[error("{0}")]
+    Policy(#[from] PolicyError),
+    /// The policy asks for what this version cannot enforce.
+    #[error("{0}")]
+    NotYet(ringfence_policy::NotYet),
+    /// The machine cannot enforce the policy.
+    #[error("{0}\n  to do without, name it: --accept NAME (or [enforcement] accept)")]
+    Refused(#[from] Refusal),
+    /// A policy file cannot be read.
+    #[error("{}: {error}; mend or remove the file", shown(path))]
+    PolicyFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The current directory is gone.
+    #[error("the current directory does not exist any more; change to one that does")]
+    NoCwd,
+    /// The workspace cannot be one.
+    #[error("workspace {}: {why}", shown(path))]
+    Workspace {
+        /// The directory.
+        path: PathBuf,
+        /// Why, and what to do.
+        why: &'static str,
+    },
+    /// A write root cannot be one.
+    #[error("{origin}: write root {}: {why}", shown(path))]
+    WriteRoot {
+        /// The path.
+        path: PathBuf,
+        /// Where it was written.
+        origin: String,
+        /// Why, and what to do.
+        why: &'static str,
+    },
+    /// A path of the policy cannot be used.
+    #[error("{origin}: {}: {error}; mend the path or remove the line", shown(path))]
+    Path {
+        /// The path.
+        path: PathBuf,
+        /// Where it was written.
+        origin: String,
+        /// Why.
+        error: SysError,
+    },
+    /// An unknown name is accepted.
+    #[error("{origin}: accept: no promise is called {name:?}; `ringfence doctor` lists them")]
+    UnknownPromise {
+        /// The name.
+        name: String,
+        /// Where it was written.
+        origin: String,
+    },
+    /// A name to reveal is unknown, or the like.
+    #[error("{what}: {error}")]
+    System {
+        /// What was being done.
+        what: &'static str,
+        /// What failed.
+        error: SysError,
+    },
+    /// State cannot be kept.
+    #[error("{}: {error}; check the directory's owner and free space", shown(path))]
+    State {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The program was not found.
+    #[error("{name}: command not found; {hint}")]
+    NotFound {
+        /// What was asked for.
+        name: String,
+        /// Where it was looked for.
+        hint: &'static str,
+    },
+    /// The program cannot be executed.
+    #[error("{}: {why}", shown(path))]
+    NotExecutable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The runner's binary is missing.
+    #[error("{} is missing; install it beside the ringfence binary", shown(path))]
+    NoRunner {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// User namespaces were refused when the ring was made.
+    #[error("cannot make the ring's namespaces: {error}; {remedy}")]
+    Namespaces {
+        /// What the kernel said.
+        error: SysError,
+        /// What to do.
+        remedy: String,
+    },
+    /// The ring could not be built.
+    #[error("cannot build the ring: {what}: {call}: {error}")]
+    Build {
+        /// The step.
+        what: String,
+        /// The call.
+        call: String,
+        /// What the kernel said.
+        error: std::io::Error,
+    },
+    /// Ringfence's own state would be writable in the ring.
+    #[error(
+        "Ringfence's own state {} lies in the write root {}; set XDG_STATE_HOME to a place outside",
+        shown(state),
+        shown(root)
+    )]
+    StateInRoot {
+        /// The state directory.
+        state: PathBuf,
+        /// The write root.
+        root: PathBuf,
+    },
+    /// The plan is for another kind of ring than the runner was started for.
+    #[error(
+        "the ring was planned otherwise than it was started; this is a defect, please report it"
+    )]
+    Planned,
+    /// The runner is gone without a word.
+    #[error("the runner died ({how}); every process of the ring died with it")]
+    RunnerDied {
+        /// How.
+        how: String,
+    },
+    /// The runner said what it must not.
+    #[error(
+        "the runner broke the protocol: {0}; reinstall ringfence and ringfence-runner together"
+    )]
+    Protocol(ringfence_wire::Malformed),
+}
+
+impl Error {
+    /// Whose business it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Error::NotFound { .. } => Kind::NotFound,
+            Error::NotExecutable { .. } => Kind::NotExecutable,
+            _ => Kind::Ringfence,
+        }
+    }
+}

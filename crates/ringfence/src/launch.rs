@@ -1,0 +1,266 @@
+//! Starting the runner and handing it the plan and the command.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
+
+use ringfence_ops::linux::{Located, Op};
+use ringfence_ops::{Facts, Need};
+use ringfence_plan::{Plan, RingMode};
+use ringfence_policy::{Effective, NetworkMode};
+use ringfence_sys_linux::object;
+use ringfence_sys_linux::packet::Packets;
+use ringfence_sys_linux::spawn::{self, Runner, RunnerNamespaces, RunnerStart, SpawnError, Step};
+use ringfence_wire::{INLINE_MAX, MESSAGE_MAX, Order, Spawn, encode};
+use rustix::fs::FileType;
+
+use crate::error::Error;
+use crate::locate::of_descriptor;
+use crate::prepare::Prepared;
+
+/// A ring being built, with its first command on the way.
+#[derive(Debug)]
+pub struct Launched {
+    pub(crate) socket: Packets,
+    pub(crate) runner: Runner,
+    pub(crate) group: Option<Group>,
+}
+
+/// A control group of one ring, removed with it.
+#[derive(Debug)]
+pub(crate) struct Group {
+    dir: PathBuf,
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Empty by then: the runner has been waited for. A race with the last task's
+        // exit is the kernel's to finish; the directory is then found by doctor.
+        for _ in 0..100 {
+            match std::fs::remove_dir(&self.dir) {
+                Err(e) if e.kind() == std::io::ErrorKind::ResourceBusy => {
+                    let _killed = std::fs::write(self.dir.join("cgroup.kill"), "1");
+                    std::thread::yield_now();
+                }
+                _ => return,
+            }
+        }
+    }
+}
+
+/// Where the runner's binary is: beside this one, and nowhere else.
+///
+/// # Errors
+/// [`Error::NoRunner`].
+pub fn runner_program() -> Result<PathBuf, Error> {
+    let own = std::env::current_exe().map_err(|_| Error::NoRunner {
+        path: PathBuf::from("ringfence-runner"),
+    })?;
+    Ok(own.with_file_name("ringfence-runner"))
+}
+
+/// A runner in its namespaces, waiting for orders.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) socket: Packets,
+    pub(crate) runner: Runner,
+    pub(crate) mode: RingMode,
+}
+
+/// Starts a runner, which has nothing to do yet. The runner dies with this thread.
+pub(crate) fn start(mode: RingMode, policy: &Effective, facts: &Facts) -> Result<Waiting, Error> {
+    let program = runner_program()?;
+    let (socket, theirs) =
+        Packets::pair(INLINE_MAX, MESSAGE_MAX).map_err(|error| Error::System {
+            what: "making the runner's socket",
+            error,
+        })?;
+    let namespaces = (mode == RingMode::Namespaces).then(|| RunnerNamespaces {
+        net: policy.network.mode.value != NetworkMode::On,
+        uid: facts.uid,
+        gid: facts.gid,
+    });
+    let runner = spawn::runner(&RunnerStart {
+        program: &program,
+        socket: theirs.fd(),
+        namespaces,
+    })
+    .map_err(|e| failed_start(e, mode))?;
+    Ok(Waiting {
+        socket,
+        runner,
+        mode,
+    })
+}
+
+/// Why a runner did not come to be.
+fn failed_start(failed: SpawnError, mode: RingMode) -> Error {
+    let program = || runner_program().unwrap_or_default();
+    match failed.step {
+        Step::Exec if failed.error.errno == rustix::io::Errno::NOENT.raw_os_error() => {
+            Error::NoRunner { path: program() }
+        }
+        Step::Exec => Error::NotExecutable {
+            path: program(),
+            why: failed.error.to_string(),
+        },
+        _ if mode == RingMode::Namespaces => Error::Namespaces {
+            error: failed.error,
+            remedy: crate::facts::namespaces_remedy(),
+        },
+        _ => Error::System {
+            what: "starting the runner",
+            error: failed.error,
+        },
+    }
+}
+
+/// The same, as the runner's socket tells it.
+pub(crate) fn not_started(bytes: &[u8], mode: RingMode) -> Error {
+    match spawn::start_failure(bytes) {
+        Some(failed) => failed_start(failed, mode),
+        None => Error::Protocol(ringfence_wire::Malformed::Short),
+    }
+}
+
+/// Hands the plan and the command to a runner. What comes of it is told on the socket.
+pub(crate) fn hand_over(
+    waiting: Waiting,
+    prepared: &Prepared,
+    plan: &Plan,
+    stdio: [BorrowedFd<'_>; 3],
+    new_session: bool,
+    terminal: bool,
+) -> Result<Launched, Error> {
+    let Waiting { socket, runner, .. } = waiting;
+    let group = enter_group(plan, &runner)?;
+    let steps: Vec<(Need, Op)> = plan
+        .steps
+        .iter()
+        .map(|step| (step.need, step.op.clone()))
+        .collect();
+    let spawn = Spawn {
+        id: 1,
+        program: prepared.program.clone(),
+        argv: prepared.argv.clone(),
+        env: prepared.environment.to_strings(),
+        cwd: in_ring(prepared.cwd.clone(), plan),
+        announce: false,
+        new_session,
+        terminal,
+        stdin_inside: stdin_inside(plan, stdio[0]),
+    };
+    let sent = socket
+        .send(&encode(&Order::Build { steps }), &[])
+        .and_then(|()| socket.send(&encode(&Order::Spawn(spawn)), &stdio));
+    let launched = Launched {
+        socket,
+        runner,
+        group,
+    };
+    match sent {
+        Ok(()) => Ok(launched),
+        // The runner is gone already; its last words, if any, are read by the caller.
+        Err(e) if e.errno == rustix::io::Errno::PIPE.raw_os_error() => Ok(launched),
+        Err(error) => Err(Error::System {
+            what: "sending the plan to the runner",
+            error,
+        }),
+    }
+}
+
+/// An object as it is in the ring: in a place the ring covers it is another one than
+/// outside, unless a write root brings it back.
+fn in_ring(at: Located, plan: &Plan) -> Located {
+    let covered = plan.steps.iter().any(|step| match &step.op {
+        Op::PrivateDir { at: cover, .. } => at.path.starts_with(&cover.path),
+        Op::MaskDir(mask) => at.path.starts_with(&mask.at.path),
+        Op::PrivateCache(cache) => at.path.starts_with(&cache.at.path),
+        Op::Devices { .. } => at.path.starts_with("/dev"),
+        Op::Proc { .. } => at.path.starts_with("/proc"),
+        _ => false,
+    });
+    let brought_back = plan.steps.iter().any(|step| match &step.op {
+        Op::Place(root) => at.path.starts_with(&root.path),
+        _ => false,
+    });
+    if covered && !brought_back {
+        Located::made(at.path, at.dir)
+    } else {
+        at
+    }
+}
+
+/// A file or directory that is read on stdin is opened again inside the ring, at the same
+/// offset: the descriptor as it is belongs to the outer mount, through which its file
+/// could be opened for writing (`/proc/self/fd/0`) and its mode, times and attributes be
+/// changed, where nothing is read-only.
+fn stdin_inside(plan: &Plan, stdin: BorrowedFd<'_>) -> Option<Located> {
+    if plan.mode != RingMode::Namespaces {
+        return None;
+    }
+    let identity = object::identity(stdin).ok()?;
+    match identity.kind() {
+        FileType::RegularFile | FileType::Directory => {}
+        _ => return None,
+    }
+    let (_, writable) = object::access_of(stdin).ok()?;
+    if writable {
+        // Handed over for writing: it is the caller's word.
+        return None;
+    }
+    // A file without a name any more (a here-document) is nobody's but the caller's.
+    let at = of_descriptor(stdin).ok()?;
+    Some(in_ring(at, plan))
+}
+
+fn enter_group(plan: &Plan, runner: &Runner) -> Result<Option<Group>, Error> {
+    let Some((parent, memory, processes)) = plan.steps.iter().find_map(|step| match &step.op {
+        Op::Cgroup {
+            dir,
+            memory,
+            processes,
+        } => Some((dir, *memory, *processes)),
+        _ => None,
+    }) else {
+        return Ok(None);
+    };
+    let dir = parent.join(format!("ringfence-{}", std::process::id()));
+    let made = std::fs::create_dir(&dir).and_then(|()| {
+        if let Some(bytes) = memory {
+            std::fs::write(dir.join("memory.max"), bytes.to_string())?;
+            // Without swap the limit is what it says; not every kernel has the file.
+            match std::fs::write(dir.join("memory.swap.max"), "0") {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+                _ => {}
+            }
+        }
+        if let Some(n) = processes {
+            std::fs::write(dir.join("pids.max"), n.to_string())?;
+        }
+        std::fs::write(dir.join("cgroup.procs"), runner.pid.to_string())
+    });
+    let group = Group { dir };
+    match made {
+        Ok(()) => Ok(Some(group)),
+        Err(error) => Err(Error::State {
+            path: group.dir.clone(),
+            error,
+        }),
+    }
+}
+
+pub(crate) fn own_stdio() -> [std::os::fd::OwnedFd; 3] {
+    // SAFETY is the standard library's: these three are open for the process' life.
+    let dup = |fd: BorrowedFd<'_>| fd.try_clone_to_owned();
+    let fallback = || {
+        std::fs::File::open("/dev/null")
+            .map(std::os::fd::OwnedFd::from)
+            .ok()
+    };
+    let (i, o, e) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    let all = [dup(i.as_fd()), dup(o.as_fd()), dup(e.as_fd())];
+    all.map(|fd| match fd.ok().or_else(fallback) {
+        Some(fd) => fd,
+        None => std::process::abort(),
+    })
+}

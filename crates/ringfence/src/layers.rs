@@ -1,0 +1,164 @@
+//! Where policies live, and reading them.
+//!
+//! | layer | file |
+//! |---|---|
+//! | managed | `/etc/ringfence/managed.toml` |
+//! | user | `$XDG_CONFIG_HOME/ringfence/policy.toml`, by default below `~/.config` |
+//! | project | `.ringfence.toml` in the workspace or its nearest parent that has one |
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use ringfence_plan::promise;
+use ringfence_policy::{Context, Effective, FileText, Flags, Sources, load, not_yet};
+
+use crate::error::Error;
+use crate::state::State;
+use crate::trust;
+
+/// The managed policy.
+pub const MANAGED: &str = "/etc/ringfence/managed.toml";
+/// Name of a project's policy.
+pub const PROJECT: &str = ".ringfence.toml";
+
+/// The person's home directory: `HOME`, else the password database.
+#[must_use]
+pub fn home() -> Option<PathBuf> {
+    if let Some(home) = std::env::var_os("HOME").map(PathBuf::from)
+        && home.is_absolute()
+    {
+        return Some(home);
+    }
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.nth(2) == Some(&uid))
+            .then(|| fields.nth(2).map(PathBuf::from))
+            .flatten()
+            .filter(|home| home.is_absolute())
+    })
+}
+
+/// The user's policy file.
+#[must_use]
+pub fn user_file(home: Option<&Path>) -> Option<PathBuf> {
+    let base = std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .filter(|p| p.is_absolute())
+        .or_else(|| home.map(|h| h.join(".config")))?;
+    Some(base.join("ringfence/policy.toml"))
+}
+
+/// The project's policy file that holds for a workspace.
+#[must_use]
+pub fn project_file(workspace: &Path) -> Option<PathBuf> {
+    workspace
+        .ancestors()
+        .map(|dir| dir.join(PROJECT))
+        .find(|file| std::fs::symlink_metadata(file).is_ok())
+}
+
+/// Reads one policy file; `None` where it does not exist.
+///
+/// # Errors
+/// [`Error::PolicyFile`].
+pub fn read(path: &Path) -> Result<Option<FileText>, Error> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(FileText {
+            path: path.to_owned(),
+            text,
+        })),
+        Err(error)
+            if matches!(
+                error.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(Error::PolicyFile {
+            path: path.to_owned(),
+            error,
+        }),
+    }
+}
+
+/// Reads every layer.
+///
+/// # Errors
+/// [`Error::PolicyFile`]: an unreadable file is never passed over.
+pub fn sources(
+    flags: Flags,
+    workspace: &Path,
+    home: Option<&Path>,
+    state: Option<&State>,
+) -> Result<Sources, Error> {
+    let user = match user_file(home) {
+        Some(path) => read(&path)?,
+        None => None,
+    };
+    let project = match project_file(workspace) {
+        Some(path) => read(&path)?.map(|file| {
+            let trust = trust::of(state, &file);
+            (file, trust)
+        }),
+        None => None,
+    };
+    Ok(Sources {
+        managed: read(Path::new(MANAGED))?,
+        user,
+        project,
+        flags,
+    })
+}
+
+/// Merges layers that were read.
+///
+/// # Errors
+/// [`Error::Policy`].
+pub fn merge(sources: &Sources, cwd: &Path, home: Option<&Path>) -> Result<Effective, Error> {
+    let variable = |name: &str| -> Option<OsString> { std::env::var_os(name) };
+    Ok(load(
+        sources,
+        &Context {
+            home: home.map(Path::to_owned),
+            cwd: cwd.to_owned(),
+            variable: &variable,
+        },
+    )?)
+}
+
+/// Each reason why no command is run with a policy that is valid: what this version
+/// cannot enforce, and names in `accept` that no promise has.
+#[must_use]
+pub fn unusable(policy: &Effective) -> Vec<Error> {
+    let unknown = policy
+        .accept
+        .iter()
+        .filter(|name| !promise::is_known(&name.value))
+        .map(|name| Error::UnknownPromise {
+            name: name.value.clone(),
+            origin: name.origin.to_string(),
+        });
+    not_yet(policy)
+        .into_iter()
+        .map(Error::NotYet)
+        .chain(unknown)
+        .collect()
+}
+
+/// Reads every layer and merges them.
+///
+/// # Errors
+/// [`Error::PolicyFile`] and [`Error::Policy`]: an unreadable or invalid file is never
+/// passed over.
+pub fn effective(
+    flags: Flags,
+    workspace: &Path,
+    cwd: &Path,
+    home: Option<&Path>,
+    state: Option<&State>,
+) -> Result<Effective, Error> {
+    merge(&sources(flags, workspace, home, state)?, cwd, home)
+}

@@ -1,0 +1,37 @@
+//! Layer 1 as a library: probe, plan, launch, supervise.
+//!
+//! ```text
+//! Request ─ load ─▶ Effective ─ survey ─▶ Site ─ plan ─▶ Plan ─ launch ─▶ runner ─▶ child
+//! ```
+//!
+//! The harness decides everything and confines nothing: it resolves each name once,
+//! plans, and hands the plan to a runner that builds the ring and spawns the command in
+//! it. It runs as the real user and never leaves that user's process group, so that a
+//! terminal, Ctrl-C and job control work as without it.
+#![forbid(unsafe_code)]
+
+pub mod caches;
+pub mod doctor;
+pub mod environment;
+mod error;
+pub mod facts;
+mod launch;
+pub mod layers;
+mod locate;
+mod prepare;
+pub mod program;
+mod relay;
+mod site;
+mod state;
+mod supervise;
+#[cfg(test)]
+mod tests;
+pub mod trust;
+pub mod why;
+
+pub use error::{Error, Kind};
+pub use launch::{Launched, runner_program};
+pub use prepare::{Begun, Prepared, Preview, Request, begin, prepare, preview};
+pub use relay::PtyMode;
+pub use state::State;
+pub use supervise::{Ended, Finished, run, run_then_exit};

@@ -1,0 +1,393 @@
+//! From a request to a plan: everything that can be decided before anything is made.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ringfence_ops::Facts;
+use ringfence_ops::linux::Located;
+use ringfence_plan::{Plan, RingMode, Site, plan};
+use ringfence_policy::{Effective, Flags, Mode};
+
+use crate::environment::{self, ChildEnvironment};
+use crate::error::Error;
+use crate::relay::PtyMode;
+use crate::site::{Asked, survey};
+use crate::state::State;
+use crate::{caches, facts, layers, program};
+
+/// What a person asks for.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The command: program and arguments.
+    pub argv: Vec<OsString>,
+    /// The workspace; the current directory where it is not named.
+    pub workspace: Option<PathBuf>,
+    /// What the flags say of the policy.
+    pub flags: Flags,
+    /// How the command's terminal is made.
+    pub pty: PtyMode,
+}
+
+/// A command that is ready to be run.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The policy in force.
+    pub policy: Effective,
+    /// What this machine can enforce.
+    pub facts: Facts,
+    /// The plan; `None` for `mode = "full-access"`.
+    pub plan: Option<Plan>,
+    /// The program, found.
+    pub program: PathBuf,
+    /// The command.
+    pub argv: Vec<OsString>,
+    /// Its environment.
+    pub environment: ChildEnvironment,
+    /// Write roots that follow from the workspace and not from the policy, and why.
+    pub derived: Vec<(PathBuf, &'static str)>,
+    pub(crate) pty: PtyMode,
+    pub(crate) cwd: Located,
+    pub(crate) roots: Vec<Located>,
+    pub(crate) state: Option<State>,
+    pub(crate) workspace: PathBuf,
+    pub(crate) home: Option<PathBuf>,
+    /// Variables to set for what stands in for caches.
+    set: Vec<(&'static str, OsString)>,
+    /// Roots that were walked for want of an index, with what was found.
+    pub(crate) walked: Vec<(PathBuf, crate::site::index::Walked)>,
+    pub(crate) site: Site,
+    /// Held as long as the ring lives.
+    pub(crate) locks: Vec<File>,
+    pub(crate) temp_own: Option<OwnTemp>,
+}
+
+impl Prepared {
+    /// The time limit.
+    #[must_use]
+    pub fn time(&self) -> Option<Duration> {
+        self.policy.limits.time.as_ref().map(|t| t.value)
+    }
+
+    /// Whether the user accepted to do without a promise.
+    pub(crate) fn accepts(&self, promise: &str) -> bool {
+        ringfence_plan::accepts(&self.policy, promise)
+    }
+
+    /// Plans again for a machine that turned out to have less.
+    pub(crate) fn replan(&mut self, facts: Facts) -> Result<(), Error> {
+        self.plan = Some(plan(&self.policy, &self.site, &facts)?);
+        self.facts = facts;
+        Ok(())
+    }
+}
+
+/// What a command would get, with nothing made for it.
+#[derive(Debug)]
+pub struct Preview {
+    /// The policy in force.
+    pub policy: Effective,
+    /// What this machine can enforce.
+    pub facts: Facts,
+    /// The plan; `None` for `mode = "full-access"`.
+    pub plan: Option<Plan>,
+    /// What the policy's paths are on disk.
+    pub site: Site,
+    /// The program, found.
+    pub program: PathBuf,
+    /// Its environment.
+    pub environment: ChildEnvironment,
+    /// Write roots that follow from the workspace and not from the policy, and why.
+    pub derived: Vec<(PathBuf, &'static str)>,
+}
+
+/// Whether what is prepared will be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// It will: what it needs is made.
+    Run,
+    /// It will not: nothing is made.
+    Look,
+}
+
+/// A request whose policy is known, and nothing else yet.
+#[derive(Debug)]
+pub struct Begun {
+    /// The policy in force.
+    pub policy: Effective,
+    /// What this machine can enforce.
+    pub facts: Facts,
+    /// The program, found.
+    pub program: PathBuf,
+    /// The environment, secrets taken out.
+    pub environment: ChildEnvironment,
+    argv: Vec<OsString>,
+    pty: PtyMode,
+    cwd: PathBuf,
+    workspace: PathBuf,
+    home: Option<PathBuf>,
+    state: Option<State>,
+}
+
+/// Reads the policies and finds the program. Nothing is made.
+///
+/// # Errors
+/// Each [`Error`] of a policy, a program or the current directory.
+pub fn begin(request: Request) -> Result<Begun, Error> {
+    let cwd = std::env::current_dir().map_err(|_| Error::NoCwd)?;
+    let home = layers::home();
+    let state = State::of_user(home.as_deref());
+    let workspace = cwd.join(request.workspace.as_deref().unwrap_or(Path::new("")));
+    let policy = layers::effective(
+        request.flags,
+        &workspace,
+        &cwd,
+        home.as_deref(),
+        state.as_ref(),
+    )?;
+    if let Some(first) = layers::unusable(&policy).into_iter().next() {
+        return Err(first);
+    }
+    let environment = environment::filter(std::env::vars_os(), &policy.environment);
+    let name = request.argv.first().cloned().unwrap_or_default();
+    let program = program::find(&name, environment.get("PATH"), &cwd)?;
+    let facts = if policy.limits.memory.is_some() || policy.limits.processes.is_some() {
+        facts::full()
+    } else {
+        facts::quick()
+    };
+    Ok(Begun {
+        policy,
+        facts,
+        program,
+        environment,
+        argv: request.argv,
+        pty: request.pty,
+        cwd,
+        workspace,
+        home,
+        state,
+    })
+}
+
+impl Begun {
+    /// The way the ring will be built, as far as the facts tell.
+    pub(crate) fn likely_mode(&self) -> Option<RingMode> {
+        (self.policy.mode.value != Mode::FullAccess)
+            .then(|| ringfence_plan::mode(&self.policy, &self.facts))
+    }
+
+    /// Looks at the machine and plans. Nothing is made.
+    ///
+    /// # Errors
+    /// Each [`Error`] of a path, and the refusal of what cannot be enforced here.
+    pub fn finish(self) -> Result<Prepared, Error> {
+        let Begun {
+            policy,
+            facts,
+            program,
+            mut environment,
+            argv,
+            pty,
+            cwd,
+            workspace,
+            home,
+            state,
+        } = self;
+        let mut survey = survey(&Asked {
+            policy: &policy,
+            workspace: &workspace,
+            cwd: &cwd,
+            home: home.as_deref(),
+            state: state.as_ref(),
+            path: environment.get("PATH"),
+        })?;
+        let workspace = survey
+            .site
+            .roots
+            .first()
+            .map_or(workspace, |r| r.at.path.clone());
+        if let Some(state) = &state {
+            // What a command could write there, the next harness would believe.
+            let dir = state.canonical();
+            if let Some(root) = survey.roots.iter().find(|r| dir.starts_with(&r.path)) {
+                return Err(Error::StateInRoot {
+                    state: dir,
+                    root: root.path.clone(),
+                });
+            }
+        }
+        let full = policy.mode.value == Mode::FullAccess;
+        let layered = if full {
+            caches::Layers::default()
+        } else {
+            caches::layers(
+                &policy,
+                &workspace,
+                &program,
+                &environment,
+                home.as_deref(),
+                state.as_ref(),
+                Purpose::Look,
+            )?
+        };
+        survey.site.caches = layered.overlays;
+        survey.site.kept = layered.kept;
+        survey.site.shared = layered.shared;
+        let plan = if full {
+            None
+        } else {
+            let planned = plan(&policy, &survey.site, &facts)?;
+            environment::adapt(
+                &mut environment,
+                planned.mode,
+                policy.network.mode.value,
+                Path::new("/tmp"),
+                &cwd,
+            );
+            Some(planned)
+        };
+        Ok(Prepared {
+            facts,
+            plan,
+            program,
+            argv,
+            environment,
+            derived: survey.derived,
+            pty,
+            cwd: survey.site.cwd.clone(),
+            roots: survey.roots,
+            state,
+            workspace,
+            home,
+            set: layered.set,
+            walked: survey.walked,
+            site: survey.site,
+            locks: Vec::new(),
+            policy,
+            temp_own: None,
+        })
+    }
+}
+
+/// What a request would come to, with nothing made for it.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn preview(request: Request) -> Result<Preview, Error> {
+    let mut prepared = prepare(request)?;
+    prepared.set_variables();
+    Ok(Preview {
+        policy: prepared.policy,
+        facts: prepared.facts,
+        plan: prepared.plan,
+        site: prepared.site,
+        program: prepared.program,
+        environment: prepared.environment,
+        derived: prepared.derived,
+    })
+}
+
+/// Does everything short of making the ring.
+///
+/// # Errors
+/// Each [`Error`] that can be known before: nothing has been made then.
+pub fn prepare(request: Request) -> Result<Prepared, Error> {
+    begin(request)?.finish()
+}
+
+impl Prepared {
+    /// Makes what the ring needs on disk, in Ringfence's own state: the index of
+    /// repositories, and directories for what tools write to their caches.
+    pub(crate) fn settle(&mut self) -> Result<(), Error> {
+        let Some(planned) = &self.plan else {
+            return Ok(());
+        };
+        let mode = planned.mode;
+        if let Some(state) = &self.state {
+            for (root, found) in self.walked.drain(..) {
+                // An index that cannot be kept costs the next command a walk, no more.
+                let _unkept = crate::site::index::save(state, &root, &found);
+            }
+        }
+        let mut changed = false;
+        if mode == RingMode::LandlockOnly {
+            let own = OwnTemp::new()?;
+            environment::temporary(&mut self.environment, &own.at.path);
+            self.site.temp_own = Some(own.at.clone());
+            self.temp_own = Some(own);
+            changed = true;
+        } else if let Some(state) = &self.state
+            && !(self.site.caches.is_empty() && self.site.kept.is_empty())
+        {
+            let layered = caches::layers(
+                &self.policy,
+                &self.workspace,
+                &self.program,
+                &self.environment,
+                self.home.as_deref(),
+                Some(state),
+                Purpose::Run,
+            )?;
+            self.site.caches = layered.overlays;
+            self.site.kept = layered.kept;
+            self.locks = layered.locks;
+            self.set = layered.set;
+            changed = true;
+        }
+        self.set_variables();
+        if changed {
+            self.plan = Some(plan(&self.policy, &self.site, &self.facts)?);
+        }
+        Ok(())
+    }
+
+    /// Sets the variables by which tools find what stands in for their caches. Not
+    /// before the last look for those caches, which heeds the same variables.
+    fn set_variables(&mut self) {
+        for (variable, value) in self.set.drain(..) {
+            self.environment.set(variable, value);
+        }
+    }
+}
+
+/// A temporary directory of one ring, removed with it.
+#[derive(Debug)]
+pub(crate) struct OwnTemp {
+    at: Located,
+}
+
+impl OwnTemp {
+    fn new() -> Result<OwnTemp, Error> {
+        let base = std::env::temp_dir();
+        let fail = |path: &Path, error| Error::State {
+            path: path.to_owned(),
+            error,
+        };
+        let mut n = 0_u32;
+        let path = loop {
+            let path = base.join(format!("ringfence-{}-{n}", std::process::id()));
+            use std::os::unix::fs::DirBuilderExt;
+            match std::fs::DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => break path,
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && n < 1000 => n += 1,
+                Err(error) => return Err(fail(&path, error)),
+            }
+        };
+        let at = crate::locate::follow(&path)
+            .map_err(|error| Error::System {
+                what: "opening the ring's temporary directory",
+                error,
+            })?
+            .at;
+        Ok(OwnTemp { at })
+    }
+}
+
+impl Drop for OwnTemp {
+    fn drop(&mut self) {
+        // What cannot be removed (a mount the user made in it) is left for them to see.
+        let _left = std::fs::remove_dir_all(&self.at.path);
+    }
+}

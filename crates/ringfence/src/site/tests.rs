@@ -1,0 +1,294 @@
+//! Repositories and protected names on a real file system.
+#![allow(clippy::unwrap_used)]
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use ringfence_plan::{Guarded, Missing, promise};
+
+use super::guard::Guards;
+use super::{index, repository};
+use crate::locate::follow;
+use crate::state::State;
+use crate::tests::Dir;
+
+const NOWHERE: [&Path; 0] = [];
+
+/// A git directory as git makes it, as far as we look.
+fn git_dir(dir: &Dir, at: &str) {
+    for name in ["objects", "refs", "hooks"] {
+        dir.dir(&format!("{at}/{name}"));
+    }
+    dir.file(&format!("{at}/HEAD"), "ref: refs/heads/main\n");
+    dir.file(&format!("{at}/config"), "[core]\n\tbare = false\n");
+}
+
+/// What is guarded and watched in a repository, relative to its root.
+fn found(dir: &Dir, root: &str) -> (Vec<String>, Vec<String>) {
+    let root = follow(&dir.0.join(root)).unwrap();
+    let roots = vec![root.at.path.clone()];
+    let mut guards = Guards::new(&roots);
+    repository::repository(&mut guards, &root, Path::new(""), None);
+    let (guarded, missing) = guards.finish();
+    names(&root.at.path, &guarded, &missing)
+}
+
+fn names(root: &Path, guarded: &[Guarded], missing: &[Missing]) -> (Vec<String>, Vec<String>) {
+    let relative = |path: &Path| path.strip_prefix(root).unwrap().display().to_string();
+    let mut there: Vec<String> = guarded.iter().map(|g| relative(&g.object.path)).collect();
+    let mut not: Vec<String> = missing
+        .iter()
+        .map(|m| relative(&m.dir.path.join(&m.name)))
+        .collect();
+    there.sort();
+    there.dedup();
+    not.sort();
+    not.dedup();
+    (there, not)
+}
+
+fn linked(dir: &Dir, workspace: &str) -> Vec<PathBuf> {
+    repository::linked(&follow(&dir.0.join(workspace)).unwrap())
+        .into_iter()
+        .map(|(found, _)| found.at.path.strip_prefix(&dir.0).unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_repository_is_guarded_where_git_obeys_it() {
+    let dir = Dir::new();
+    git_dir(&dir, "w/.git");
+    let (there, not) = found(&dir, "w");
+    assert_eq!(there, [".git/config", ".git/hooks"]);
+    assert_eq!(not, [".git/config.worktree", ".git/info/attributes"]);
+    assert_eq!(found(&dir, "w/.git/refs"), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn hooks_elsewhere_in_the_root_are_guarded_where_they_are() {
+    let dir = Dir::new();
+    git_dir(&dir, "w/.git");
+    dir.dir("w/tools/hooks");
+    dir.file(
+        "w/.git/config",
+        "[core]\n\thooksPath = tools/hooks\n[core]\n\thooksPath = later\n",
+    );
+    let (there, not) = found(&dir, "w");
+    assert!(there.contains(&"tools/hooks".to_owned()), "{there:?}");
+    assert!(not.contains(&"later".to_owned()), "{not:?}");
+}
+
+#[test]
+fn submodules_and_worktrees_inside_are_guarded_too() {
+    let dir = Dir::new();
+    git_dir(&dir, "w/.git");
+    git_dir(&dir, "w/.git/modules/group/sub");
+    git_dir(&dir, "w/.git/modules/group/sub/modules/inner");
+    dir.file("w/.git/worktrees/side/gitdir", "/elsewhere/.git\n");
+    let (there, not) = found(&dir, "w");
+    for name in [
+        ".git/modules/group/sub/hooks",
+        ".git/modules/group/sub/config",
+        ".git/modules/group/sub/modules/inner/hooks",
+    ] {
+        assert!(there.contains(&name.to_owned()), "{name} in {there:?}");
+    }
+    let worktree = ".git/worktrees/side/config.worktree".to_owned();
+    assert!(not.contains(&worktree), "{not:?}");
+}
+
+#[test]
+fn a_gitfile_is_guarded_itself_and_where_it_leads() {
+    let dir = Dir::new();
+    git_dir(&dir, "w/store");
+    dir.file("w/sub/.git", "gitdir: ../store\n");
+    let root = follow(&dir.0.join("w")).unwrap();
+    let roots = vec![root.at.path.clone()];
+    let mut guards = Guards::new(&roots);
+    repository::repository(&mut guards, &root, Path::new("sub"), None);
+    let (guarded, missing) = guards.finish();
+    let (there, _) = names(&root.at.path, &guarded, &missing);
+    assert_eq!(there, ["store/config", "store/hooks", "sub/.git"]);
+}
+
+#[test]
+fn a_linked_worktree_gets_the_repository_that_points_back_at_it() {
+    let dir = Dir::new();
+    git_dir(&dir, "main/.git");
+    dir.file(
+        "side/.git",
+        &format!("gitdir: {}/main/.git/worktrees/side\n", dir.0.display()),
+    );
+    let back = |to: &str| {
+        let text = format!("{}/{to}\n", dir.0.display());
+        dir.file("main/.git/worktrees/side/gitdir", &text);
+    };
+    back("side/.git");
+    assert_eq!(linked(&dir, "side"), [Path::new("main/.git")]);
+    // It points at another worktree, or at none that exists.
+    dir.file("other/.git", "");
+    for wrong in ["other/.git", "side", "nowhere/.git"] {
+        back(wrong);
+        assert_eq!(linked(&dir, "side"), NOWHERE, "{wrong}");
+    }
+}
+
+#[test]
+fn a_forged_gitfile_opens_nobody_elses_repository() {
+    let dir = Dir::new();
+    git_dir(&dir, "victim/.git");
+    let victim = dir.0.join("victim/.git");
+    let forge = |text: String| {
+        dir.file("w/.git", &text);
+        assert_eq!(linked(&dir, "w"), NOWHERE, "{text}");
+    };
+    // The repository itself, by its path and by a relative one.
+    forge(format!("gitdir: {}\n", victim.display()));
+    forge("gitdir: ../victim/.git\n".to_owned());
+    // Directories of it, and what is no git directory.
+    forge(format!("gitdir: {}/hooks\n", victim.display()));
+    forge("gitdir: /etc\n".to_owned());
+    forge("gitdir: /\n".to_owned());
+    // Another's worktree.
+    dir.file("victim-side/.git", "");
+    let back = format!("{}/victim-side/.git\n", dir.0.display());
+    dir.file("victim/.git/worktrees/x/gitdir", &back);
+    forge(format!("gitdir: {}/worktrees/x\n", victim.display()));
+    // The agent's own directory that points back, with a link to the victim's around it.
+    let own = format!("{}/w/.git\n", dir.0.display());
+    dir.file("w/fake/worktrees/x/gitdir", &own);
+    forge("gitdir: fake/worktrees/x\n".to_owned());
+    symlink(&victim, dir.0.join("w/link")).unwrap();
+    forge("gitdir: link/worktrees/x\n".to_owned());
+    // What is no gitfile at all.
+    for text in ["", "gitdir:", "gitdir: \n", "garbage\n", "gitdir: \0\n"] {
+        forge(text.to_owned());
+    }
+    // A link in its place is not read as one.
+    std::fs::remove_file(dir.0.join("w/.git")).unwrap();
+    dir.file("w/real", &format!("gitdir: {}\n", victim.display()));
+    symlink("real", dir.0.join("w/.git")).unwrap();
+    assert_eq!(linked(&dir, "w"), NOWHERE);
+}
+
+#[test]
+fn a_submodule_gets_the_repository_whose_configuration_names_it() {
+    let dir = Dir::new();
+    git_dir(&dir, "super/.git/modules/sub");
+    dir.file("super/sub/.git", "gitdir: ../.git/modules/sub\n");
+    let config = |tree: &str| {
+        let text = format!("[core]\n\tworktree = {tree}\n");
+        dir.file("super/.git/modules/sub/config", &text);
+    };
+    config("../../../sub");
+    let expected = [Path::new("super/.git/modules/sub")];
+    assert_eq!(linked(&dir, "super/sub"), expected);
+    config("../../../other");
+    assert_eq!(linked(&dir, "super/sub"), NOWHERE);
+}
+
+#[test]
+fn what_is_protected_is_pinned_from_outside_in() {
+    let dir = Dir::new();
+    dir.file("w/a/b/c", "x");
+    symlink("a", dir.0.join("w/link")).unwrap();
+    symlink("/nonexistent", dir.0.join("w/dangling")).unwrap();
+    let root = follow(&dir.0.join("w")).unwrap();
+    let roots = vec![root.at.path.clone()];
+    let mut guards = Guards::new(&roots);
+    use std::os::fd::AsFd;
+    let mut add = |path: &str| {
+        let path = Path::new(path);
+        let name = promise::PROTECT_PATHS;
+        guards
+            .add(root.handle.as_fd(), &root.at, path, name)
+            .unwrap();
+    };
+    add("a/b/c");
+    add("a/b/none/deeper");
+    // A file in the way, and links in the way: what the name would be is read-only, and
+    // what a link leads to.
+    add("a/b/c/below");
+    add("link/b");
+    add("dangling/x");
+    let (guarded, missing) = guards.finish();
+    let paths = |g: &Guarded| {
+        let short = |p: &Path| p.strip_prefix(&root.at.path).unwrap().display().to_string();
+        let mut all: Vec<String> = g.pins.iter().map(|p| short(&p.path)).collect();
+        all.push(short(&g.object.path));
+        all.join(" ")
+    };
+    let got: Vec<String> = guarded.iter().map(paths).collect();
+    let expected = ["a a/b a/b/c", "a a/b a/b/c", "a a/b", "link", "dangling"];
+    assert_eq!(got, expected);
+    assert_eq!(missing.len(), 1);
+    assert_eq!(missing[0].dir.path, root.at.path.join("a/b"));
+    assert_eq!(missing[0].name, Path::new("none/deeper"));
+}
+
+#[test]
+fn a_walk_finds_nested_repositories_and_follows_no_link() {
+    let dir = Dir::new();
+    dir.dir("w/.git");
+    dir.dir("w/a/.git/modules/inner/.git");
+    dir.file("w/b/c/.git", "gitdir: x");
+    dir.dir("elsewhere/.git");
+    symlink("../elsewhere", dir.0.join("w/link")).unwrap();
+    symlink("/nonexistent", dir.0.join("w/b/.git")).unwrap();
+    // A bare repository has no `.git`.
+    dir.file("w/o.git/HEAD", "ref: refs/heads/x");
+    dir.dir("w/o.git/objects");
+    dir.dir("w/o.git/refs");
+    let walked = index::walk(&dir.0.join("w"), &AtomicBool::new(false));
+    assert_eq!(walked.found, ["a", "b", "b/c", "o.git"].map(PathBuf::from));
+    assert!(walked.whole && walked.unread.is_empty());
+    let walked = index::walk(&dir.0.join("w"), &AtomicBool::new(true));
+    assert!(!walked.whole, "one that was stopped says so");
+}
+
+#[test]
+fn an_index_is_read_back_and_a_damaged_one_is_not_believed() {
+    use std::os::unix::ffi::OsStringExt;
+    let dir = Dir::new();
+    let state = State::at(dir.0.join("state"));
+    let root = dir.dir("w");
+    dir.dir("w/real/.git");
+    let walked = || {
+        let (found, walked) = index::repositories(&root, Some(&state));
+        assert!(walked.is_none_or(|w| w.found == found));
+        found
+    };
+    let known = || {
+        let (found, walked) = index::repositories(&root, Some(&state));
+        assert!(walked.is_none(), "the index was believed");
+        found
+    };
+    let of = |found: &[PathBuf], unread: &[&str]| index::Walked {
+        found: found.to_vec(),
+        unread: unread.iter().map(PathBuf::from).collect(),
+        whole: true,
+    };
+    assert_eq!(walked(), [PathBuf::from("real")]);
+    let odd = std::ffi::OsString::from_vec(b"new\nline \xff".to_vec());
+    let kept = vec![PathBuf::from("a/b"), PathBuf::from(odd)];
+    index::save(&state, &root, &of(&kept, &[])).unwrap();
+    assert_eq!(known(), kept);
+    // What was known below a directory that could not be read stays known.
+    index::save(&state, &root, &of(&[], &["a"])).unwrap();
+    assert_eq!(known(), ["a", "a/b"].map(PathBuf::from));
+    index::save(&state, &root, &of(&[], &[])).unwrap();
+    assert!(known().is_empty());
+    let file = state.workspace(&root).join("repositories");
+    let good = std::fs::read(&file).unwrap();
+    let cut = good.len() - 1;
+    for bad in [
+        &b""[..],
+        b"ringfence repositories 2\0end",
+        b"\0end",
+        &good[..cut],
+    ] {
+        std::fs::write(&file, bad).unwrap();
+        assert_eq!(walked(), [PathBuf::from("real")], "{bad:?}");
+    }
+}

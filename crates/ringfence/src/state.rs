@@ -1,0 +1,150 @@
+//! Ringfence's own state: `$XDG_STATE_HOME/ringfence`, private to the user and hidden in
+//! every ring.
+
+use std::ffi::OsStr;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+
+/// Where state is kept.
+#[derive(Debug, Clone)]
+pub struct State {
+    dir: PathBuf,
+}
+
+impl State {
+    /// The user's state directory; `None` for a user without a home.
+    #[must_use]
+    pub fn of_user(home: Option<&Path>) -> Option<State> {
+        let base = std::env::var_os("XDG_STATE_HOME")
+            .map(PathBuf::from)
+            .filter(|p| p.is_absolute())
+            .or_else(|| home.map(|h| h.join(".local/state")))?;
+        Some(State {
+            dir: base.join("ringfence"),
+        })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn at(dir: PathBuf) -> State {
+        State { dir }
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The directory as it is or would be on disk, links in what exists of it resolved.
+    pub(crate) fn canonical(&self) -> PathBuf {
+        for above in self.dir.ancestors() {
+            if let Ok(real) = std::fs::canonicalize(above) {
+                let rest = self.dir.strip_prefix(above).unwrap_or(Path::new(""));
+                return real.join(rest);
+            }
+        }
+        self.dir.clone()
+    }
+
+    /// A workspace's directory. Its name tells a person which workspace it is, and is
+    /// different for each path.
+    #[must_use]
+    pub fn workspace(&self, workspace: &Path) -> PathBuf {
+        let name = workspace
+            .file_name()
+            .unwrap_or(OsStr::new("root"))
+            .to_string_lossy();
+        let name: String = name
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .take(40)
+            .collect();
+        self.dir
+            .join("workspaces")
+            .join(format!("{name}-{:016x}", fnv(workspace.as_os_str())))
+    }
+
+    /// Makes a directory of the state, private to the user.
+    ///
+    /// # Errors
+    /// [`Error::State`].
+    pub fn make_dir(&self, dir: &Path) -> Result<(), Error> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|error| Error::State {
+                path: dir.to_owned(),
+                error,
+            })
+    }
+
+    /// Writes a file whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::State`].
+    pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        let fail = |error| Error::State {
+            path: path.to_owned(),
+            error,
+        };
+        if let Some(parent) = path.parent() {
+            self.make_dir(parent)?;
+        }
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(format!(".{}.new", std::process::id()));
+        let temporary = PathBuf::from(temporary);
+        let written = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)
+            .and_then(|mut file| {
+                file.write_all(bytes)?;
+                file.sync_data()
+            })
+            .and_then(|()| std::fs::rename(&temporary, path));
+        written.map_err(|error| {
+            // What is left of a failed try; if it was never made there is nothing.
+            let _none = std::fs::remove_file(&temporary);
+            fail(error)
+        })
+    }
+
+    /// Locks a file of the state for as long as the result lives; `None` when another
+    /// process has it.
+    ///
+    /// # Errors
+    /// [`Error::State`].
+    pub fn try_lock(&self, path: &Path) -> Result<Option<File>, Error> {
+        let fail = |error| Error::State {
+            path: path.to_owned(),
+            error,
+        };
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+            .map_err(fail)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Err(std::fs::TryLockError::Error(error)) => Err(fail(error)),
+        }
+    }
+}
+
+/// FNV-1a, 64 bits: a name for a path, not a protection against anyone.
+fn fnv(text: &OsStr) -> u64 {
+    text.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, |h, b| {
+        (h ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}

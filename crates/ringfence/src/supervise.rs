@@ -1,0 +1,728 @@
+//! Running a prepared command to its end.
+
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use ringfence_ops::linux::{Located, Op};
+use ringfence_ops::{Availability, Outcome, Shortfall};
+use ringfence_plan::{Plan, RingMode, Root};
+use ringfence_policy::LinuxMode;
+use ringfence_sys_linux::signal::{self, Arrived, Signals};
+use ringfence_sys_linux::terminal;
+use ringfence_wire::{End, Failure, Note, Order, Report, Stage, decode, encode};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::error::Error;
+use crate::launch::{self, Launched, Waiting, hand_over, own_stdio};
+use crate::prepare::{Begun, Prepared};
+use crate::relay::Relay;
+use crate::site::index;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It exited with this status.
+    Exited(i32),
+    /// A signal ended it.
+    Signalled(i32),
+    /// Its time was up.
+    TimedOut,
+    /// It printed more than it may.
+    TooMuchOutput,
+}
+
+/// A command that ran.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub ended: Ended,
+    /// How the ring was built; `None` for a command that ran without one.
+    pub mode: Option<RingMode>,
+    /// What was really enforced.
+    pub outcome: Outcome,
+    /// Protected names that appeared and were taken away (or, with an error number,
+    /// were not).
+    pub taken_away: Vec<(PathBuf, Option<i32>)>,
+    /// Largest resident set of the command's own process, KiB.
+    pub max_rss_kib: u64,
+    /// Processor time, microseconds.
+    pub cpu_us: u64,
+    /// Wall-clock time.
+    pub elapsed: Duration,
+}
+
+const SIGHUP: i32 = 1;
+const SIGINT: i32 = 2;
+const SIGQUIT: i32 = 3;
+const SIGKILL: i32 = 9;
+const SIGUSR1: i32 = 10;
+const SIGUSR2: i32 = 12;
+const SIGTERM: i32 = 15;
+const SIGCONT: i32 = 18;
+const SIGSTOP: i32 = 19;
+const SIGTTOU: i32 = 22;
+const SIGWINCH: i32 = 28;
+
+/// After its time is up a command has this long to end by itself.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A command that runs longer than this has its write roots looked through for new
+/// repositories meanwhile.
+const LOOK_AFTER: Duration = Duration::from_millis(250);
+
+/// Makes the ring, runs the command in it, and waits until nothing of either is left.
+///
+/// The runner is started before the machine is looked at: it takes the kernel about as
+/// long to start it as it takes the harness to plan.
+///
+/// # Errors
+/// When the policy cannot be enforced here, the ring not be made, the program not be
+/// executed, or the runner died.
+pub fn run(begun: Begun) -> Result<Finished, Error> {
+    run_with(begun, true)
+}
+
+/// As [`run`], for a process that exits right after: every process of the command is
+/// dead then, but the runner, which holds nothing any more but the empty ring, is left to
+/// end by itself.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_then_exit(begun: Begun) -> Result<Finished, Error> {
+    run_with(begun, false)
+}
+
+fn run_with(begun: Begun, wait: bool) -> Result<Finished, Error> {
+    let start = Instant::now();
+    let ring_made = SystemTime::now();
+    let Some(mode) = begun.likely_mode() else {
+        return unconfined(&begun.finish()?, start);
+    };
+    let signals = Signals::take(&[
+        SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM, SIGCONT, SIGTTOU, SIGWINCH,
+    ])
+    .map_err(|error| Error::System {
+        what: "taking signals",
+        error,
+    })?;
+    let linux_mode = begun.policy.linux.mode.value;
+    let waiting = launch::start(mode, &begun.policy, &begun.facts);
+    let mut prepared = begun.finish()?;
+    let attempt = Attempt {
+        signals: &signals,
+        start,
+        ring_made,
+        wait,
+    };
+    let first = waiting.and_then(|waiting| {
+        prepared.settle()?;
+        attempt.run(&prepared, waiting)
+    });
+    let result = match first {
+        // Namespaces turned out not to be had: plan as if that had been known. The plan
+        // for less refuses, unless the user has accepted what it cannot keep.
+        Err(Error::Namespaces { error, remedy }) if linux_mode == LinuxMode::Auto => {
+            let mut facts = prepared.facts.clone();
+            facts.userns = Availability::No {
+                why: error.to_string(),
+                remedy,
+            };
+            prepared.replan(facts)?;
+            prepared.settle()?;
+            let mode = RingMode::LandlockOnly;
+            let waiting = launch::start(mode, &prepared.policy, &prepared.facts)?;
+            attempt.run(&prepared, waiting)
+        }
+        other => other,
+    };
+    drop(prepared.temp_own.take());
+    drop(std::mem::take(&mut prepared.locks));
+    result
+}
+
+/// What every try to run a command has in common.
+struct Attempt<'a> {
+    signals: &'a Signals,
+    start: Instant,
+    ring_made: SystemTime,
+    wait: bool,
+}
+
+impl Attempt<'_> {
+    fn run(&self, prepared: &Prepared, waiting: Waiting) -> Result<Finished, Error> {
+        let Some(plan) = prepared.plan.as_ref().filter(|p| p.mode == waiting.mode) else {
+            return Err(Error::Planned);
+        };
+        let saved = terminal::save(std::io::stdin().as_fd());
+        let output_max = prepared.policy.limits.output.as_ref().map(|o| o.value);
+        let mut relay =
+            Relay::new(prepared.pty, own_stdio(), output_max).map_err(|error| Error::System {
+                what: "making the command's terminal",
+                error,
+            })?;
+        let launched = hand_over(
+            waiting,
+            prepared,
+            plan,
+            relay.stdio(),
+            relay.new_session,
+            relay.terminal,
+        )?;
+        let raw = relay.terminal && terminal::raw(std::io::stdin().as_fd()).is_ok();
+        let started = relay.start();
+        let result = match started {
+            Ok(()) => Supervisor {
+                prepared,
+                plan,
+                launched: &launched,
+                signals: self.signals,
+                relay: &relay,
+                ring_made: self.ring_made,
+                interactive: saved.as_ref().is_some_and(terminal::Saved::in_foreground),
+                notes: Vec::new(),
+                taken_away: Vec::new(),
+                shortfalls: Vec::new(),
+            }
+            .watch(self.start),
+            Err(error) => Err(Error::System {
+                what: "carrying the command's output",
+                error,
+            }),
+        };
+        let result = result.map(|mut finished| {
+            finished.elapsed = self.start.elapsed();
+            finished
+        });
+        // A layer of a cache is free for the next ring only when this one is gone.
+        let leave =
+            !self.wait && result.is_ok() && launched.group.is_none() && prepared.locks.is_empty();
+        if !leave {
+            end_runner(launched);
+        }
+        relay.finish();
+        if let Some(saved) = &saved
+            && (raw || !relay.terminal)
+        {
+            saved.restore();
+        }
+        result
+    }
+}
+
+/// Lets the runner go. Every process of the command is dead by then; the runner itself
+/// ends with its socket, and is waited for.
+fn end_runner(launched: Launched) {
+    let Launched {
+        socket,
+        runner,
+        group,
+    } = launched;
+    drop(socket);
+    let mut gone = [PollFd::from_borrowed_fd(
+        runner.pidfd.as_fd(),
+        PollFlags::IN,
+    )];
+    // A runner ends with its socket. If it is stopped or stuck it is killed.
+    let patience = Timespec {
+        tv_sec: 1,
+        tv_nsec: 0,
+    };
+    if !matches!(poll(&mut gone, Some(&patience)), Ok(n) if n > 0) {
+        let _ended = signal::send(runner.pidfd.as_fd(), SIGKILL);
+        let _gone = poll(&mut gone, None);
+    }
+    let _reaped = rustix::process::waitid(
+        rustix::process::WaitId::PidFd(runner.pidfd.as_fd()),
+        rustix::process::WaitIdOptions::EXITED,
+    );
+    drop(group);
+}
+
+struct Supervisor<'a> {
+    prepared: &'a Prepared,
+    plan: &'a Plan,
+    launched: &'a Launched,
+    signals: &'a Signals,
+    relay: &'a Relay,
+    ring_made: SystemTime,
+    /// This process has its terminal's foreground.
+    interactive: bool,
+    notes: Vec<Note>,
+    taken_away: Vec<(PathBuf, Option<i32>)>,
+    shortfalls: Vec<Shortfall>,
+}
+
+/// Why the command is being ended by us.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Time,
+    Output,
+}
+
+impl Supervisor<'_> {
+    fn watch(mut self, start: Instant) -> Result<Finished, Error> {
+        let mut deadline = self.prepared.time().map(|limit| start + limit);
+        let mut ending: Option<Ending> = None;
+        let mut look: Option<Look> = None;
+        let mut look_at = Some(start + LOOK_AFTER);
+        loop {
+            let now = Instant::now();
+            if let Some(at) = deadline
+                && now >= at
+            {
+                if ending.is_some() {
+                    self.kill();
+                    deadline = None;
+                } else {
+                    ending = Some(Ending::Time);
+                    self.signal(SIGTERM);
+                    self.signal(SIGCONT);
+                    deadline = Some(now + GRACE);
+                }
+            }
+            if ending.is_none() && self.relay.too_much.load(Ordering::Relaxed) {
+                ending = Some(Ending::Output);
+                self.kill();
+            }
+            if let Some(at) = look_at
+                && now >= at
+            {
+                look = Look::start(&self.prepared.roots);
+                look_at = None;
+            }
+            if let Some(found) = look.as_mut().and_then(Look::take) {
+                self.protect_new(&found);
+            }
+            let mut wake: Vec<Instant> = deadline.into_iter().chain(look_at).collect();
+            let polled = look.as_ref().is_some_and(|l| !l.done)
+                || self.prepared.policy.limits.output.is_some();
+            if polled {
+                wake.push(now + Duration::from_millis(50));
+            }
+            let ready = self.wait(wake.into_iter().min())?;
+            if ready.signal {
+                while let Some(arrived) = self.signals.next() {
+                    self.arrived(arrived);
+                }
+            }
+            if ready.report {
+                match self.launched.socket.receive() {
+                    Ok(Some(received)) if received.not_started => {
+                        return Err(launch::not_started(&received.bytes, self.plan.mode));
+                    }
+                    Ok(Some(received)) => {
+                        let report = decode::<Report>(&received.bytes).map_err(Error::Protocol)?;
+                        if let Some(finished) = self.report(report, ending)? {
+                            return Ok(finished);
+                        }
+                        continue;
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        return Err(Error::System {
+                            what: "hearing from the runner",
+                            error,
+                        });
+                    }
+                }
+            }
+            if ready.gone || ready.report {
+                self.sweep();
+                return match ending {
+                    Some(ending) => Ok(self.finished(ended_by(ending), 0, 0)),
+                    None => Err(Error::RunnerDied {
+                        how: self.how_it_died(),
+                    }),
+                };
+            }
+        }
+    }
+
+    fn wait(&self, until: Option<Instant>) -> Result<Ready, Error> {
+        let mut fds = [
+            PollFd::from_borrowed_fd(self.launched.socket.fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.signals.fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.launched.runner.pidfd.as_fd(), PollFlags::IN),
+        ];
+        let timeout = until.map(|at| {
+            let left = at.saturating_duration_since(Instant::now());
+            Timespec {
+                tv_sec: left.as_secs().cast_signed(),
+                tv_nsec: left.subsec_nanos().into(),
+            }
+        });
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(e) => {
+                return Err(Error::System {
+                    what: "waiting for the command",
+                    error: ringfence_sys_linux::SysError::new("poll", e.raw_os_error()),
+                });
+            }
+        }
+        let ready = |i: usize| !fds[i].revents().is_empty();
+        Ok(Ready {
+            report: ready(0),
+            signal: ready(1),
+            // What it said before it died is read first.
+            gone: ready(2) && !ready(0),
+        })
+    }
+
+    fn order(&self, order: &Order) {
+        // A runner that is gone is noticed by the loop, with its last words.
+        let _gone = self.launched.socket.send(&encode(order), &[]);
+    }
+
+    fn signal(&self, signal: i32) {
+        self.order(&Order::Signal { id: 1, signal });
+    }
+
+    /// Ends the ring at once. In namespaces it all dies with the runner; without, the
+    /// command first, so that the runner can end what it left.
+    fn kill(&self) {
+        if self.plan.mode == RingMode::Namespaces {
+            let _gone = signal::send(self.launched.runner.pidfd.as_fd(), SIGKILL);
+        } else {
+            self.signal(SIGKILL);
+        }
+    }
+
+    fn arrived(&self, arrived: Arrived) {
+        match arrived.signal {
+            SIGTTOU => {}
+            SIGWINCH => self.relay.resize(),
+            // A key on the terminal reaches the command itself, which is in the same
+            // foreground group; unless it has a session of its own.
+            signal if arrived.sent || self.relay.new_session => self.signal(signal),
+            // The terminal hung up: the kernel tells session leader and foreground, but
+            // who is told twice only ends once.
+            SIGHUP => self.signal(SIGHUP),
+            _ => {}
+        }
+    }
+
+    fn report(
+        &mut self,
+        report: Report,
+        ending: Option<Ending>,
+    ) -> Result<Option<Finished>, Error> {
+        match report {
+            Report::Built { notes } => self.notes = notes,
+            Report::Started { .. } => {}
+            Report::Stopped { signal, .. } => {
+                // What the terminal stops, stops us with it. A command that was sent
+                // SIGSTOP alone stops us here, so that the shell sees its job stopped.
+                // Only where a shell has us in the foreground to take us up again, and no
+                // limit of ours would stop with us.
+                if signal == SIGSTOP && self.interactive && self.prepared.time().is_none() {
+                    let own = rustix::process::getpid();
+                    let _stopped =
+                        rustix::process::kill_process(own, rustix::process::Signal::STOP);
+                    self.signal(SIGCONT);
+                }
+            }
+            Report::StdinAsIs { errno } => {
+                let error = std::io::Error::from_raw_os_error(errno);
+                self.shortfalls.push(Shortfall {
+                    promise: ringfence_plan::promise::WRITE_METADATA.to_owned(),
+                    what: format!(
+                        "stdin's file cannot be seen in the ring ({error}): through its \
+                         descriptor the command can change its mode, times and attributes"
+                    ),
+                    remedy: "hand it over through a pipe: cat FILE | ringfence run ...".to_owned(),
+                    accepted: false,
+                });
+            }
+            Report::Unwatched { call, errno } => {
+                let error = std::io::Error::from_raw_os_error(errno);
+                self.shortfalls.push(Shortfall {
+                    promise: ringfence_plan::promise::PROTECT_MISSING.to_owned(),
+                    what: format!(
+                        "protected names that do not exist are looked at only when the command \
+                         ends: {call}: {error}"
+                    ),
+                    remedy: "raise fs.inotify.max_user_instances and fs.inotify.max_user_watches"
+                        .to_owned(),
+                    accepted: false,
+                });
+            }
+            Report::TakenAway { path, errno } => self.taken_away.push((path, errno)),
+            Report::Failed {
+                id: None,
+                failure:
+                    Failure {
+                        stage: Stage::Protect,
+                        call,
+                        errno,
+                        ..
+                    },
+            } => {
+                self.late_protection_failed(&call, errno);
+            }
+            Report::Failed { id, failure } => return Err(self.failed(id, &failure)),
+            Report::Ended {
+                end,
+                max_rss_kib,
+                cpu_us,
+                ..
+            } => {
+                // A command that printed too much may have ended by the closed pipe before
+                // it could be ended by us.
+                let ending = ending.or_else(|| {
+                    let too_much = self.relay.too_much.load(Ordering::Relaxed);
+                    too_much.then_some(Ending::Output)
+                });
+                let ended = match (ending, end) {
+                    (Some(ending), _) => ended_by(ending),
+                    (None, End::Exited(status)) => Ended::Exited(status),
+                    (None, End::Signalled(signal)) => Ended::Signalled(signal),
+                };
+                return Ok(Some(self.finished(ended, max_rss_kib, cpu_us)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn finished(&mut self, ended: Ended, max_rss_kib: u64, cpu_us: u64) -> Finished {
+        let mut noted: Vec<Shortfall> = self
+            .notes
+            .iter()
+            .filter_map(|note| {
+                let step = self.plan.steps.get(note.step as usize)?;
+                let error = std::io::Error::from_raw_os_error(note.errno);
+                Some(Shortfall {
+                    promise: step.promise.to_owned(),
+                    what: format!("{}: {}: {error}", step.op, note.call),
+                    remedy: String::new(),
+                    accepted: self.prepared.accepts(step.promise),
+                })
+            })
+            .collect();
+        noted.append(&mut self.shortfalls);
+        Finished {
+            ended,
+            mode: Some(self.plan.mode),
+            outcome: self.plan.outcome(noted),
+            taken_away: std::mem::take(&mut self.taken_away),
+            max_rss_kib,
+            cpu_us,
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    fn failed(&self, id: Option<u32>, failure: &Failure) -> Error {
+        let error = std::io::Error::from_raw_os_error(failure.errno);
+        if failure.stage == Stage::Exec {
+            return match error.kind() {
+                std::io::ErrorKind::NotFound => Error::NotFound {
+                    name: crate::error::shown(&self.prepared.program),
+                    hint: "it, or the interpreter its first line names, is not to be seen in the \
+                           ring",
+                },
+                _ => Error::NotExecutable {
+                    path: self.prepared.program.clone(),
+                    why: error.to_string(),
+                },
+            };
+        }
+        let what = failure
+            .step
+            .and_then(|index| self.plan.steps.get(index as usize))
+            .map_or_else(
+                || match (failure.stage, id) {
+                    (Stage::Cwd, _) => {
+                        format!("entering {}", self.prepared.cwd.path.display())
+                    }
+                    (stage, _) => format!("{stage:?}").to_lowercase(),
+                },
+                // A ruleset's rules follow on lines of their own.
+                |step| {
+                    let text = step.op.to_string();
+                    text.lines().next().unwrap_or_default().to_owned()
+                },
+            );
+        Error::Build {
+            what,
+            call: failure.call.clone(),
+            error,
+        }
+    }
+
+    fn how_it_died(&self) -> String {
+        let status = rustix::process::waitid(
+            rustix::process::WaitId::PidFd(self.launched.runner.pidfd.as_fd()),
+            rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT,
+        );
+        match status {
+            Ok(Some(status)) => match (status.exit_status(), status.terminating_signal()) {
+                (Some(code), _) => format!("exit status {code}"),
+                (_, Some(signal)) => format!("signal {signal}"),
+                _ => "no status".to_owned(),
+            },
+            _ => "no status".to_owned(),
+        }
+    }
+
+    /// Takes away, for a runner that died, what appeared under protected names.
+    fn sweep(&mut self) {
+        for step in &self.plan.steps {
+            let Op::Watch { dir, name } = &step.op else {
+                continue;
+            };
+            let path = dir.path.join(name);
+            if std::fs::symlink_metadata(&path).is_ok() {
+                let mut aside = path.as_os_str().to_owned();
+                aside.push(".from-ring");
+                let moved = rustix::fs::renameat_with(
+                    rustix::fs::CWD,
+                    &path,
+                    rustix::fs::CWD,
+                    PathBuf::from(aside),
+                    rustix::fs::RenameFlags::NOREPLACE,
+                );
+                self.taken_away
+                    .push((path, moved.err().map(|e| e.raw_os_error())));
+            }
+        }
+    }
+
+    /// Protects repositories that were found while the command runs.
+    fn protect_new(&mut self, found: &[(Located, index::Walked)]) {
+        for (root, walked) in found {
+            let repositories = &walked.found;
+            if let Some(state) = &self.prepared.state {
+                // An index that cannot be kept costs the next command a walk, no more.
+                let _unkept = index::save(state, &root.path, walked);
+            }
+            let Ok(guarded) =
+                crate::site::guard_new(root, repositories, &self.prepared.site, self.ring_made)
+            else {
+                continue;
+            };
+            let Root { guarded, .. } = guarded;
+            if guarded.is_empty() {
+                continue;
+            }
+            // One order: the runner protects all of it before it pins what leads there.
+            let (pins, objects): (Vec<_>, Vec<_>) =
+                guarded.into_iter().map(|g| (g.pins, g.object)).unzip();
+            self.order(&Order::Protect {
+                pins: pins.concat(),
+                objects,
+            });
+        }
+    }
+
+    fn late_protection_failed(&mut self, call: &str, errno: i32) {
+        let error = std::io::Error::from_raw_os_error(errno);
+        self.shortfalls.push(Shortfall {
+            promise: ringfence_plan::promise::PROTECT_GIT.to_owned(),
+            what: format!("a repository found while the command ran: {call}: {error}"),
+            remedy: String::new(),
+            accepted: false,
+        });
+    }
+}
+
+fn ended_by(ending: Ending) -> Ended {
+    match ending {
+        Ending::Time => Ended::TimedOut,
+        Ending::Output => Ended::TooMuchOutput,
+    }
+}
+
+struct Ready {
+    report: bool,
+    signal: bool,
+    gone: bool,
+}
+
+/// Write roots, each with the repositories in it.
+type Found = Vec<(Located, index::Walked)>;
+
+/// A walk through the write roots alongside a command.
+struct Look {
+    stop: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<Found>>,
+    done: bool,
+}
+
+impl Look {
+    fn start(roots: &[Located]) -> Option<Look> {
+        let roots: Vec<Located> = roots.iter().filter(|r| r.dir).cloned().collect();
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&stop);
+        let thread = std::thread::Builder::new()
+            .name("look".to_owned())
+            .spawn(move || {
+                ringfence_sys_linux::process::idle();
+                roots
+                    .into_iter()
+                    .filter_map(|root| {
+                        let walked = index::walk(&root.path, &told);
+                        walked.whole.then_some((root, walked))
+                    })
+                    .collect()
+            })
+            .ok()?;
+        Some(Look {
+            stop,
+            thread: Some(thread),
+            done: false,
+        })
+    }
+
+    fn take(&mut self) -> Option<Found> {
+        if !self.thread.as_ref().is_some_and(|t| t.is_finished()) {
+            return None;
+        }
+        self.done = true;
+        self.thread.take().and_then(|t| t.join().ok())
+    }
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// `mode = "full-access"`: no ring at all, the person's explicit word.
+fn unconfined(prepared: &Prepared, start: Instant) -> Result<Finished, Error> {
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
+    let mut command = std::process::Command::new(&prepared.program);
+    command.args(&prepared.argv[1..]).env_clear();
+    if let Some(name) = prepared.argv.first() {
+        command.arg0(name);
+    }
+    for (name, value) in &prepared.environment.variables {
+        command.env(name, value);
+    }
+    // Keys on the terminal are the command's; we wait.
+    for signal in [SIGINT, SIGQUIT] {
+        signal::ignore(signal).map_err(|error| Error::System {
+            what: "ignoring signals",
+            error,
+        })?;
+    }
+    let status = command.status().map_err(|error| Error::NotExecutable {
+        path: prepared.program.clone(),
+        why: error.to_string(),
+    })?;
+    Ok(Finished {
+        ended: match status.signal() {
+            Some(signal) => Ended::Signalled(signal),
+            None => Ended::Exited(status.code().unwrap_or(125)),
+        },
+        mode: None,
+        outcome: Outcome::none(),
+        taken_away: Vec::new(),
+        max_rss_kib: 0,
+        cpu_us: 0,
+        elapsed: start.elapsed(),
+    })
+}

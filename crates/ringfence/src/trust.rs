@@ -1,0 +1,54 @@
+//! Trust in a project's policy: a copy of the exact text a person has trusted.
+//!
+//! A copy and not a hash: it needs no hash function, cannot collide, and shows what was
+//! trusted. Any edit of the project's file differs from it and is untrusted.
+
+use std::path::{Path, PathBuf};
+
+use ringfence_policy::{FileText, Trust};
+
+use crate::error::Error;
+use crate::state::State;
+
+fn copy_of(state: &State, path: &Path) -> PathBuf {
+    state.workspace(path).join("trusted.toml")
+}
+
+/// Whether this exact text at this place is trusted.
+#[must_use]
+pub fn of(state: Option<&State>, file: &FileText) -> Trust {
+    let Some(state) = state else {
+        return Trust::Untrusted;
+    };
+    let place = std::fs::canonicalize(&file.path).unwrap_or_else(|_| file.path.clone());
+    match std::fs::read_to_string(copy_of(state, &place)) {
+        Ok(text) if text == file.text => Trust::Trusted,
+        _ => Trust::Untrusted,
+    }
+}
+
+/// Trusts this exact text at this place.
+///
+/// # Errors
+/// [`Error::State`].
+pub fn trust(state: &State, file: &FileText) -> Result<(), Error> {
+    let place = std::fs::canonicalize(&file.path).map_err(|error| Error::PolicyFile {
+        path: file.path.clone(),
+        error,
+    })?;
+    state.write(&copy_of(state, &place), file.text.as_bytes())
+}
+
+/// Takes trust back; `false` where there was none.
+///
+/// # Errors
+/// [`Error::State`].
+pub fn untrust(state: &State, path: &Path) -> Result<bool, Error> {
+    let place = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let copy = copy_of(state, &place);
+    match std::fs::remove_file(&copy) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::State { path: copy, error }),
+    }
+}
