@@ -1,0 +1,37 @@
+//! `ringfence man`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory};
+use clap_mangen::Man;
+
+use crate::grammar::Cli;
+use crate::say;
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Write a page for each command into this directory instead
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+pub(crate) fn man(args: ManArgs) -> ExitCode {
+    let ManArgs { dir } = args;
+    let Some(dir) = dir else {
+        let mut page = Vec::new();
+        return match Man::new(Cli::command()).render(&mut page) {
+            Ok(()) => say::out(String::from_utf8_lossy(&page)),
+            Err(error) => say::refuse(format_args!("the manual page: {error}")),
+        };
+    };
+    let written =
+        std::fs::create_dir_all(&dir).and_then(|()| clap_mangen::generate_to(Cli::command(), &dir));
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => say::refuse(format_args!(
+            "{}: {error}; name a directory that can be written",
+            say::Plain(&dir)
+        )),
+    }
+}

@@ -1,0 +1,47 @@
+//! One file per command.
+
+mod caches;
+mod completions;
+mod doctor;
+mod man;
+mod policy;
+mod run;
+mod trust;
+mod verify;
+mod why;
+
+use std::process::ExitCode;
+
+use crate::grammar::{Cli, Command};
+
+pub(crate) use caches::CachesArgs;
+pub(crate) use completions::CompletionsArgs;
+pub(crate) use doctor::DoctorArgs;
+pub(crate) use man::ManArgs;
+pub(crate) use policy::PolicyArgs;
+pub(crate) use trust::{TrustArgs, UntrustArgs};
+pub(crate) use verify::VerifyArgs;
+pub(crate) use why::WhyArgs;
+
+pub(crate) fn run(cli: Cli) -> ExitCode {
+    let Cli { command } = cli;
+    match command {
+        Command::Run(args) => run::run(args),
+        Command::Shell(args) => run::shell(args),
+        Command::Why(args) => why::why(args),
+        Command::Doctor(args) => doctor::doctor(args),
+        Command::Verify(args) => verify::verify(args),
+        Command::Policy(args) => policy::policy(args),
+        Command::Trust(args) => trust::trust(args),
+        Command::Untrust(args) => trust::untrust(args),
+        Command::Caches(args) => caches::caches(args),
+        Command::Completions(args) => completions::completions(args),
+        Command::Man(args) => man::man(args),
+    }
+}
+
+/// The ring this process runs in, as the ring's own variable says. Nothing is decided by
+/// it: it is said, so that an answer is not taken for one about the machine.
+fn inside() -> Option<String> {
+    std::env::var_os("RINGFENCE").map(|mode| mode.to_string_lossy().into_owned())
+}

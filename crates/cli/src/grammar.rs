@@ -1,0 +1,92 @@
+//! What can be typed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use ringfence::PtyMode;
+
+use crate::command::{
+    CachesArgs, CompletionsArgs, DoctorArgs, ManArgs, PolicyArgs, TrustArgs, UntrustArgs,
+    VerifyArgs, WhyArgs,
+};
+use crate::flags::PolicyFlags;
+
+/// Runs commands, and everything they start, inside a boundary the kernel enforces: the
+/// workspace is writable, the rest read-only, secrets are hidden, the network is off.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ringfence",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "Exit codes: the command's own, 128+n for a signal; 124 timed out, 125 Ringfence \
+                  failed or refused, 126 found but not executable, 127 not found."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a command in a ring
+    Run(RunArgs),
+    /// Start your shell in a ring
+    Shell(ShellArgs),
+    /// Say what a ring does with a path or a command, who said so, and what would change it
+    Why(WhyArgs),
+    /// Say what this machine can enforce, what it lacks, and how to get that
+    Doctor(DoctorArgs),
+    /// Try to get out of a real ring, and compare what was promised with what was proved
+    Verify(VerifyArgs),
+    /// Show, check and begin policies
+    Policy(PolicyArgs),
+    /// Let a project's policy file widen what your own allows, as it is written now
+    Trust(TrustArgs),
+    /// Take that back
+    Untrust(UntrustArgs),
+    /// List and clear what rings wrote to tools' caches
+    Caches(CachesArgs),
+    /// Print a shell's completions
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man(ManArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) policy: PolicyFlags,
+    #[command(flatten)]
+    pub(crate) ring: RingFlags,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    pub(crate) argv: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShellArgs {
+    #[command(flatten)]
+    pub(crate) policy: PolicyFlags,
+    #[command(flatten)]
+    pub(crate) ring: RingFlags,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Ring")]
+pub(crate) struct RingFlags {
+    /// The directory to work in, writable in the ring [default: the current directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) workspace: Option<PathBuf>,
+    /// auto: the caller's own terminal or pipes; always: a terminal of the ring's own; never: none
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) pty: PtyMode,
+    /// Print how the ring would be built, and start nothing
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// When the command has ended, print one line of JSON on stderr: how, and what was enforced
+    #[arg(long)]
+    pub(crate) json: bool,
+}
