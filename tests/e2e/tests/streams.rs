@@ -1,0 +1,239 @@
+//! Exit codes and the child's own streams: byte for byte, at any size, closed or not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+
+use ringfence_e2e::{Input, flows, rings};
+
+/// The same bytes for the same number, fast enough for gigabytes.
+fn block(number: u64, into: &mut [u64]) {
+    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    for word in into {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        *word = state;
+    }
+}
+
+fn bytes(words: &[u64]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+rings! {
+    exit_codes needs [] |ws| {
+        // Each code is one ring; root and the user share the work.
+        let half = u32::from(ws.person.is_root());
+        for code in (0..256).filter(|code| code % 2 == half || *code > 123 && *code < 130) {
+            let done = ws.ring_sh(&format!("exit {code}")).run().exits(i32::try_from(code).unwrap());
+            assert_eq!(done.err(), "", "{done}");
+        }
+    }
+
+    /// Killed by a signal: 128 and its number, as a shell says it.
+    signals needs [] |ws| {
+        for (name, number) in [("HUP", 1), ("INT", 2), ("QUIT", 3), ("ILL", 4), ("ABRT", 6), ("KILL", 9), ("SEGV", 11), ("PIPE", 13), ("ALRM", 14), ("TERM", 15), ("USR1", 10)] {
+            ws.ring_sh(&format!("kill -{name} $$; exit 99")).run().exits(128 + number);
+        }
+    }
+
+    timeout needs [] |ws| {
+        let done = ws.ring(["sleep", "1000"]).flags(["--timeout", "1s"]).run().exits(124);
+        assert_eq!(done.err().lines().count(), 1, "{done}");
+        // One that is quicker does not hear of it.
+        assert_eq!(ws.ring(["echo", "quick"]).flags(["--timeout", "10m"]).ok(), "quick");
+    }
+
+    /// A child that holds its output open and ignores SIGTERM does not outlive its time either.
+    timeout_of_the_deaf needs [] |ws| {
+        ws.ring_sh("trap '' TERM HUP INT; sleep 1000 & sleep 1000; sleep 1000").flags(["--timeout", "1s"]).run().exits(124);
+    }
+
+    not_found needs [] |ws| {
+        let done = ws.ring(["no-such-program-anywhere"]).run().exits(127);
+        assert!(done.err().starts_with("ringfence: ") && done.err().lines().count() == 1, "{done}");
+        assert!(done.err().contains("no-such-program-anywhere"), "{done}");
+    }
+
+    not_executable needs [] |ws| {
+        ws.file("plain", "text\n");
+        let done = ws.ring(["./plain"]).run().exits(126);
+        assert!(done.err().starts_with("ringfence: ") && done.err().lines().count() == 1, "{done}");
+        let done = ws.ring(["/usr"]).run().exits(126);
+        assert!(done.err().starts_with("ringfence: "), "{done}");
+    }
+
+    /// A script without a first line runs, as execvp runs it; one with a missing interpreter does not.
+    scripts needs [] |ws| {
+        ws.file("bad", "#!/no/such/interpreter\n");
+        ws.bare_sh("chmod +x bad").ok();
+        let done = ws.ring(["./bad"]).run();
+        assert!([126, 127].contains(&done.code()), "{done}");
+        assert!(done.err().starts_with("ringfence: "), "{done}");
+        ws.file("good", "#!/bin/sh\necho script $1\n");
+        ws.bare_sh("chmod +x good").ok();
+        assert_eq!(ws.ring(["./good", "x"]).ok(), "script x");
+    }
+
+    /// A program in the current directory is never found by its bare name.
+    never_from_the_current_directory needs [] |ws| {
+        ws.file("surprise", "#!/bin/sh\necho surprised\n");
+        ws.bare_sh("chmod +x surprise").ok();
+        ws.ring(["surprise"]).run().exits(127);
+    }
+
+    every_byte needs [] |ws| {
+        let all: Vec<u8> = (0..=255u8).cycle().take(64 * 1024).collect();
+        let done = ws.ring(["cat"]).input(Input::Bytes(all.clone())).run().ok();
+        assert!(done.stdout == all && done.stderr.is_empty(), "stdout or stderr differs");
+        let done = ws.ring_sh("exec cat >&2").input(Input::Bytes(all.clone())).run().ok();
+        assert!(done.stderr == all && done.stdout.is_empty(), "stdout or stderr differs");
+    }
+
+    /// In both directions through pipes, compared as it comes.
+    one_gibibyte needs [] |ws| {
+        // Root's pass is the same code: a sixteenth of it will do.
+        let blocks: u64 = if ws.person.is_root() { 64 } else { 1024 };
+        let (ours, theirs) = std::io::pipe().unwrap();
+        let (child_in, mut feed) = std::io::pipe().unwrap();
+        let live = ws.ring(["cat"]).input(Input::File(File::from(OwnedFd::from(child_in)))).stdout(theirs).start();
+        let feeding = std::thread::spawn(move || {
+            let mut words = vec![0; 131_072];
+            for number in 0..blocks {
+                block(number, &mut words);
+                feed.write_all(&bytes(&words)).unwrap();
+            }
+        });
+        let (mut words, mut got) = (vec![0; 131_072], vec![0; 1 << 20]);
+        let mut from = ours;
+        for number in 0..blocks {
+            block(number, &mut words);
+            from.read_exact(&mut got).unwrap();
+            assert!(got == bytes(&words), "MiB {number} differs");
+        }
+        assert_eq!(from.read(&mut got).unwrap(), 0, "more came than was sent");
+        feeding.join().unwrap();
+        live.wait().ok();
+    }
+
+    /// `ringfence … | head -1`: the child dies of SIGPIPE, and nobody complains.
+    reader_that_leaves needs [] |ws| {
+        let (mut from, to) = std::io::pipe().unwrap();
+        let live = ws.ring(["yes"]).stdout(to).start();
+        let mut two = [0; 2];
+        from.read_exact(&mut two).unwrap();
+        drop(from);
+        let done = live.wait().exits(141);
+        assert_eq!(done.err(), "", "{done}");
+    }
+
+    here_document needs ["tool:bash"] |ws| {
+        let ring = ws.ring(["cat"]).quoted();
+        assert_eq!(ws.bare(["bash", "-c", &format!("{ring} <<END\none\ntwo\nEND")]).ok(), "one\ntwo");
+        assert_eq!(ws.bare(["bash", "-c", &format!("{ring} < <(echo three) | {ring}")]).ok(), "three");
+    }
+
+    /// Output goes where the caller sent it, though the ring could not open that file.
+    redirected_outside needs [] |ws| {
+        let out = File::create(ws.base.join("out")).unwrap();
+        ws.ring(["echo", "written"]).stdout(out).run().ok();
+        assert_eq!(ws.read("../out"), "written\n");
+    }
+
+    twenty_at_once needs [] |ws| {
+        std::thread::scope(|scope| {
+            for n in 0..20 {
+                scope.spawn(move || {
+                    let said = ws.ring_sh(&format!("echo {n} > f{n}; cat f{n}; echo t > /tmp/same; cat /tmp/same")).ok();
+                    assert_eq!(said, format!("{n}\nt"));
+                });
+            }
+        });
+        assert_eq!(std::fs::read_dir(ws.path()).unwrap().count(), 20);
+    }
+}
+
+flows! {
+    /// Same answer as without a ring, whatever it is.
+    closed_stdin needs [] |site| {
+        let done = site.sh("if read x; then exit 9; else exit 3; fi").input(Input::Closed).run().exits(3);
+        assert_eq!(done.out(), "");
+    }
+
+    /// A missing descriptor may become `/dev/null`, never somebody else's file or socket.
+    closed_stdout needs ["tool:bash"] |site| {
+        let inside = "echo hi; test ! -e /proc/self/fd/1 || test $(readlink -f /proc/$$/fd/1) = /dev/null && exec 5> made && echo x >&5";
+        let script = format!("{} >&-", site.run(["bash", "-c", inside]).quoted());
+        site.ws.bare(["bash", "-c", &script]).run().ok();
+        assert_eq!(site.ws.read("made"), "x\n");
+    }
+
+    all_closed needs ["tool:bash"] |site| {
+        let script = format!("{} <&- >&- 2>&-", site.run(["bash", "-c", "exec 5> made; echo x >&5"]).quoted());
+        site.ws.bare(["bash", "-c", &script]).run().ok();
+        assert_eq!(site.ws.read("made"), "x\n");
+    }
+
+    /// Two readers of one open file share its offset.
+    shared_offset needs [] |site| {
+        site.ws.file("../text", "one\ntwo\nthree\n");
+        let ring = site.sh("read x; echo got $x").quoted();
+        let said = site.ws.bare_sh(&format!("{{ {ring}; cat; }} < ../text")).ok();
+        assert_eq!(said, "got one\ntwo\nthree");
+    }
+
+    /// Two writers of one open file too.
+    shared_end needs [] |site| {
+        let ring = site.run(["echo", "inside"]).quoted();
+        site.ws.bare_sh(&format!("{{ echo before; {ring}; echo after; }} > ../out")).ok();
+        assert_eq!(site.ws.read("../out"), "before\ninside\nafter\n");
+    }
+
+    /// More than a megabyte of arguments and of environment.
+    huge_arguments needs ["tool:bash"] |site| {
+        let word = "w".repeat(100_000);
+        let mut argv = vec!["bash".to_owned(), "-c".into(), "printf %s \"$@\" | wc -c".into(), "bash".into()];
+        argv.extend(std::iter::repeat_n(word, 15));
+        assert_eq!(site.run(&argv).ok(), "1500000");
+    }
+
+    huge_environment needs ["tool:bash"] |site| {
+        let mut run = site.run(["bash", "-c", "n=0; for v in ${!BULK_*}; do n=$((n + $(printf %s \"${!v}\" | wc -c))); done; echo $n"]);
+        for n in 0..12 {
+            run = run.env(format!("BULK_{n}"), "v w".repeat(33_333));
+        }
+        assert_eq!(run.ok(), (12 * 99_999).to_string());
+    }
+
+    /// Arguments arrive as they are: empty, with newlines, not UTF-8.
+    odd_arguments needs ["tool:printf"] |site| {
+        use std::os::unix::ffi::OsStringExt;
+        let odd = std::ffi::OsString::from_vec(b"\xff\n --x".to_vec());
+        let done = site.run(["/usr/bin/printf".into(), "<%s>".into(), "".into(), odd, "--".into(), "-h".into()]).run().ok();
+        assert_eq!(done.stdout, b"<><\xff\n --x><--><-h>");
+    }
+
+    /// What a process finds itself with: no signal ignored or blocked, no descriptor more than stdio.
+    clean_start needs ["tool:grep"] |site| {
+        let script = ["grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"];
+        assert_eq!(site.run(script).ok(), site.ws.bare(script).ok());
+        // What the caller holds open beside stdio stays outside; 3 is ls's own, for the directory.
+        if site.ringed {
+            assert_eq!(site.run(["ls", "/proc/self/fd"]).ok(), "0\n1\n2\n3");
+        }
+        let said = site.sh("umask; ulimit -n; ulimit -c; nice").ok();
+        assert_eq!(said, site.ws.bare_sh("umask; ulimit -n; ulimit -c; nice").ok());
+    }
+
+    working_directory_below needs [] |site| {
+        site.ws.dir("a/b");
+        assert_eq!(site.run(["pwd", "-P"]).dir(site.ws.at("a/b")).ok(), site.ws.at("a/b").display().to_string());
+    }
+}
