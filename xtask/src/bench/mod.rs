@@ -1,0 +1,186 @@
+//! `cargo xtask bench`: what a ring costs, as ratios, in one run.
+//!
+//! Every round runs each contender once, in an order that rotates, so that a
+//! noisy machine is noisy for all of them. What is written down is medians and
+//! their ratios.
+
+mod contender;
+mod place;
+mod rounds;
+mod tables;
+
+pub(crate) use tables::churn;
+
+use crate::ordinary_user;
+use crate::run::{self, Account};
+use crate::{test, workspace};
+use anyhow::{Context, Result, bail};
+use place::Place;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const REPORT: &str = "docs/performance.md";
+const BEGIN: &str = "<!-- tables: begin -->";
+const END: &str = "<!-- tables: end -->";
+
+pub(crate) struct Options {
+    pub(crate) quick: bool,
+    pub(crate) rounds: Option<usize>,
+    pub(crate) only: Vec<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) write: bool,
+    /// Where the release binaries lie, when they are built already.
+    pub(crate) binaries: Option<PathBuf>,
+    /// Write the tables into this file: how root's run gets those of the ordinary user.
+    pub(crate) tables_to: Option<PathBuf>,
+}
+
+pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
+    for name in &options.only {
+        if !tables::NAMES.contains(&name.as_str()) {
+            bail!("no table `{name}`; there are {}", tables::NAMES.join(", "));
+        }
+    }
+    let binaries = match &options.binaries {
+        Some(binaries) => binaries.clone(),
+        None => build(root)?,
+    };
+    let mut text = measure(&binaries, options)?;
+    if let Some(file) = &options.tables_to {
+        std::fs::write(file, &text)?;
+        return Ok(true);
+    }
+    if run::is_root() {
+        let account = ordinary_user::account(options.user.as_deref())?;
+        text.push_str(&measure_as(&account, &binaries, options)?);
+    }
+    let report = format!("{}\n{text}", machine(options)?);
+    println!("{report}");
+    if options.write {
+        write_report(root, &report)?;
+    }
+    Ok(true)
+}
+
+/// The binaries as they are shipped.
+fn build(root: &Path) -> Result<PathBuf> {
+    let mut build = run::cargo(root);
+    build.args(["build", "--release"]);
+    for package in test::PACKAGES {
+        build.args(["--package", package]);
+    }
+    run::must_pass(&mut build)?;
+    workspace::binaries(root, "release")
+}
+
+/// The tables, as whoever this is.
+fn measure(binaries: &Path, options: &Options) -> Result<String> {
+    let place = Place::make()?;
+    let settings = tables::Settings {
+        quick: options.quick,
+        rounds: options.rounds,
+    };
+    let who = if run::is_root() {
+        "root"
+    } else {
+        "an ordinary user"
+    };
+    let mut text = format!("## As {who}\n");
+    for name in tables::NAMES {
+        if options.only.is_empty() || options.only.iter().any(|only| only == name) {
+            eprintln!("measuring {name} as {who}");
+            let table = tables::measure(name, &place, binaries, &settings)
+                .with_context(|| format!("table {name}"))?;
+            text.push('\n');
+            text.push_str(&table);
+        }
+    }
+    Ok(text)
+}
+
+/// The same by a copy of this program, as `account`.
+fn measure_as(account: &Account, binaries: &Path, options: &Options) -> Result<String> {
+    let dir = account.home.join("ringfence-bench-programs");
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir)?;
+    }
+    std::fs::create_dir_all(&dir)?;
+    for name in test::BINARIES {
+        std::fs::copy(binaries.join(name), dir.join(name))
+            .with_context(|| format!("cannot copy {name}"))?;
+    }
+    let own = dir.join("xtask");
+    std::fs::copy(std::env::current_exe()?, &own)?;
+    let tables = dir.join("tables.md");
+    std::fs::write(&tables, "")?;
+    std::os::unix::fs::chown(&tables, Some(account.uid), Some(account.gid))?;
+    let mut again = Command::new(&own);
+    account.become_in(&mut again);
+    again.env("PATH", crate::tools::SYSTEM_PATH);
+    again.current_dir(&account.home).arg("bench");
+    again
+        .arg("--binaries")
+        .arg(&dir)
+        .arg("--tables-to")
+        .arg(&tables);
+    if options.quick {
+        again.arg("--quick");
+    }
+    if let Some(rounds) = options.rounds {
+        again.args(["--rounds", &rounds.to_string()]);
+    }
+    for only in &options.only {
+        again.args(["--only", only]);
+    }
+    run::must_pass(&mut again)?;
+    let text = std::fs::read_to_string(&tables)?;
+    std::fs::remove_dir_all(&dir)?;
+    Ok(format!("\n{text}"))
+}
+
+/// Which machine, and the command that makes the tables again.
+fn machine(options: &Options) -> Result<String> {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let info = std::fs::read_to_string("/proc/cpuinfo")?;
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("unknown processor", |(_, model)| model);
+    let cores = std::thread::available_parallelism()?;
+    let quick = if options.quick { " --quick" } else { "" };
+    Ok(format!(
+        "Made by `cargo xtask bench{quick} --write` on Linux {}, {cores} cores ({model}).",
+        kernel.trim()
+    ))
+}
+
+fn write_report(root: &Path, report: &str) -> Result<()> {
+    let path = root.join(REPORT);
+    let old = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let new = between_markers(&old, report)
+        .with_context(|| format!("{REPORT} lacks `{BEGIN}` or `{END}`"))?;
+    std::fs::write(&path, new)?;
+    println!("wrote {REPORT}");
+    Ok(())
+}
+
+/// `old` with what stands between the markers replaced.
+fn between_markers(old: &str, new: &str) -> Option<String> {
+    let (head, rest) = old.split_once(BEGIN)?;
+    let (_, tail) = rest.split_once(END)?;
+    Some(format!("{head}{BEGIN}\n{}\n{END}{tail}", new.trim_end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_stands_between_the_markers_is_replaced() {
+        let old = format!("a\n{BEGIN}\nold\n{END}\nb\n");
+        let new = between_markers(&old, "new\n").unwrap_or_default();
+        assert_eq!(new, format!("a\n{BEGIN}\nnew\n{END}\nb\n"));
+        assert_eq!(between_markers("no markers", "new"), None);
+    }
+}

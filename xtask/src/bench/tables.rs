@@ -1,0 +1,290 @@
+//! What is measured.
+
+use super::contender::Contender;
+use super::place::Place;
+use super::rounds::{Cell, Unit, interleave, table};
+use anyhow::{Context, Result, ensure};
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Instant;
+
+/// The tables, in the order in which they are written.
+pub(crate) const NAMES: [&str; 7] = [
+    "start",
+    "roots",
+    "workspace",
+    "pipe",
+    "git",
+    "files",
+    "memory",
+];
+
+pub(crate) struct Settings {
+    pub(crate) quick: bool,
+    pub(crate) rounds: Option<usize>,
+}
+
+impl Settings {
+    /// Rounds of something that takes milliseconds.
+    fn many(&self) -> usize {
+        self.rounds.unwrap_or(if self.quick { 15 } else { 101 })
+    }
+
+    /// Rounds of something that takes a good part of a second.
+    fn few(&self) -> usize {
+        let most = if self.quick { 3 } else { 15 };
+        self.rounds.map_or(most, |rounds| rounds.min(most))
+    }
+
+    fn files(&self) -> usize {
+        if self.quick { 2_000 } else { 20_000 }
+    }
+}
+
+fn words(text: &str) -> Vec<OsString> {
+    text.split(' ').map(OsString::from).collect()
+}
+
+/// Measures the table `name` and gives its Markdown.
+pub(crate) fn measure(
+    name: &str,
+    place: &Place,
+    binaries: &Path,
+    settings: &Settings,
+) -> Result<String> {
+    match name {
+        "start" => start(place, binaries, settings),
+        "roots" => roots(place, binaries, settings),
+        "workspace" => workspace(place, binaries, settings),
+        "pipe" => pipe(place, binaries, settings),
+        "git" => git(place, binaries, settings),
+        "files" => files(place, binaries, settings),
+        _ => memory(place, binaries, settings),
+    }
+}
+
+/// Seconds from before the spawn to after the exit.
+fn whole(contender: &Contender, argv: &[OsString]) -> Result<f64> {
+    let mut command = contender.command(argv);
+    let start = Instant::now();
+    let status = command.status()?;
+    let time = start.elapsed();
+    ensure!(status.success(), "{}: {status}", contender.name);
+    Ok(time.as_secs_f64())
+}
+
+fn start(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
+    let repository = place.repository("start", 100)?;
+    let mut contenders = Contender::all(binaries, &repository, &[]);
+    contenders.extend(Contender::bwrap_alike(binaries, &repository));
+    let argv = words("/bin/true");
+    let rounds = settings.many();
+    let cells = interleave(&contenders, rounds, &argv, |one| whole(one, &argv))?;
+    let what = format!("`/bin/true` from nothing to its exit; {rounds} rounds.");
+    Ok(table("Cold start", &what, Unit::Seconds, &cells))
+}
+
+fn roots(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
+    let repository = place.repository("roots", 100)?;
+    let argv = words("/bin/true");
+    let mut contenders = Vec::new();
+    for count in [1, 10, 100] {
+        let roots = (0..count)
+            .map(|number| place.dir(&format!("root-{count}-{number}")))
+            .collect::<Result<Vec<PathBuf>>>()?;
+        let ringfence = Contender::ringfence(binaries, &repository, &roots);
+        contenders.push(ringfence.named(format!("ringfence, {count} more")));
+        if let Some(bwrap) = Contender::bwrap(&repository, &roots) {
+            contenders.push(bwrap.named(format!("bwrap, {count} more")));
+        }
+    }
+    let rounds = settings.many();
+    let cells = interleave(&contenders, rounds, &argv, |one| whole(one, &argv))?;
+    let what = format!("`/bin/true` with 1, 10 and 100 write roots more; {rounds} rounds.");
+    Ok(table("Write roots", &what, Unit::Seconds, &cells))
+}
+
+fn workspace(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
+    let argv = words("/bin/true");
+    let most = if settings.quick { 10_000 } else { 100_000 };
+    let mut contenders = Vec::new();
+    for files in [100, most] {
+        let repository = place.repository(&format!("workspace-{files}"), files)?;
+        let ringfence = Contender::ringfence(binaries, &repository, &[]);
+        contenders.push(ringfence.named(format!("ringfence, {files} files")));
+    }
+    let rounds = settings.many();
+    let cells = interleave(&contenders, rounds, &argv, |one| whole(one, &argv))?;
+    let what = format!(
+        "`/bin/true` in a workspace of 100 and of {most} files, after its first use; \
+         {rounds} rounds."
+    );
+    Ok(table(
+        "Files in the workspace",
+        &what,
+        Unit::Seconds,
+        &cells,
+    ))
+}
+
+fn pipe(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
+    let repository = place.repository("pipe", 100)?;
+    let contenders = Contender::all(binaries, &repository, &[]);
+    let size: u32 = if settings.quick { 1 << 28 } else { 1 << 30 };
+    let argv = words(&format!("head -c {size} /dev/zero"));
+    let rounds = settings.few();
+    let mut buffer = vec![0; 1 << 20];
+    let cells = interleave(&contenders, rounds, &argv, |one| {
+        let mut child = one.command(&argv).stdout(Stdio::piped()).spawn()?;
+        let mut output = child.stdout.take().context("no pipe")?;
+        // From the first byte on, so that the start is not counted here.
+        let mut bytes = output.read(&mut buffer)? as u64;
+        let first = bytes;
+        let start = Instant::now();
+        loop {
+            match output.read(&mut buffer)? {
+                0 => break,
+                more => bytes += more as u64,
+            }
+        }
+        let time = start.elapsed();
+        child.wait()?;
+        ensure!(bytes == u64::from(size), "{}: {bytes} bytes", one.name);
+        #[expect(clippy::cast_precision_loss, reason = "a gigabyte fits")]
+        Ok((bytes - first) as f64 / time.as_secs_f64())
+    })?;
+    let what = format!("`head -c {size} /dev/zero` into a pipe; {rounds} rounds. More is better.");
+    Ok(table(
+        "Bytes through stdout",
+        &what,
+        Unit::BytesPerSecond,
+        &cells,
+    ))
+}
+
+fn git(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
+    let files = settings.files();
+    let repository = place.repository("git", files)?;
+    let contenders = Contender::all(binaries, &repository, &[]);
+    let argv = words("git status --short");
+    let rounds = settings.few();
+    let cells = interleave(&contenders, rounds, &argv, |one| whole(one, &argv))?;
+    let what = format!("`git status` in {files} files; start included; {rounds} rounds.");
+    Ok(table("git status", &what, Unit::Seconds, &cells))
+}
+
+fn files(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
+    let files = settings.files();
+    let repository = place.repository("files", 100)?;
+    let contenders = Contender::all(binaries, &repository, &[]);
+    // This program itself may lie in /tmp, which a ring replaces.
+    let program = place.dir("program")?.join("churn");
+    std::fs::copy(std::env::current_exe()?, &program)?;
+    let mut argv = vec![program.into_os_string()];
+    argv.extend(words(&format!("churn {files}")));
+    let rounds = settings.few();
+    let cells = interleave(&contenders, rounds, &argv, |one| whole(one, &argv))?;
+    let what = format!(
+        "Create, stat and delete {files} files in the workspace; start included; {rounds} rounds."
+    );
+    Ok(table("Many files", &what, Unit::Seconds, &cells))
+}
+
+/// The work of the table above: makes `count` files in the current directory, asks for each and
+/// removes each.
+pub(crate) fn churn(count: usize) -> Result<()> {
+    let dir = Path::new("churn");
+    std::fs::create_dir(dir)?;
+    let name = |number: usize| dir.join(format!("f{number}"));
+    for number in 0..count {
+        std::fs::write(name(number), b"some bytes\n")?;
+    }
+    for number in 0..count {
+        std::fs::metadata(name(number))?;
+    }
+    for number in 0..count {
+        std::fs::remove_file(name(number))?;
+    }
+    std::fs::remove_dir(dir)?;
+    Ok(())
+}
+
+fn memory(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
+    let repository = place.repository("memory", 100)?;
+    let contenders = Contender::all(binaries, &repository, &[]);
+    let argv = words("cat");
+    let rounds = settings.few();
+    let cells = interleave(&contenders, rounds, &argv, |one| {
+        let mut command = one.command(&argv);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut input = child.stdin.take().context("no pipe")?;
+        let mut output = child.stdout.take().context("no pipe")?;
+        // When the byte is back, everything is up and in its place.
+        input.write_all(b"x")?;
+        output.read_exact(&mut [0])?;
+        let peak = peak_of_tree(child.id())?;
+        drop(input);
+        child.wait()?;
+        #[expect(clippy::cast_precision_loss, reason = "some megabytes fit")]
+        Ok(peak as f64)
+    })?;
+    let what = format!(
+        "`cat`, while it waits: the sum of the peak resident sizes of all processes of the run \
+         (pages they share are counted for each); {rounds} rounds."
+    );
+    let mut text = table("Peak memory", &what, Unit::Bytes, &cells);
+    if let [
+        Cell {
+            result: Ok(bare), ..
+        },
+        ..,
+        Cell {
+            result: Ok(ours), ..
+        },
+    ] = &cells[..]
+    {
+        let more = (ours - bare) / f64::from(1_u32 << 20);
+        let _ = writeln!(text, "\nBeside the command itself: {more:.1} MiB.");
+    }
+    Ok(text)
+}
+
+/// The sum of `VmHWM` over `root` and its descendants, in bytes.
+fn peak_of_tree(root: u32) -> Result<u64> {
+    let mut parents = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let Ok(pid) = entry?.file_name().to_string_lossy().parse::<u32>() else {
+            continue;
+        };
+        let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else {
+            continue;
+        };
+        let field = |name: &str| -> Option<u64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()?.parse().ok()
+        };
+        let parent = field("PPid:").unwrap_or(0);
+        parents.push((pid, parent, field("VmHWM:").unwrap_or(0) * 1024));
+    }
+    let mut tree = vec![u64::from(root)];
+    let mut at = 0;
+    while at < tree.len() {
+        let children = parents.iter().filter(|(_, parent, _)| *parent == tree[at]);
+        tree.extend(
+            children
+                .map(|(pid, ..)| u64::from(*pid))
+                .collect::<Vec<_>>(),
+        );
+        at += 1;
+    }
+    let inside = parents
+        .iter()
+        .filter(|(pid, ..)| tree.contains(&u64::from(*pid)));
+    Ok(inside.map(|(.., peak)| peak).sum())
+}

@@ -1,0 +1,166 @@
+//! Developer commands: `cargo xtask {setup,test,ci,arch,census,bench}`.
+//!
+//! This program is for the people who work on Ringfence, and for CI, which
+//! calls the same commands. It is not shipped, so unlike the library crates it
+//! prints and it reports errors as text.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is the program's own terminal"
+)]
+
+mod arch;
+mod bench;
+mod census;
+mod ci;
+mod closing;
+mod docs;
+mod ordinary_user;
+mod reference;
+mod run;
+mod source;
+mod test;
+mod tools;
+mod workspace;
+
+use anyhow::{Result, bail};
+use pico_args::Arguments;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Developer commands for Ringfence.
+
+usage: cargo xtask COMMAND [options]
+
+  setup    install what the tests and checks need (as root), or name it
+  test     build the real binaries and run every test that can run here
+             --profile NAME     nextest profile: default, unit, os, e2e
+             --user NAME        when root: the ordinary user of the second pass
+             --no-user          when root: no second pass
+             --only-user        when root: only the second pass
+             --no-setup         install nothing
+             -- ARGS            handed to cargo nextest
+  ci       everything that must be green, as named checks
+             --only NAME        only this check (can be repeated)
+             --skip NAME        not this check (can be repeated)
+             --fix              mend what can be mended mechanically
+             --list             name the checks
+  arch     the rules between crates, and the rules about sources
+             --update           rewrite xtask/budget.txt
+  census   count `unsafe` per file against docs/reference/unsafe-census.txt
+             --update           rewrite the snapshot
+  bench    measure against the bare command and against bwrap
+             --quick            few rounds, small trees
+             --rounds N         rounds of the start-up table
+             --only NAME        only this table (can be repeated)
+             --user NAME        when root: the ordinary user who measures too
+             --write            put the tables into docs/performance.md
+";
+
+fn main() -> ExitCode {
+    match dispatch() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch() -> Result<ExitCode> {
+    let mut raw: Vec<_> = std::env::args_os().skip(1).collect();
+    let rest = match raw.iter().position(|arg| arg == "--") {
+        Some(at) => {
+            let rest = raw.split_off(at + 1);
+            raw.pop();
+            rest
+        }
+        None => Vec::new(),
+    };
+    let mut args = Arguments::from_vec(raw);
+    if args.contains(["-h", "--help"]) {
+        print!("{USAGE}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Some(command) = args.subcommand()? else {
+        print!("{USAGE}");
+        return Ok(ExitCode::FAILURE);
+    };
+    let root = workspace::root()?;
+    let green = match command.as_str() {
+        "setup" => {
+            finish(args)?;
+            tools::setup(&root)?
+        }
+        "test" => {
+            let options = test::Options {
+                profile: args.opt_value_from_str("--profile")?,
+                user: args.opt_value_from_str("--user")?,
+                no_user: args.contains("--no-user"),
+                only_user: args.contains("--only-user"),
+                no_setup: args.contains("--no-setup"),
+                rest,
+            };
+            finish(args)?;
+            let counts = test::run(&root, &options)?;
+            println!("{counts}");
+            counts.green()
+        }
+        "ci" => {
+            let options = ci::Options {
+                only: args.values_from_str("--only")?,
+                skip: args.values_from_str("--skip")?,
+                fix: args.contains("--fix"),
+                list: args.contains("--list"),
+            };
+            finish(args)?;
+            ci::run(&root, &options)?
+        }
+        "arch" => {
+            let update = args.contains("--update");
+            finish(args)?;
+            arch::run(&root, update)?
+        }
+        "census" => {
+            let update = args.contains("--update");
+            finish(args)?;
+            census::run(&root, update)?
+        }
+        "bench" => {
+            let options = bench::Options {
+                quick: args.contains("--quick"),
+                rounds: args.opt_value_from_str("--rounds")?,
+                only: args.values_from_str("--only")?,
+                user: args.opt_value_from_str("--user")?,
+                write: args.contains("--write"),
+                binaries: args.opt_value_from_str("--binaries")?,
+                tables_to: args.opt_value_from_str("--tables-to")?,
+            };
+            finish(args)?;
+            bench::run(&root, &options)?
+        }
+        // What the table of many files runs inside.
+        "churn" => {
+            let count = args.free_from_str()?;
+            finish(args)?;
+            bench::churn(count)?;
+            true
+        }
+        other => bail!("no command `{other}`; `cargo xtask --help` lists them"),
+    };
+    Ok(if green {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// An option nobody asked for is an error, not ignored.
+fn finish(args: Arguments) -> Result<()> {
+    let left = args.finish();
+    if let Some(first) = left.first() {
+        bail!("unexpected argument {first:?}; `cargo xtask --help` lists what there is");
+    }
+    Ok(())
+}

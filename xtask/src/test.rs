@@ -1,0 +1,158 @@
+//! `cargo xtask test`: the README's test command.
+
+use crate::closing::{self, Counts};
+use crate::ordinary_user::{self, Stage};
+use crate::{run, tools, workspace};
+use anyhow::Result;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The packages and the binaries that the end-to-end tests start.
+pub(crate) const PACKAGES: [&str; 3] = ["ringfence-cli", "ringfence-runner", "ringfence-probe"];
+pub(crate) const BINARIES: [&str; 3] = ["ringfence", "ringfence-runner", "ringfence-probe"];
+
+/// What the project's own kind of machine can do. In CI a test that lacks one of these fails
+/// instead of skipping, so a machine that got weaker cannot turn tests into nothing.
+const PROMISED: &str = "userns,landlock=4,tools";
+/// What it promises more where the tests run as root.
+const PROMISED_ROOT: &str = ",root";
+
+/// The variable that says so.
+const EXPECT: &str = "RINGFENCE_EXPECT";
+/// Where the end-to-end tests find the harness, and beside it the other two.
+const HARNESS: &str = "RINGFENCE_BIN";
+
+pub(crate) struct Options {
+    pub(crate) profile: Option<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) no_user: bool,
+    pub(crate) only_user: bool,
+    pub(crate) no_setup: bool,
+    /// Handed to nextest.
+    pub(crate) rest: Vec<OsString>,
+}
+
+/// Runs everything that can run here.
+pub(crate) fn run(root: &Path, options: &Options) -> Result<Counts> {
+    if !options.no_setup {
+        tools::setup(root)?;
+    }
+    let nextest = tools::nextest(root)?;
+    let mut build = run::cargo(root);
+    build.arg("build");
+    for package in PACKAGES {
+        build.args(["--package", package]);
+    }
+    run::must_pass(&mut build)?;
+
+    let profile = options.profile.as_deref().unwrap_or("default");
+    let mut counts = Counts::default();
+    if !options.only_user {
+        let binaries = workspace::binaries(root, "debug")?;
+        let mut tests = Command::new(&nextest);
+        tests.current_dir(root);
+        tests.args(["nextest", "run", "--workspace", "--profile", profile]);
+        tests.args(["--no-tests", "pass"]).args(&options.rest);
+        tests.env(HARNESS, binaries.join("ringfence"));
+        expect(&mut tests, run::is_root());
+        let junit = workspace::target_dir(root)
+            .join("nextest")
+            .join(profile)
+            .join("junit.xml");
+        let who = if run::is_root() { "root" } else { "this user" };
+        counts.add(pass(
+            &format!("{profile} tests as {who}"),
+            &mut tests,
+            &junit,
+        )?);
+        if matches!(profile, "default" | "unit") && options.rest.is_empty() {
+            counts.add(doc_tests(root)?);
+        }
+    }
+    if run::is_root() && !options.no_user && profile != "unit" {
+        counts.add(as_ordinary_user(root, options, &nextest)?);
+    }
+    Ok(counts)
+}
+
+/// The tests that meet the kernel, again as an account without privileges. The end-to-end tests
+/// are not among them: run as root, they take both parts themselves.
+fn as_ordinary_user(root: &Path, options: &Options, nextest: &Path) -> Result<Counts> {
+    let account = ordinary_user::account(options.user.as_deref())?;
+    let stage = Stage::lay(root, account, nextest)?;
+    let mut archive = Command::new(nextest);
+    archive.current_dir(root);
+    archive
+        .args(["nextest", "archive", "--workspace", "--archive-file"])
+        .arg(&stage.archive);
+    run::must_pass(&mut archive)?;
+    let profile = match options.profile.as_deref() {
+        None | Some("default") => "user",
+        Some(other) => other,
+    };
+    let mut tests = stage.nextest();
+    tests
+        .args(["--profile", profile, "--no-tests", "pass"])
+        .args(&options.rest);
+    tests.env(HARNESS, stage.binaries.join("ringfence"));
+    expect(&mut tests, false);
+    let name = &stage.account.name;
+    pass(
+        &format!("{profile} tests as {name}"),
+        &mut tests,
+        &stage.junit(profile),
+    )
+}
+
+/// Says in the tests' environment what this machine promised.
+fn expect(tests: &mut Command, root: bool) {
+    match std::env::var_os(EXPECT) {
+        Some(promise) => {
+            tests.env(EXPECT, promise);
+        }
+        None if std::env::var_os("CI").is_some_and(|value| value == "true") => {
+            tests.env(
+                EXPECT,
+                format!("{PROMISED}{}", if root { PROMISED_ROOT } else { "" }),
+            );
+        }
+        None => {}
+    }
+}
+
+/// One run of nextest, and what it counted.
+fn pass(what: &str, tests: &mut Command, junit: &Path) -> Result<Counts> {
+    println!("== {what}");
+    // A file of an earlier run must not be counted for this one.
+    let _ = std::fs::remove_file(junit);
+    let green = run::passes(tests)?;
+    let (mut counts, reasons) = closing::read_junit(junit);
+    for reason in &reasons {
+        println!("skipped {reason}");
+    }
+    // A run that broke off before it could count is a failure.
+    if !green && counts.failed == 0 {
+        counts.failed = 1;
+    }
+    println!("== {what}: {counts}");
+    Ok(counts)
+}
+
+fn doc_tests(root: &Path) -> Result<Counts> {
+    println!("== doc tests");
+    let mut tests = run::cargo(root);
+    tests
+        .args(["test", "--workspace", "--doc", "--quiet"])
+        .stdin(Stdio::null());
+    tests.stderr(Stdio::inherit());
+    let output = tests.output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut counts = closing::parse_cargo_test(&text);
+    if !output.status.success() {
+        print!("{text}");
+        counts.failed = counts.failed.max(1);
+    }
+    println!("== doc tests: {counts}");
+    Ok(counts)
+}
