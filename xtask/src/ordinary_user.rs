@@ -111,9 +111,9 @@ impl Stage {
         command
     }
 
-    /// What nextest counted.
+    /// What nextest counted: it writes below the workspace that the archive is mapped to.
     pub(crate) fn junit(&self, profile: &str) -> PathBuf {
-        self.unpacked
+        self.source
             .join("target/nextest")
             .join(profile)
             .join("junit.xml")

@@ -65,6 +65,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<Counts> {
             &format!("{profile} tests as {who}"),
             &mut tests,
             &junit,
+            options.rest.is_empty(),
         )?);
         if matches!(profile, "default" | "unit") && options.rest.is_empty() {
             counts.add(doc_tests(root)?);
@@ -102,6 +103,7 @@ fn as_ordinary_user(root: &Path, options: &Options, nextest: &Path) -> Result<Co
         &format!("{profile} tests as {name}"),
         &mut tests,
         &stage.junit(profile),
+        options.rest.is_empty(),
     )
 }
 
@@ -122,7 +124,7 @@ fn expect(tests: &mut Command, root: bool) {
 }
 
 /// One run of nextest, and what it counted.
-fn pass(what: &str, tests: &mut Command, junit: &Path) -> Result<Counts> {
+fn pass(what: &str, tests: &mut Command, junit: &Path, whole: bool) -> Result<Counts> {
     println!("== {what}");
     // A file of an earlier run must not be counted for this one.
     let _ = std::fs::remove_file(junit);
@@ -131,9 +133,10 @@ fn pass(what: &str, tests: &mut Command, junit: &Path) -> Result<Counts> {
     for reason in &reasons {
         println!("skipped {reason}");
     }
-    // A run that broke off before it could count is a failure.
-    if !green && counts.failed == 0 {
-        counts.failed = 1;
+    // A run that broke off before it could count is a failure, and so is a whole one whose
+    // count is nowhere to be found: green must mean that something ran.
+    if !green || (whole && !junit.exists()) {
+        counts.failed = counts.failed.max(1);
     }
     println!("== {what}: {counts}");
     Ok(counts)

@@ -12,6 +12,8 @@ enum Sign {
     Program(&'static str),
     /// A module of the system's Python.
     Python(&'static str),
+    /// A plugin of Maven in the system's repository, which Debian packages one by one.
+    Maven(&'static str),
 }
 
 /// One tool that the end-to-end flows use, and the Debian package that holds it.
@@ -23,6 +25,13 @@ struct Tool {
 const fn program(name: &'static str, package: &'static str) -> Tool {
     Tool {
         sign: Sign::Program(name),
+        package,
+    }
+}
+
+const fn maven(plugin: &'static str, package: &'static str) -> Tool {
+    Tool {
+        sign: Sign::Maven(plugin),
         package,
     }
 }
@@ -39,6 +48,13 @@ const TOOLS: &[Tool] = &[
     program("go", "golang-go"),
     program("javac", "default-jdk-headless"),
     program("mvn", "maven"),
+    maven("maven-resources-plugin", "libmaven-resources-plugin-java"),
+    maven("maven-compiler-plugin", "libmaven-compiler-plugin-java"),
+    maven("maven-surefire-plugin", "libsurefire-java"),
+    Tool {
+        sign: Sign::Maven("../../../../junit/junit"),
+        package: "junit4",
+    },
     program("gradle", "gradle"),
     program("node", "nodejs"),
     program("npm", "npm"),
@@ -75,6 +91,9 @@ impl Tool {
                 .stderr(Stdio::null())
                 .status()
                 .is_ok_and(|status| status.success()),
+            Sign::Maven(plugin) => Path::new("/usr/share/maven-repo/org/apache/maven/plugins")
+                .join(plugin)
+                .exists(),
         }
     }
 }

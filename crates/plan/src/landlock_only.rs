@@ -167,15 +167,17 @@ fn refuse_processes(draft: &mut Draft<'_>, policy: &Effective, facts: &Facts, re
         "the host's /dev is seen; its modes alone bound it".to_owned(),
         remedy,
     );
-    if facts.root {
-        draft.lack(
-            promise::PROC,
+    draft.lack(
+        promise::PROC,
+        if facts.root {
             "the host's /proc and /sys are seen; root's modes on them are not bounded by Landlock \
              for what is read"
-                .to_owned(),
-            remedy,
-        );
-    }
+        } else {
+            "the host's /proc and /sys are seen, with its network's interfaces and mounts"
+        }
+        .to_owned(),
+        remedy,
+    );
     if policy.network.mode.value != NetworkMode::On {
         draft.lack(
             promise::NETWORK_LOCALHOST,

@@ -61,7 +61,7 @@ fn every_landlock_abi_in_namespaces() {
 #[test]
 fn every_landlock_abi_without_namespaces() {
     let accept = "enforcement.accept = [\"protect\", \"hide\", \"write.metadata\", \"sockets\", \
-                  \"processes\", \"descendants\", \"devices\", \"temp\", \"network.localhost\"]\n";
+                  \"processes\", \"descendants\", \"devices\", \"proc\", \"temp\", \"network.localhost\"]\n";
     let mut text = String::new();
     let base = machine(|f| {
         without_userns(f);
@@ -243,7 +243,7 @@ fn limits_with_and_without_a_delegated_cgroup() {
             f.cgroup = cgroup.clone();
         });
         let all = "enforcement.accept = [\"protect\", \"hide\", \"write\", \"sockets\", \
-                   \"processes\", \"descendants\", \"devices\", \"temp\", \"network\"]\n";
+                   \"processes\", \"descendants\", \"devices\", \"proc\", \"temp\", \"network\"]\n";
         let base = planned(all, &site(), &machine(without_userns));
         text += &format!(
             "cgroup {name}, landlock-only\n{}\n",

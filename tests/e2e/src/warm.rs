@@ -54,7 +54,9 @@ impl Warm {
                  tool/bin/uv pip install --python v/bin/python iniconfig && rm -r v"
             }
             Self::Maven => {
-                "test -d /usr/share/maven-repo/org/apache/maven/plugins/maven-surefire-plugin
+                "for plugin in resources compiler surefire; do
+                     ls -d /usr/share/maven-repo/org/apache/maven/plugins/maven-$plugin-plugin
+                 done
                  mkdir -p ~/.m2/repository && cp -rs /usr/share/maven-repo/. ~/.m2/repository/ 2>/dev/null || true
                  test -e ~/.m2/repository/junit/junit/4.13.2/junit-4.13.2.pom"
             }
@@ -94,8 +96,12 @@ pub fn warm(person: &Person, what: Warm) -> Option<PathBuf> {
         .stdin(std::process::Stdio::null());
     let done = command.output().unwrap();
     if !done.status.success() {
-        let why = String::from_utf8_lossy(&done.stderr);
-        return missing(what.name(), &format!("warming failed: {}", why.trim()));
+        let said = [done.stdout, done.stderr].concat();
+        let why = String::from_utf8_lossy(&said);
+        return missing(
+            what.name(),
+            &format!("warming failed ({}): {}", done.status, why.trim()),
+        );
     }
     fs::write(dir.join(".done"), "").unwrap();
     Some(dir)
