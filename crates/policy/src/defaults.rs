@@ -10,8 +10,18 @@ pub use hidden::MOVED_BY;
 
 /// Read-only below each git directory of each repository, nested ones, submodules' and worktrees'
 /// included: git runs or obeys them outside the ring. Relative to the git directory.
-pub const REPOSITORY_PROTECTED: &[&str] =
-    &["hooks", "config", "config.worktree", "info/attributes"];
+pub const REPOSITORY_PROTECTED: &[&str] = &[
+    "hooks",
+    "config",
+    "config.worktree",
+    "info/attributes",
+    // Names another directory whose configuration and hooks count instead, in the
+    // main `.git` as well (gitrepository-layout(5), commondir).
+    "commondir",
+    // The old ways to say what a remote's name stands for (git-fetch(1), Remotes).
+    "remotes",
+    "branches",
+];
 
 /// Read-only below each write root, existing or not: programs outside the ring run or obey them.
 /// Relative to the write root.

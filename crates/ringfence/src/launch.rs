@@ -9,13 +9,17 @@ use ringfence_plan::{Plan, RingMode};
 use ringfence_policy::{Effective, NetworkMode};
 use ringfence_sys_linux::object;
 use ringfence_sys_linux::packet::Packets;
+use ringfence_sys_linux::signal;
 use ringfence_sys_linux::spawn::{self, Runner, RunnerNamespaces, RunnerStart, SpawnError, Step};
 use ringfence_wire::{INLINE_MAX, MESSAGE_MAX, Order, Spawn, encode};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
 
 use crate::error::Error;
 use crate::locate::of_descriptor;
 use crate::prepare::Prepared;
+
+const SIGKILL: i32 = 9;
 
 /// A ring being built, with its first command on the way.
 #[derive(Debug)]
@@ -64,6 +68,50 @@ pub(crate) struct Waiting {
     pub(crate) socket: Packets,
     pub(crate) runner: Runner,
     pub(crate) mode: RingMode,
+}
+
+impl Waiting {
+    /// Lets a runner go that got no order.
+    pub(crate) fn dismiss(self) {
+        let Waiting { socket, runner, .. } = self;
+        drop(socket);
+        reap(&runner);
+    }
+}
+
+impl Launched {
+    /// Lets the runner go. Every process of the command is dead by then; the runner itself
+    /// ends with its socket, and is waited for.
+    pub(crate) fn end(self) {
+        let Launched {
+            socket,
+            runner,
+            group,
+        } = self;
+        drop(socket);
+        reap(&runner);
+        drop(group);
+    }
+}
+
+/// Waits for a runner whose socket is closed. If it is stopped or stuck it is killed.
+fn reap(runner: &Runner) {
+    let mut gone = [PollFd::from_borrowed_fd(
+        runner.pidfd.as_fd(),
+        PollFlags::IN,
+    )];
+    let patience = Timespec {
+        tv_sec: 1,
+        tv_nsec: 0,
+    };
+    if !matches!(poll(&mut gone, Some(&patience)), Ok(n) if n > 0) {
+        let _ended = signal::send(runner.pidfd.as_fd(), SIGKILL);
+        let _gone = poll(&mut gone, None);
+    }
+    let _reaped = rustix::process::waitid(
+        rustix::process::WaitId::PidFd(runner.pidfd.as_fd()),
+        rustix::process::WaitIdOptions::EXITED,
+    );
 }
 
 /// Starts a runner, which has nothing to do yet. The runner dies with this thread.

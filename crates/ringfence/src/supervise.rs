@@ -32,6 +32,8 @@ pub enum Ended {
     TimedOut,
     /// It printed more than it may.
     TooMuchOutput,
+    /// It made protected names over and over.
+    Insisted,
 }
 
 /// A command that ran.
@@ -92,7 +94,7 @@ pub fn run(begun: Begun) -> Result<Finished, Error> {
 /// # Errors
 /// As [`run`].
 pub fn run_then_exit(begun: Begun) -> Result<Finished, Error> {
-    run_with(begun, false)
+    run_with(begun, true)
 }
 
 fn run_with(begun: Begun, wait: bool) -> Result<Finished, Error> {
@@ -101,6 +103,19 @@ fn run_with(begun: Begun, wait: bool) -> Result<Finished, Error> {
     let Some(mode) = begun.likely_mode() else {
         return unconfined(&begun.finish()?, start);
     };
+    let linux_mode = begun.policy.linux.mode.value;
+    let waiting = launch::start(mode, &begun.policy, &begun.facts);
+    // Until here a signal ends this process, as it would end any: what was started ends with
+    // its socket.
+    let mut prepared = match begun.finish() {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            if let Ok(waiting) = waiting {
+                waiting.dismiss();
+            }
+            return Err(error);
+        }
+    };
     let signals = Signals::take(&[
         SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM, SIGCONT, SIGTTOU, SIGWINCH,
     ])
@@ -108,18 +123,18 @@ fn run_with(begun: Begun, wait: bool) -> Result<Finished, Error> {
         what: "taking signals",
         error,
     })?;
-    let linux_mode = begun.policy.linux.mode.value;
-    let waiting = launch::start(mode, &begun.policy, &begun.facts);
-    let mut prepared = begun.finish()?;
     let attempt = Attempt {
         signals: &signals,
         start,
         ring_made,
         wait,
     };
-    let first = waiting.and_then(|waiting| {
-        prepared.settle()?;
-        attempt.run(&prepared, waiting)
+    let first = waiting.and_then(|waiting| match prepared.settle() {
+        Ok(()) => attempt.run(&prepared, waiting),
+        Err(error) => {
+            waiting.dismiss();
+            Err(error)
+        }
     });
     let result = match first {
         // Namespaces turned out not to be had: plan as if that had been known. The plan
@@ -200,7 +215,7 @@ impl Attempt<'_> {
         let leave =
             !self.wait && result.is_ok() && launched.group.is_none() && prepared.locks.is_empty();
         if !leave {
-            end_runner(launched);
+            launched.end();
         }
         relay.finish();
         if let Some(saved) = &saved
@@ -210,35 +225,6 @@ impl Attempt<'_> {
         }
         result
     }
-}
-
-/// Lets the runner go. Every process of the command is dead by then; the runner itself
-/// ends with its socket, and is waited for.
-fn end_runner(launched: Launched) {
-    let Launched {
-        socket,
-        runner,
-        group,
-    } = launched;
-    drop(socket);
-    let mut gone = [PollFd::from_borrowed_fd(
-        runner.pidfd.as_fd(),
-        PollFlags::IN,
-    )];
-    // A runner ends with its socket. If it is stopped or stuck it is killed.
-    let patience = Timespec {
-        tv_sec: 1,
-        tv_nsec: 0,
-    };
-    if !matches!(poll(&mut gone, Some(&patience)), Ok(n) if n > 0) {
-        let _ended = signal::send(runner.pidfd.as_fd(), SIGKILL);
-        let _gone = poll(&mut gone, None);
-    }
-    let _reaped = rustix::process::waitid(
-        rustix::process::WaitId::PidFd(runner.pidfd.as_fd()),
-        rustix::process::WaitIdOptions::EXITED,
-    );
-    drop(group);
 }
 
 struct Supervisor<'a> {
@@ -260,12 +246,15 @@ struct Supervisor<'a> {
 enum Ending {
     Time,
     Output,
+    Names,
 }
 
 impl Supervisor<'_> {
     fn watch(mut self, start: Instant) -> Result<Finished, Error> {
         let mut deadline = self.prepared.time().map(|limit| start + limit);
         let mut ending: Option<Ending> = None;
+        // What has been done to end it: nothing, asked, killed.
+        let mut steps_taken = 0_u8;
         let mut look: Option<Look> = None;
         let mut look_at = Some(start + LOOK_AFTER);
         loop {
@@ -273,19 +262,32 @@ impl Supervisor<'_> {
             if let Some(at) = deadline
                 && now >= at
             {
-                if ending.is_some() {
-                    self.kill();
-                    deadline = None;
-                } else {
-                    ending = Some(Ending::Time);
-                    self.signal(SIGTERM);
-                    self.signal(SIGCONT);
-                    deadline = Some(now + GRACE);
+                deadline = Some(now + GRACE);
+                match steps_taken {
+                    0 if ending.is_none() => {
+                        ending = Some(Ending::Time);
+                        self.signal(SIGTERM);
+                        self.signal(SIGCONT);
+                    }
+                    // The runner ends what the command left, and looks for what it made
+                    // under protected names.
+                    0 | 1 => self.signal(SIGKILL),
+                    // A runner that does not, in all that time: the kernel ends it, and all of
+                    // its ring with it.
+                    _ => {
+                        let _gone = signal::send(self.launched.runner.pidfd.as_fd(), SIGKILL);
+                        deadline = None;
+                    }
                 }
+                steps_taken += 1;
             }
             if ending.is_none() && self.relay.too_much.load(Ordering::Relaxed) {
                 ending = Some(Ending::Output);
-                self.kill();
+            }
+            if matches!(ending, Some(Ending::Output | Ending::Names)) && steps_taken == 0 {
+                self.signal(SIGKILL);
+                steps_taken = 2;
+                deadline = Some(now + GRACE);
             }
             if let Some(at) = look_at
                 && now >= at
@@ -315,6 +317,10 @@ impl Supervisor<'_> {
                     }
                     Ok(Some(received)) => {
                         let report = decode::<Report>(&received.bytes).map_err(Error::Protocol)?;
+                        if let Report::Insists { .. } = report {
+                            ending = ending.or(Some(Ending::Names));
+                            continue;
+                        }
                         if let Some(finished) = self.report(report, ending)? {
                             return Ok(finished);
                         }
@@ -330,6 +336,14 @@ impl Supervisor<'_> {
                 }
             }
             if ready.gone || ready.report {
+                // Its socket is closed before the kernel has ended the last of its ring.
+                let _gone = poll(
+                    &mut [PollFd::from_borrowed_fd(
+                        self.launched.runner.pidfd.as_fd(),
+                        PollFlags::IN,
+                    )],
+                    None,
+                );
                 self.sweep();
                 return match ending {
                     Some(ending) => Ok(self.finished(ended_by(ending), 0, 0)),
@@ -381,16 +395,6 @@ impl Supervisor<'_> {
         self.order(&Order::Signal { id: 1, signal });
     }
 
-    /// Ends the ring at once. In namespaces it all dies with the runner; without, the
-    /// command first, so that the runner can end what it left.
-    fn kill(&self) {
-        if self.plan.mode == RingMode::Namespaces {
-            let _gone = signal::send(self.launched.runner.pidfd.as_fd(), SIGKILL);
-        } else {
-            self.signal(SIGKILL);
-        }
-    }
-
     fn arrived(&self, arrived: Arrived) {
         match arrived.signal {
             SIGTTOU => {}
@@ -412,7 +416,7 @@ impl Supervisor<'_> {
     ) -> Result<Option<Finished>, Error> {
         match report {
             Report::Built { notes } => self.notes = notes,
-            Report::Started { .. } => {}
+            Report::Started { .. } | Report::Insists { .. } => {}
             Report::Stopped { signal, .. } => {
                 // What the terminal stops, stops us with it. A command that was sent
                 // SIGSTOP alone stops us here, so that the shell sees its job stopped.
@@ -569,25 +573,13 @@ impl Supervisor<'_> {
 
     /// Takes away, for a runner that died, what appeared under protected names.
     fn sweep(&mut self) {
-        for step in &self.plan.steps {
-            let Op::Watch { dir, name } = &step.op else {
-                continue;
-            };
-            let path = dir.path.join(name);
-            if std::fs::symlink_metadata(&path).is_ok() {
-                let mut aside = path.as_os_str().to_owned();
-                aside.push(".from-ring");
-                let moved = rustix::fs::renameat_with(
-                    rustix::fs::CWD,
-                    &path,
-                    rustix::fs::CWD,
-                    PathBuf::from(aside),
-                    rustix::fs::RenameFlags::NOREPLACE,
-                );
-                self.taken_away
-                    .push((path, moved.err().map(|e| e.raw_os_error())));
-            }
-        }
+        let names = self.plan.steps.iter().filter_map(|step| match &step.op {
+            Op::Watch { dir, name } => Some((dir, name.as_path())),
+            _ => None,
+        });
+        let taken = ringfence_runner::take_away(names);
+        self.taken_away
+            .extend(taken.into_iter().map(|t| (t.path, t.errno)));
     }
 
     /// Protects repositories that were found while the command runs.
@@ -632,6 +624,7 @@ fn ended_by(ending: Ending) -> Ended {
     match ending {
         Ending::Time => Ended::TimedOut,
         Ending::Output => Ended::TooMuchOutput,
+        Ending::Names => Ended::Insisted,
     }
 }
 

@@ -46,10 +46,30 @@ pub(crate) struct Keeper {
 }
 
 /// Something that was taken away.
-#[derive(Debug)]
-pub(crate) struct Taken {
-    pub(crate) path: PathBuf,
-    pub(crate) errno: Option<i32>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// Its path.
+    pub path: PathBuf,
+    /// It could not be: the kernel's error number.
+    pub errno: Option<i32>,
+}
+
+/// Takes away what stands under these names, each below a directory the plan located: for
+/// a harness whose runner died. As in the runner, every step is by handle and follows no
+/// link, since what lies there was made by the command.
+pub fn take_away<'a>(names: impl IntoIterator<Item = (&'a Located, &'a Path)>) -> Vec<Taken> {
+    let mut keeper = Keeper::default();
+    let mut taken = Vec::new();
+    for (dir, name) in names {
+        if let Err(error) = keeper.watch(dir, name) {
+            taken.push(Taken {
+                path: dir.path.join(name),
+                errno: Some(error.errno),
+            });
+        }
+    }
+    taken.extend(keeper.sweep());
+    taken
 }
 
 impl Keeper {

@@ -19,6 +19,8 @@ use ringfence_sys_linux::process;
 use ringfence_sys_linux::spawn::RUNNER_SOCKET;
 use ringfence_wire::{INLINE_MAX, MESSAGE_MAX};
 
+pub use keeper::{Taken, take_away};
+
 /// Serves the harness on the inherited socket until it is gone.
 ///
 /// # Errors

@@ -26,8 +26,6 @@ pub(crate) struct Ring {
     pub(crate) seccomp: Option<Vec<u8>>,
     pub(crate) limits: Vec<(Resource, u64)>,
     pub(crate) keeper: Keeper,
-    /// The runner is process 1 of a pid namespace.
-    pub(crate) init: bool,
 }
 
 /// A ring being built.
@@ -105,11 +103,7 @@ impl Builder {
     fn step(&mut self, op: Op, index: u32) -> Result<(), SysError> {
         match op {
             // Done by the harness as it started this process.
-            Op::Namespaces(_) => {
-                self.ring.init = true;
-                Ok(())
-            }
-            Op::MapIds { .. } | Op::Cgroup { .. } => Ok(()),
+            Op::Namespaces(_) | Op::MapIds { .. } | Op::Cgroup { .. } => Ok(()),
             // Done in every command, between clone and exec; there is no ring without.
             Op::DropCapabilities | Op::NoNewPrivs => Ok(()),
             Op::Loopback => link::loopback_up(),

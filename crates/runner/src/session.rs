@@ -20,6 +20,10 @@ use crate::ring::{self, Ring};
 const SIGCHLD: i32 = 17;
 const SIGKILL: i32 = 9;
 
+/// Protected names that one command may make before it is ended: far more than work
+/// makes by chance, and an end to one that wins a moment now and again by trying for ever.
+const INSISTS: u32 = 32;
+
 /// A command that runs longer than this has protected names watched; a shorter one has
 /// them looked at when it ends.
 const ARM_AFTER: Timespec = Timespec {
@@ -39,6 +43,10 @@ pub(crate) struct Session {
     stdin: Option<(OwnedFd, OwnedFd)>,
     /// Protected names cannot be watched here.
     unwatchable: bool,
+    /// This is process 1 of a pid namespace of its own: all that lives in it is the ring's.
+    init: bool,
+    /// Protected names taken away.
+    taken: u32,
 }
 
 impl Session {
@@ -50,6 +58,9 @@ impl Session {
             running: None,
             stdin: None,
             unwatchable: false,
+            // Not what the plan says: the ring may end before there is one.
+            init: rustix::process::getpid().is_init(),
+            taken: 0,
         })
     }
 
@@ -225,7 +236,7 @@ impl Session {
             stdio: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
             new_session: spawn.new_session,
             terminal: spawn.terminal,
-            die_with_parent: !ring.init,
+            die_with_parent: !self.init,
             limits: &ring.limits,
             landlock: ring.landlock.as_ref().map(AsFd::as_fd),
             seccomp: ring.seccomp.as_deref(),
@@ -270,7 +281,7 @@ impl Session {
 
     /// Kills and reaps whatever the command left.
     fn end_all(&self) {
-        if self.ring.as_ref().is_some_and(|r| r.init) {
+        if self.init {
             // Process 1 reaches everything in its pid namespace but itself.
             let _nobody = process::kill(-1, SIGKILL);
             while rustix::process::wait(rustix::process::WaitOptions::empty())
@@ -324,9 +335,19 @@ impl Session {
         self.tell(taken)
     }
 
-    fn tell(&self, taken: Vec<Taken>) -> Result<(), SysError> {
+    fn tell(&mut self, taken: Vec<Taken>) -> Result<(), SysError> {
         for Taken { path, errno } in taken {
-            self.send(&Report::TakenAway { path, errno })?;
+            self.taken = self.taken.saturating_add(1);
+            // Past the bound the command is being ended, and one word says so.
+            if self.taken <= INSISTS {
+                self.send(&Report::TakenAway { path, errno })?;
+            }
+        }
+        if self.taken > INSISTS
+            && let Some((id, pid)) = self.running
+        {
+            self.send(&Report::Insists { id })?;
+            let _ended = process::kill(pid, SIGKILL);
         }
         Ok(())
     }

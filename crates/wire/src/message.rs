@@ -195,6 +195,11 @@ pub enum Report {
         /// It could not be taken away: the kernel's error number.
         errno: Option<i32>,
     },
+    /// A command makes protected names over and over; it is being ended.
+    Insists {
+        /// The command's number.
+        id: u32,
+    },
 }
 
 impl Wire for (Need, Op) {
@@ -246,6 +251,7 @@ wire_enum!(Report {
     5 => TakenAway { path, errno },
     6 => Unwatched { call, errno },
     7 => StdinAsIs { errno },
+    8 => Insists { id },
 });
 
 /// The bytes of a message.

@@ -89,6 +89,10 @@ fn finish(finished: &Finished, as_json: bool) -> ExitCode {
             say::line("the command printed more than it may (--output, [limits] output)");
             say::REFUSED
         }
+        Ended::Insisted => {
+            say::line("the command made protected names over and over, and was ended");
+            say::REFUSED
+        }
     };
     if as_json {
         let shortfalls: Vec<_> = finished
@@ -109,6 +113,7 @@ fn finish(finished: &Finished, as_json: bool) -> ExitCode {
             Ended::Signalled(signal) => ("signalled", Some(signal)),
             Ended::TimedOut => ("timed-out", None),
             Ended::TooMuchOutput => ("too-much-output", None),
+            Ended::Insisted => ("insisted", None),
         };
         let report = json!({
             "ended": { "how": how, "value": value },

@@ -1,5 +1,6 @@
 //! Protected names in a write root: what exists is guarded, what does not is watched.
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -17,7 +18,16 @@ use crate::locate::{follow, located};
 pub(crate) struct Guards<'a> {
     roots: &'a [PathBuf],
     guarded: Vec<Guarded>,
-    missing: Vec<Missing>,
+    missing: Vec<Lacking>,
+}
+
+/// A protected path of which only the beginning exists.
+#[derive(Debug)]
+struct Lacking {
+    /// The write root and what exists below it, outermost first.
+    chain: Vec<Located>,
+    /// The whole path below the root.
+    relative: PathBuf,
 }
 
 impl<'a> Guards<'a> {
@@ -30,7 +40,31 @@ impl<'a> Guards<'a> {
     }
 
     pub(crate) fn finish(self) -> (Vec<Guarded>, Vec<Missing>) {
-        (self.guarded, self.missing)
+        let fixed: BTreeSet<&Path> = self
+            .guarded
+            .iter()
+            .flat_map(|g| g.pins.iter().chain([&g.object]))
+            .map(|at| at.path.as_path())
+            .collect();
+        let missing = self
+            .missing
+            .into_iter()
+            .filter_map(|lacking| {
+                // A directory that can be moved away, and another put in its place, is no
+                // place to watch: the nearest that cannot is, at worst the root itself.
+                let (depth, dir) = lacking
+                    .chain
+                    .iter()
+                    .enumerate()
+                    .rev()
+                    .find(|(depth, at)| *depth == 0 || fixed.contains(at.path.as_path()))?;
+                Some(Missing {
+                    dir: dir.clone(),
+                    name: lacking.relative.components().skip(depth).collect(),
+                })
+            })
+            .collect();
+        (self.guarded, missing)
     }
 
     /// Guards a path below a write root, or watches for it.
@@ -64,7 +98,11 @@ impl<'a> Guards<'a> {
         at: &Located,
         relative: &Path,
         promise: &'static str,
-    ) -> Result<Option<Missing>, SysError> {
+    ) -> Result<Option<Lacking>, SysError> {
+        let relative: PathBuf = relative
+            .components()
+            .filter(|c| matches!(c, Component::Normal(_)))
+            .collect();
         let mut pins: Vec<Located> = Vec::new();
         let mut dir: Option<OwnedFd> = None;
         let mut here = at.clone();
@@ -77,9 +115,8 @@ impl<'a> Guards<'a> {
                 .map_err(|_| SysError::new("openat", rustix::io::Errno::INVAL.raw_os_error()))?;
             let parent = dir.as_ref().map_or(root, AsFd::as_fd);
             let Some(identity) = object::identity_at(parent, &c_name)? else {
-                let mut name = PathBuf::from(name);
-                name.extend(components);
-                return Ok(Some(Missing { dir: here, name }));
+                let chain = [at.clone()].into_iter().chain(pins).collect();
+                return Ok(Some(Lacking { chain, relative }));
             };
             let object = located(here.path.join(name), &identity);
             let rest = components.as_path();

@@ -58,6 +58,7 @@ pub(crate) fn repository(
             return;
         }
     };
+    not_bare(guards, root, relative);
     if kind.is_dir() {
         git_dir(guards, root, &dot_git, home);
         return;
@@ -77,6 +78,24 @@ pub(crate) fn repository(
     if let Some(below) = target.and_then(|t| t.strip_prefix(&root.at.path).map(Path::to_owned).ok())
     {
         git_dir(guards, root, &below, home);
+    }
+}
+
+/// Where git finds no valid `.git` it takes the directory itself for a bare repository, if it
+/// looks like one: a work tree is kept from coming to look so. Its `.git` cannot be kept
+/// valid: git replaces `HEAD` by renaming.
+fn not_bare(guards: &mut Guards<'_>, root: &Found, relative: &Path) {
+    let work_tree = root.at.path.join(relative);
+    let missing = ["HEAD", "refs", "objects"]
+        .into_iter()
+        .find(|name| work_tree.join(name).symlink_metadata().is_err());
+    if let Some(name) = missing {
+        let _unreachable = guards.add(
+            root.handle.as_fd(),
+            &root.at,
+            &relative.join(name),
+            promise::PROTECT_GIT,
+        );
     }
 }
 
@@ -150,7 +169,7 @@ fn git_dir(guards: &mut Guards<'_>, root: &Found, relative: &Path, home: Option<
                 promise::PROTECT_GIT,
             );
         }
-        let names = ["config", "config.worktree"];
+        let names = ["config", "config.worktree", "commondir"];
         for name in names {
             let _unreachable = guards.add(
                 root.handle.as_fd(),

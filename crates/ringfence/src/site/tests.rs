@@ -1,6 +1,7 @@
 //! Repositories and protected names on a real file system.
 #![allow(clippy::unwrap_used)]
 
+use std::os::fd::AsFd;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -61,8 +62,48 @@ fn a_repository_is_guarded_where_git_obeys_it() {
     git_dir(&dir, "w/.git");
     let (there, not) = found(&dir, "w");
     assert_eq!(there, [".git/config", ".git/hooks"]);
-    assert_eq!(not, [".git/config.worktree", ".git/info/attributes"]);
+    let in_git = [
+        "branches",
+        "commondir",
+        "config.worktree",
+        "info/attributes",
+        "remotes",
+    ];
+    let mut expected: Vec<String> = in_git.iter().map(|n| format!(".git/{n}")).collect();
+    // Without a valid .git the work tree itself must not pass for a repository.
+    expected.push("HEAD".to_owned());
+    assert_eq!(not, expected);
     assert_eq!(found(&dir, "w/.git/refs"), (Vec::new(), Vec::new()));
+}
+
+/// A directory that can be moved away is no place to watch a missing name from.
+#[test]
+fn what_is_missing_is_watched_from_where_it_cannot_be_moved() {
+    let dir = Dir::new();
+    dir.dir("w/free");
+    dir.dir("w/fixed/free");
+    dir.file("w/fixed/file", "");
+    let root = follow(&dir.0.join("w")).unwrap();
+    let roots = vec![root.at.path.clone()];
+    let mut guards = Guards::new(&roots);
+    for name in ["free/a", "fixed/b", "fixed/free/c", "fixed/file"] {
+        guards
+            .add(root.handle.as_fd(), &root.at, Path::new(name), "protect")
+            .unwrap();
+    }
+    let (_, missing) = guards.finish();
+    let seen: Vec<(String, String)> = missing
+        .iter()
+        .map(|m| {
+            let dir = m.dir.path.strip_prefix(&root.at.path).unwrap();
+            (dir.display().to_string(), m.name.display().to_string())
+        })
+        .collect();
+    let expected = [("", "free/a"), ("fixed", "b"), ("fixed", "free/c")];
+    assert_eq!(
+        seen,
+        expected.map(|(dir, name)| (dir.to_owned(), name.to_owned()))
+    );
 }
 
 #[test]

@@ -172,6 +172,7 @@ impl Tree {
             (".claude/settings.json", 0o644),
             (".envrc", 0o644),
             ("deploy/run.sh", 0o755),
+            ("shelf/file.txt", 0o644),
             ("a/b/file.txt", 0o644),
         ] {
             self.file(&format!("{ws}/{path}"), mode, format!("{path}\n"));

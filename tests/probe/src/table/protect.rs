@@ -27,6 +27,7 @@ const fn missing(name: &'static str, what: &'static str, argument: &'static str)
 
 const DEPLOY: &[&str] = &["--protect", "{workspace}/deploy"];
 const FUTURE: &[&str] = &["--protect", "{workspace}/future.toml"];
+const SHELF: &[&str] = &["--protect", "shelf/future.toml"];
 
 pub(super) const ROWS: &[Row] = &[
     row(
@@ -263,6 +264,12 @@ pub(super) const ROWS: &[Row] = &[
         "ws:.git/worktrees/tree/config.worktree",
     ),
     row(
+        "protect.worktree-commondir",
+        "point a worktree at other configuration and hooks",
+        overwrite,
+        "ws:.git/worktrees/tree/commondir",
+    ),
+    row(
         "protect.worktree-hook",
         "write the hook a worktree inside runs",
         overwrite,
@@ -391,6 +398,40 @@ pub(super) const ROWS: &[Row] = &[
         "make a nested repository's worktree config",
         "ws:a/b/.git/config.worktree",
     ),
+    missing(
+        "protect.missing-commondir",
+        "name another directory for git's configuration and hooks",
+        "ws:.git/commondir",
+    ),
+    missing(
+        "protect.missing-nested-commondir",
+        "the same in a nested repository",
+        "ws:a/b/.git/commondir",
+    ),
+    missing(
+        "protect.missing-module-commondir",
+        "the same in a submodule",
+        "ws:.git/modules/sub/commondir",
+    ),
+    missing(
+        "protect.missing-remote",
+        "name a remote the old way",
+        "ws:.git/remotes/origin",
+    ),
+    missing(
+        "protect.missing-bare",
+        "make the work tree look like a bare repository",
+        "ws:HEAD",
+    ),
+    row(
+        "protect.missing-swapped",
+        "move the directory of what --protect names, and make both anew",
+        swap_and_make,
+        "ws:shelf/future.toml",
+    )
+    .promise("protect.missing")
+    .flags(SHELF)
+    .after(stayed),
     row(
         "protect.missing-moved",
         "move a finished directory to where .idea would be",
@@ -555,6 +596,18 @@ fn move_there(facts: &Facts, argument: &'static str) -> Tried {
         errno::ENOTDIR,
     ];
     Tried::of(fs::rename(&made, path(facts, argument)), stops)
+}
+
+/// Puts another directory, with a protected name in it, where one without stands.
+fn swap_and_make(facts: &Facts, argument: &'static str) -> Tried {
+    let path = path(facts, argument);
+    let Some(dir) = path.parent() else {
+        return Tried::could_not("it lies nowhere");
+    };
+    let swapped = fs::rename(dir, beside(dir))
+        .and_then(|()| fs::create_dir(dir))
+        .and_then(|()| create(&path));
+    Tried::of(swapped, MOUNTED)
 }
 
 fn link_there(facts: &Facts, argument: &'static str) -> Tried {
