@@ -116,17 +116,30 @@ fn reap(runner: &Runner) {
 
 /// Starts a runner, which has nothing to do yet. The runner dies with this thread.
 pub(crate) fn start(mode: RingMode, policy: &Effective, facts: &Facts) -> Result<Waiting, Error> {
+    let namespaces = (mode == RingMode::Namespaces).then(|| RunnerNamespaces {
+        net: own_network(policy),
+        uid: facts.uid,
+        gid: facts.gid,
+    });
+    start_in(namespaces)
+}
+
+fn own_network(policy: &Effective) -> bool {
+    policy.network.mode.value != NetworkMode::On
+}
+
+fn start_in(namespaces: Option<RunnerNamespaces>) -> Result<Waiting, Error> {
+    let mode = if namespaces.is_some() {
+        RingMode::Namespaces
+    } else {
+        RingMode::LandlockOnly
+    };
     let program = runner_program()?;
     let (socket, theirs) =
         Packets::pair(INLINE_MAX, MESSAGE_MAX).map_err(|error| Error::System {
             what: "making the runner's socket",
             error,
         })?;
-    let namespaces = (mode == RingMode::Namespaces).then(|| RunnerNamespaces {
-        net: policy.network.mode.value != NetworkMode::On,
-        uid: facts.uid,
-        gid: facts.gid,
-    });
     let runner = spawn::runner(&RunnerStart {
         program: &program,
         socket: theirs.fd(),
@@ -138,6 +151,55 @@ pub(crate) fn start(mode: RingMode, policy: &Effective, facts: &Facts) -> Result
         runner,
         mode,
     })
+}
+
+/// A runner that is started before anything is known, in the namespaces nearly every ring
+/// has: the kernel makes them while the policy is read and the ring is planned. It has done
+/// nothing, and is let go where the policy wants another kind of ring.
+#[derive(Debug)]
+pub struct Early(Option<Result<Waiting, Error>>);
+
+impl Early {
+    /// Starts one. What fails is told when, and if, it is needed.
+    #[must_use]
+    pub fn start() -> Early {
+        Early(Some(start_in(Some(RunnerNamespaces {
+            net: true,
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+        }))))
+    }
+
+    /// None: it will be started when all is known.
+    #[must_use]
+    pub fn none() -> Early {
+        Early(None)
+    }
+
+    /// The runner for this kind of ring: this one, or another.
+    pub(crate) fn take(
+        mut self,
+        mode: RingMode,
+        policy: &Effective,
+        facts: &Facts,
+    ) -> Result<Waiting, Error> {
+        if mode == RingMode::Namespaces
+            && own_network(policy)
+            && let Some(started) = self.0.take()
+        {
+            return started;
+        }
+        drop(self);
+        start(mode, policy, facts)
+    }
+}
+
+impl Drop for Early {
+    fn drop(&mut self) {
+        if let Some(Ok(waiting)) = self.0.take() {
+            waiting.dismiss();
+        }
+    }
 }
 
 /// Why a runner did not come to be.
@@ -193,6 +255,7 @@ pub(crate) fn hand_over(
         env: prepared.environment.to_strings(),
         cwd: in_ring(prepared.cwd.clone(), plan),
         announce: false,
+        last: true,
         new_session,
         terminal,
         stdin_inside: stdin_inside(plan, stdio[0]),

@@ -30,8 +30,8 @@ pub mod trust;
 pub mod why;
 
 pub use error::{Error, Kind};
-pub use launch::{Launched, runner_program};
-pub use prepare::{Begun, Prepared, Preview, Request, begin, prepare, preview};
+pub use launch::{Early, Launched, runner_program};
+pub use prepare::{Begun, Prepared, Preview, Request, begin, begin_with, prepare, preview};
 pub use relay::PtyMode;
 pub use state::State;
-pub use supervise::{Ended, Finished, run, run_then_exit};
+pub use supervise::{Ended, Finished, run};

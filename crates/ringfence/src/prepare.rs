@@ -12,6 +12,7 @@ use ringfence_policy::{Effective, Flags, Mode};
 
 use crate::environment::{self, ChildEnvironment};
 use crate::error::Error;
+use crate::launch::Early;
 use crate::relay::PtyMode;
 use crate::site::{Asked, survey};
 use crate::state::State;
@@ -128,6 +129,7 @@ pub struct Begun {
     workspace: PathBuf,
     home: Option<PathBuf>,
     state: Option<State>,
+    pub(crate) early: Early,
 }
 
 /// Reads the policies and finds the program. Nothing is made.
@@ -135,6 +137,14 @@ pub struct Begun {
 /// # Errors
 /// Each [`Error`] of a policy, a program or the current directory.
 pub fn begin(request: Request) -> Result<Begun, Error> {
+    begin_with(request, Early::none())
+}
+
+/// As [`begin`], with a runner that was started before.
+///
+/// # Errors
+/// As [`begin`].
+pub fn begin_with(request: Request, early: Early) -> Result<Begun, Error> {
     let cwd = std::env::current_dir().map_err(|_| Error::NoCwd)?;
     let home = layers::home();
     let state = State::of_user(home.as_deref());
@@ -168,6 +178,7 @@ pub fn begin(request: Request) -> Result<Begun, Error> {
         workspace,
         home,
         state,
+        early,
     })
 }
 
@@ -194,6 +205,7 @@ impl Begun {
             workspace,
             home,
             state,
+            early: _,
         } = self;
         let mut survey = survey(&Asked {
             policy: &policy,

@@ -83,28 +83,15 @@ const LOOK_AFTER: Duration = Duration::from_millis(250);
 /// # Errors
 /// When the policy cannot be enforced here, the ring not be made, the program not be
 /// executed, or the runner died.
-pub fn run(begun: Begun) -> Result<Finished, Error> {
-    run_with(begun, true)
-}
-
-/// As [`run`], for a process that exits right after: every process of the command is
-/// dead then, but the runner, which holds nothing any more but the empty ring, is left to
-/// end by itself.
-///
-/// # Errors
-/// As [`run`].
-pub fn run_then_exit(begun: Begun) -> Result<Finished, Error> {
-    run_with(begun, true)
-}
-
-fn run_with(begun: Begun, wait: bool) -> Result<Finished, Error> {
+pub fn run(mut begun: Begun) -> Result<Finished, Error> {
     let start = Instant::now();
     let ring_made = SystemTime::now();
     let Some(mode) = begun.likely_mode() else {
         return unconfined(&begun.finish()?, start);
     };
     let linux_mode = begun.policy.linux.mode.value;
-    let waiting = launch::start(mode, &begun.policy, &begun.facts);
+    let early = std::mem::replace(&mut begun.early, launch::Early::none());
+    let waiting = early.take(mode, &begun.policy, &begun.facts);
     // Until here a signal ends this process, as it would end any: what was started ends with
     // its socket.
     let mut prepared = match begun.finish() {
@@ -127,7 +114,6 @@ fn run_with(begun: Begun, wait: bool) -> Result<Finished, Error> {
         signals: &signals,
         start,
         ring_made,
-        wait,
     };
     let first = waiting.and_then(|waiting| match prepared.settle() {
         Ok(()) => attempt.run(&prepared, waiting),
@@ -163,7 +149,6 @@ struct Attempt<'a> {
     signals: &'a Signals,
     start: Instant,
     ring_made: SystemTime,
-    wait: bool,
 }
 
 impl Attempt<'_> {
@@ -211,12 +196,9 @@ impl Attempt<'_> {
             finished.elapsed = self.start.elapsed();
             finished
         });
-        // A layer of a cache is free for the next ring only when this one is gone.
-        let leave =
-            !self.wait && result.is_ok() && launched.group.is_none() && prepared.locks.is_empty();
-        if !leave {
-            launched.end();
-        }
+        // Also where this process exits right after: not every process 1 reaps what it is
+        // left, and in a container nobody's runners would pile up.
+        launched.end();
         relay.finish();
         if let Some(saved) = &saved
             && (raw || !relay.terminal)

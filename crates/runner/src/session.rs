@@ -47,6 +47,8 @@ pub(crate) struct Session {
     init: bool,
     /// Protected names taken away.
     taken: u32,
+    /// The command that runs, or ran, is the last.
+    last: bool,
 }
 
 impl Session {
@@ -61,6 +63,7 @@ impl Session {
             // Not what the plan says: the ring may end before there is one.
             init: rustix::process::getpid().is_init(),
             taken: 0,
+            last: false,
         })
     }
 
@@ -100,6 +103,9 @@ impl Session {
                 while self.signals.next().is_some() {}
                 while let Some(changed) = process::next_change() {
                     self.child_changed(changed)?;
+                }
+                if self.last && self.running.is_none() {
+                    return Ok(());
                 }
             }
             if orders {
@@ -141,6 +147,7 @@ impl Session {
                 match self.spawn(&spawn, &received.fds) {
                     Ok(pid) => {
                         self.running = Some((id, pid));
+                        self.last = spawn.last;
                         if spawn.announce {
                             self.send(&Report::Started { id })
                         } else {
@@ -391,7 +398,7 @@ fn at(stage: Stage, error: SysError) -> Failure {
 
 fn stage_of(step: Step) -> Stage {
     match step {
-        Step::Clone | Step::MapIds | Step::Prepare => Stage::Fork,
+        Step::Clone | Step::MapIds | Step::Namespaces | Step::Prepare => Stage::Fork,
         Step::Cwd => Stage::Cwd,
         Step::Session => Stage::Session,
         Step::Limit => Stage::Limit,

@@ -5,12 +5,14 @@
 mod needs;
 mod support;
 
+use std::fs::File;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use ringfence_ops::Need::Must;
 use ringfence_ops::linux::{Mask, Op};
-use ringfence_wire::{End, Order, Report};
-use support::{Dir, Ring, is_closed, located, read, read_until, steps};
+use ringfence_wire::{End, Order, Report, Spawn, encode};
+use support::{Dir, Ring, is_closed, located, read, read_until, sh, steps};
 
 /// Leaves a process behind that is in a session of its own and ignores what it can.
 const LEAVE_BEHIND: &str = "setsid sh -c 'trap \"\" TERM HUP INT; echo left; sleep 1000' & \
@@ -161,10 +163,37 @@ fn all_dies_with_a_harness_that_is_gone() {
     }
 }
 
+/// Also in namespaces, where the host's /proc still stands: what it says of this process'
+/// children is about another's.
 #[test]
 fn a_runner_without_an_order_ends_with_its_harness() {
-    let mut ring = Ring::start(false);
-    ring.socket = None;
+    for namespaces in [false, true] {
+        if namespaces && !needs::userns() {
+            continue;
+        }
+        let mut ring = Ring::start(namespaces);
+        ring.socket = None;
+        assert_eq!(ring.gone(), Some(0));
+    }
+}
+
+#[test]
+fn a_runner_ends_after_the_last_command() {
+    if !needs::userns() {
+        return;
+    }
+    let dir = Dir::new();
+    let ring = Ring::built(true, steps(&dir.dir("root")));
+    let null = File::open("/dev/null").unwrap();
+    let spawn = Spawn {
+        last: true,
+        ..sh(1, "exit 3")
+    };
+    let fds = [null.as_fd(), null.as_fd(), null.as_fd()];
+    ring.socket()
+        .send(&encode(&Order::Spawn(spawn)), &fds)
+        .unwrap();
+    // Its socket is still open: nobody told it to go.
     assert_eq!(ring.gone(), Some(0));
 }
 

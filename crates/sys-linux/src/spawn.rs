@@ -95,6 +95,8 @@ pub enum Step {
     Clone,
     /// Writing the id maps.
     MapIds,
+    /// Namespaces beside those it was cloned in.
+    Namespaces,
     /// Descriptors, signals, session.
     Prepare,
     /// The working directory.
@@ -235,6 +237,8 @@ struct RunnerArgs<'a> {
     envp: *const *const libc::c_char,
     socket: RawFd,
     maps: Option<(&'a [u8], &'a [u8])>,
+    /// Namespaces it makes itself: the harness need not wait for them.
+    unshare: libc::c_int,
 }
 
 /// A runner that was started.
@@ -278,16 +282,16 @@ pub fn runner(start_with: &RunnerStart<'_>) -> Result<Runner, SpawnError> {
         envp: envp.pointers.as_ptr(),
         socket: start_with.socket.as_raw_fd(),
         maps: maps.as_ref().map(|(u, g)| (&u[..], &g[..])),
+        unshare: 0,
     };
     let mut flags = 0;
     if let Some(n) = start_with.namespaces {
-        flags |= libc::CLONE_NEWUSER
-            | libc::CLONE_NEWNS
-            | libc::CLONE_NEWPID
-            | libc::CLONE_NEWIPC
-            | libc::CLONE_NEWUTS;
+        // A process cannot enter a pid namespace of its own making; all others it can, in
+        // its own time, and a network namespace takes the kernel longer than all the rest.
+        flags |= libc::CLONE_NEWUSER | libc::CLONE_NEWPID;
+        args.unshare = libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
         if n.net {
-            flags |= libc::CLONE_NEWNET;
+            args.unshare |= libc::CLONE_NEWNET;
         }
     }
     let mut pidfd: RawFd = -1;
@@ -315,6 +319,11 @@ extern "C" fn runner_entry(arg: *mut libc::c_void) -> libc::c_int {
             write_file(c"/proc/self/setgroups", b"deny")?;
             write_file(c"/proc/self/uid_map", uid_map)?;
             write_file(c"/proc/self/gid_map", gid_map)?;
+            step.set(Step::Namespaces);
+            // SAFETY: takes an integer only; this process has one thread.
+            if unsafe { libc::unshare(args.unshare) } != 0 {
+                return Err(SysError::last("unshare"));
+            }
             step.set(Step::Capabilities);
             capability::keep_for_runner()?;
         }
@@ -367,6 +376,7 @@ pub fn start_failure(bytes: &[u8]) -> Option<SpawnError> {
     let errno = i32::from_le_bytes(errno.try_into().ok()?);
     let (step, call) = [
         (Step::MapIds, "writing the id map"),
+        (Step::Namespaces, "unshare"),
         (Step::Capabilities, "capset"),
         (Step::Prepare, "close_range"),
         (Step::Exec, "execve"),

@@ -61,6 +61,8 @@ pub struct Spawn {
     pub cwd: Located,
     /// Tell when the program has been executed.
     pub announce: bool,
+    /// No other command comes after it: the runner need not wait for one, and ends.
+    pub last: bool,
     /// Start a new session: no controlling terminal.
     pub new_session: bool,
     /// Make stdin the controlling terminal of the new session.
@@ -219,6 +221,7 @@ wire_struct!(Spawn {
     env,
     cwd,
     announce,
+    last,
     new_session,
     terminal,
     stdin_inside

@@ -149,6 +149,7 @@ fn messages_have_these_bytes() {
         terminal: false,
         stdin_inside: None,
         announce: true,
+        last: false,
     };
     let orders = [
         Order::Build {

@@ -23,11 +23,12 @@ pub(crate) use trust::{TrustArgs, UntrustArgs};
 pub(crate) use verify::VerifyArgs;
 pub(crate) use why::WhyArgs;
 
-pub(crate) fn run(cli: Cli) -> ExitCode {
+/// `early` is for what runs a command.
+pub(crate) fn run(cli: Cli, early: ringfence::Early) -> ExitCode {
     let Cli { command } = cli;
     match command {
-        Command::Run(args) => run::run(args),
-        Command::Shell(args) => run::shell(args),
+        Command::Run(args) => run::run(args, early),
+        Command::Shell(args) => run::shell(args, early),
         Command::Why(args) => why::why(args),
         Command::Doctor(args) => doctor::doctor(args),
         Command::Verify(args) => verify::verify(args),

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use ringfence::{Ended, Finished, Request, begin};
+use ringfence::{Early, Ended, Finished, Request, begin_with};
 use ringfence_policy::Mode;
 use serde_json::json;
 
@@ -12,32 +12,33 @@ use crate::flags::PolicyFlags;
 use crate::grammar::{RingFlags, RunArgs, ShellArgs};
 use crate::say;
 
-pub(crate) fn run(args: RunArgs) -> ExitCode {
+pub(crate) fn run(args: RunArgs, early: Early) -> ExitCode {
     let RunArgs { policy, ring, argv } = args;
-    start(policy, ring, argv)
+    start(policy, ring, argv, early)
 }
 
-pub(crate) fn shell(args: ShellArgs) -> ExitCode {
+pub(crate) fn shell(args: ShellArgs, early: Early) -> ExitCode {
     let ShellArgs { policy, ring } = args;
     let shell = std::env::var_os("SHELL")
         .filter(|s| !s.is_empty())
         .unwrap_or_else(|| OsString::from("/bin/sh"));
-    start(policy, ring, vec![shell])
+    start(policy, ring, vec![shell], early)
 }
 
-fn start(policy: PolicyFlags, ring: RingFlags, argv: Vec<OsString>) -> ExitCode {
+fn start(policy: PolicyFlags, ring: RingFlags, argv: Vec<OsString>, early: Early) -> ExitCode {
     let RingFlags {
         workspace,
         pty,
         explain,
         json,
     } = ring;
-    let begun = match begin(Request {
+    let request = Request {
         argv,
         workspace,
         flags: policy.into(),
         pty,
-    }) {
+    };
+    let begun = match begin_with(request, early) {
         Ok(begun) => begun,
         Err(error) => return say::error(&error),
     };
@@ -54,7 +55,7 @@ fn start(policy: PolicyFlags, ring: RingFlags, argv: Vec<OsString>) -> ExitCode 
     if begun.policy.mode.value == Mode::FullAccess {
         say::line("full-access: this command runs without any boundary");
     }
-    match ringfence::run_then_exit(begun) {
+    match ringfence::run(begun) {
         Ok(finished) => finish(&finished, json),
         Err(error) => say::error(&error),
     }

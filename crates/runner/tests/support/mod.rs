@@ -209,6 +209,7 @@ pub fn sh(id: u32, script: &str) -> Spawn {
         terminal: false,
         stdin_inside: None,
         announce: true,
+        last: false,
     }
 }
 

@@ -111,11 +111,19 @@ fn spawn() -> impl Strategy<Value = Spawn> {
         vec(os_string(), 0..4),
         vec(os_string(), 0..4),
         located(),
-        any::<(bool, bool, bool)>(),
+        any::<(bool, bool, bool, bool)>(),
         of(located()),
     )
         .prop_map(
-            |(id, program, argv, env, cwd, (new_session, terminal, announce), stdin_inside)| {
+            |(
+                id,
+                program,
+                argv,
+                env,
+                cwd,
+                (new_session, terminal, announce, last),
+                stdin_inside,
+            )| {
                 Spawn {
                     id,
                     program,
@@ -126,6 +134,7 @@ fn spawn() -> impl Strategy<Value = Spawn> {
                     terminal,
                     stdin_inside,
                     announce,
+                    last,
                 }
             },
         )
