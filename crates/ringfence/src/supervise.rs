@@ -65,6 +65,8 @@ const SIGUSR2: i32 = 12;
 const SIGTERM: i32 = 15;
 const SIGCONT: i32 = 18;
 const SIGSTOP: i32 = 19;
+const SIGTSTP: i32 = 20;
+const SIGTTIN: i32 = 21;
 const SIGTTOU: i32 = 22;
 const SIGWINCH: i32 = 28;
 
@@ -104,7 +106,8 @@ pub fn run(mut begun: Begun) -> Result<Finished, Error> {
         }
     };
     let signals = Signals::take(&[
-        SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM, SIGCONT, SIGTTOU, SIGWINCH,
+        SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU,
+        SIGWINCH,
     ])
     .map_err(|error| Error::System {
         what: "taking signals",
@@ -379,7 +382,7 @@ impl Supervisor<'_> {
 
     fn arrived(&self, arrived: Arrived) {
         match arrived.signal {
-            SIGTTOU => {}
+            SIGTTIN | SIGTTOU => {}
             SIGWINCH => self.relay.resize(),
             // A key on the terminal reaches the command itself, which is in the same
             // foreground group; unless it has a session of its own.
@@ -400,14 +403,18 @@ impl Supervisor<'_> {
             Report::Built { notes } => self.notes = notes,
             Report::Started { .. } | Report::Insists { .. } => {}
             Report::Stopped { signal, .. } => {
-                // What the terminal stops, stops us with it. A command that was sent
-                // SIGSTOP alone stops us here, so that the shell sees its job stopped.
-                // Only where a shell has us in the foreground to take us up again, and no
-                // limit of ours would stop with us.
-                if signal == SIGSTOP && self.interactive && self.prepared.time().is_none() {
-                    let own = rustix::process::getpid();
-                    let _stopped =
-                        rustix::process::kill_process(own, rustix::process::Signal::STOP);
+                // Not before the command has: what reads the terminal until it is stopped
+                // would take what is typed to the shell that saw us stop.
+                let stops = match signal {
+                    SIGTSTP | SIGTTIN | SIGTTOU => true,
+                    // Sent to the command alone: only where a shell has us in the foreground
+                    // to take us up again, and no limit of ours would stop with us.
+                    SIGSTOP => self.interactive && self.prepared.time().is_none(),
+                    _ => false,
+                };
+                if stops {
+                    // Where it fails we go on beside a stopped command, which is no harm.
+                    let _stopped = signal::stop_by(signal);
                     self.signal(SIGCONT);
                 }
             }

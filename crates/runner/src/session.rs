@@ -18,6 +18,9 @@ use crate::ring::{self, Ring};
 
 /// `SIGCHLD` (`signal(7)`); the same on every architecture we know.
 const SIGCHLD: i32 = 17;
+/// What a terminal sends to all of its foreground group: for the command, which is in the same
+/// group, and not for this process. (Process 1 of a pid namespace ignores them anyway.)
+const FROM_THE_TERMINAL: [i32; 6] = [1, 2, 3, 20, 21, 22];
 const SIGKILL: i32 = 9;
 
 /// Protected names that one command may make before it is ended: far more than work
@@ -55,7 +58,11 @@ impl Session {
     pub(crate) fn new(socket: Packets) -> Result<Session, SysError> {
         Ok(Session {
             socket,
-            signals: Signals::take(&[SIGCHLD])?,
+            signals: Signals::take(&{
+                let mut all = [SIGCHLD; 7];
+                all[1..].copy_from_slice(&FROM_THE_TERMINAL);
+                all
+            })?,
             ring: None,
             running: None,
             stdin: None,

@@ -130,6 +130,27 @@ impl Signals {
     }
 }
 
+/// Stops this process by a signal of job control it has blocked, with the signal's default
+/// disposition, as if it had not been blocked; returns when it is continued. Where nobody
+/// could continue it (an orphaned process group) the kernel does not stop it.
+///
+/// # Errors
+/// What `sigprocmask(2)` and `kill(2)` say.
+pub fn stop_by(signal: i32) -> Result<(), SysError> {
+    let mut set = empty();
+    // SAFETY: a live set; an invalid number only fails.
+    unsafe { libc::sigaddset(&raw mut set, signal) };
+    // SAFETY: takes nothing.
+    let own = unsafe { libc::getpid() };
+    // SAFETY: integers only.
+    if unsafe { libc::kill(own, signal) } != 0 {
+        return Err(SysError::last("kill"));
+    }
+    // It acts as this thread stops blocking it.
+    let old = change(libc::SIG_UNBLOCK, &set)?;
+    change(libc::SIG_SETMASK, &old).map(|_| ())
+}
+
 /// Ignores a signal in this process.
 ///
 /// # Errors
