@@ -147,16 +147,7 @@ fn refuse_processes(draft: &mut Draft<'_>, policy: &Effective, facts: &Facts, re
             remedy,
         );
     }
-    draft.lack(
-        promise::PROCESSES,
-        if facts.landlock < 6 {
-            "processes outside can be seen and signalled"
-        } else {
-            "processes outside can be seen, with their command lines"
-        }
-        .to_owned(),
-        remedy,
-    );
+    draft.lack(promise::PROCESSES, reached(facts), remedy);
     draft.lack(
         promise::DESCENDANTS,
         "a detached process outlives the runner if the runner itself is killed".to_owned(),
@@ -199,6 +190,23 @@ fn refuse_processes(draft: &mut Draft<'_>, policy: &Effective, facts: &Facts, re
             remedy,
         );
     }
+}
+
+/// What a command can do to processes outside. Signals are Landlock's to stop, limits and
+/// priorities the filter's; their memory and descriptors are closed by Landlock's first
+/// version already.
+fn reached(facts: &Facts) -> String {
+    let mut what = "processes outside can be seen, with their command lines".to_owned();
+    if facts.landlock < 6 {
+        what += ", and signalled";
+    }
+    if !facts.seccomp {
+        what += ", and given limits that end them";
+    }
+    if facts.landlock == 0 {
+        what += ", and read and written";
+    }
+    what
 }
 
 fn limits(draft: &mut Draft<'_>, policy: &Effective, facts: &Facts, remedy: &str) {

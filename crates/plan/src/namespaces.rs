@@ -41,6 +41,7 @@ pub(crate) fn draft(draft: &mut Draft<'_>, policy: &Effective, site: &Site, fact
     limits(draft, policy, facts);
     mounts(draft, policy, site, facts);
     landlock_layer(draft, site, facts);
+    own_group(draft, facts);
     draft.must(promise::PRIVILEGES, Op::DropCapabilities);
     draft.must(promise::PRIVILEGES, Op::NoNewPrivs);
     seccomp_layer(draft, policy, facts, true);
@@ -63,6 +64,8 @@ pub(crate) fn seccomp_layer(
             unix: true,
             nested: policy.linux.nested.value,
             ipc_isolated: namespaces,
+            pids_isolated: namespaces,
+            signals_scoped: scopes_signals(facts),
         };
         draft.must(promise::SYSCALLS, Op::Seccomp(filter.program().to_bytes()));
     } else {
@@ -72,6 +75,30 @@ pub(crate) fn seccomp_layer(
             "use a kernel built with CONFIG_SECCOMP_FILTER",
         );
     }
+}
+
+/// Whether Landlock keeps signals in the ring.
+fn scopes_signals(facts: &Facts) -> bool {
+    landlock::scopes(facts.landlock) & landlock::SCOPE_SIGNAL != 0
+}
+
+/// The one way to a process outside that a pid namespace leaves: the command's process group
+/// is its caller's, so that keys on the terminal reach it.
+fn own_group(draft: &mut Draft<'_>, facts: &Facts) {
+    if scopes_signals(facts) {
+        return;
+    }
+    draft.tell(
+        promise::PROCESSES,
+        if facts.seccomp {
+            "a signal to the own process group, kill(0), is refused, also where a script means \
+             its own children: the group is the caller's"
+        } else {
+            "a signal to the own process group, kill(0), reaches the caller and its pipeline"
+        }
+        .to_owned(),
+        "use a kernel with Landlock ABI 6 or newer",
+    );
 }
 
 /// Who counts the processes.

@@ -34,7 +34,7 @@ pub const NETWORK: &str = "network";
 pub const NETWORK_LOCALHOST: &str = "network.localhost";
 /// Unix sockets of services outside cannot be connected to.
 pub const SOCKETS: &str = "sockets";
-/// Processes outside cannot be seen, signalled or read.
+/// Processes outside cannot be seen, signalled, slowed or read.
 pub const PROCESSES: &str = "processes";
 /// Nothing of a command outlives it.
 pub const DESCENDANTS: &str = "descendants";

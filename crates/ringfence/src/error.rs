@@ -164,10 +164,12 @@ pub enum Error {
     )]
     Planned,
     /// The runner is gone without a word.
-    #[error("the runner died ({how}); every process of the ring died with it")]
+    #[error("the runner died ({how}); {left}")]
     RunnerDied {
         /// How.
         how: String,
+        /// What became of the command.
+        left: &'static str,
     },
     /// The runner said what it must not.
     #[error(

@@ -334,6 +334,14 @@ impl Supervisor<'_> {
                     Some(ending) => Ok(self.finished(ended_by(ending), 0, 0)),
                     None => Err(Error::RunnerDied {
                         how: self.how_it_died(),
+                        // Without a pid namespace only the command itself is tied to it.
+                        left: match self.plan.mode {
+                            RingMode::Namespaces => "every process of the ring died with it",
+                            RingMode::LandlockOnly => {
+                                "the command died with it; what that had started may run on, \
+                                 confined as before: look for it with ps"
+                            }
+                        },
                     }),
                 };
             }

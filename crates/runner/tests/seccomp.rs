@@ -16,6 +16,7 @@ use ringfence_wire::End;
 use support::Ring;
 
 const EPERM: i32 = 1;
+const ESRCH: i32 = 3;
 const EBADF: i32 = 9;
 const EACCES: i32 = 13;
 const EFAULT: i32 = 14;
@@ -47,8 +48,8 @@ const CALLS: &[Row] = &[
     ("fstat", 5, &[999, 0], Kernel(EBADF)),
     ("futex", 202, &[0, 1, 1], Kernel(EFAULT)),
     ("mmap", 9, &[0, 0, 0, 0], Kernel(EINVAL)),
-    ("ptrace", 101, &[0xffff, 0, 0, 0], Kernel(3)),
-    ("kill", 62, &[2_147_483_647, 0], Kernel(3)),
+    ("ptrace", 101, &[0xffff, 0, 0, 0], Kernel(ESRCH)),
+    ("kill", 62, &[2_147_483_647, 0], Kernel(ESRCH)),
     ("memfd_create", 319, &[0, 0], Kernel(EFAULT)),
     ("socketpair", 53, &[1, 1, 0, 0], Kernel(EFAULT)),
     ("socket unix", 41, &[1, 1, 0], Works),
@@ -98,6 +99,19 @@ const CALLS: &[Row] = &[
     ("syslog", 103, &[3, 0, 0], Denied(EPERM)),
     ("quotactl", 179, &[0, 0, 0, 0], Denied(EPERM)),
     ("chroot", 161, &[0], Denied(EPERM)),
+    ("prlimit64 own", 302, &[0, 7, 0, 0], Works),
+    (
+        "prlimit64 of nobody",
+        302,
+        &[0x7fff_ffff, 7, 0, 0],
+        Kernel(ESRCH),
+    ),
+    ("prlimit64 of the runner", 302, &[1, 7, 0, 0], Denied(EPERM)),
+    ("setpriority own", 141, &[0, 0, 19], Works),
+    ("setpriority own group", 141, &[1, 0, 19], Denied(EPERM)),
+    ("setpriority own user", 141, &[2, 0, 19], Denied(EPERM)),
+    ("ioprio_set own group", 251, &[2, 0, 0x6000], Denied(EPERM)),
+    ("ioprio_set own user", 251, &[3, 0, 0x6000], Denied(EPERM)),
     ("no such call", 4000, &[], Denied(ENOSYS)),
 ];
 
@@ -108,8 +122,68 @@ fn filter() -> Filter {
         unix: true,
         nested: false,
         ipc_isolated: true,
+        pids_isolated: true,
+        signals_scoped: true,
     }
 }
+
+/// What the filter of a ring without a pid namespace, on a kernel that does not scope signals,
+/// answers otherwise.
+const UNISOLATED: &[Row] = &[
+    ("prlimit64 own", 302, &[0, 7, 0, 0], Works),
+    (
+        "prlimit64 of nobody",
+        302,
+        &[0x7fff_ffff, 7, 0, 0],
+        Denied(EPERM),
+    ),
+    ("sched_setaffinity own", 203, &[0, 0, 0], Kernel(EINVAL)),
+    (
+        "sched_setaffinity of nobody",
+        203,
+        &[0x7fff_ffff, 0, 0],
+        Denied(EPERM),
+    ),
+    (
+        "sched_setparam of nobody",
+        142,
+        &[0x7fff_ffff, 0],
+        Denied(EPERM),
+    ),
+    (
+        "sched_setscheduler of nobody",
+        144,
+        &[0x7fff_ffff, 0, 0],
+        Denied(EPERM),
+    ),
+    (
+        "sched_setattr of nobody",
+        314,
+        &[0x7fff_ffff, 0, 0],
+        Denied(EPERM),
+    ),
+    ("setpriority own", 141, &[0, 0, 19], Works),
+    (
+        "setpriority of nobody",
+        141,
+        &[0, 0x7fff_ffff, 19],
+        Denied(EPERM),
+    ),
+    (
+        "setpriority of a group",
+        141,
+        &[1, 0x7fff_ffff, 19],
+        Denied(EPERM),
+    ),
+    (
+        "ioprio_set of nobody",
+        251,
+        &[1, 0x7fff_ffff, 0],
+        Denied(EPERM),
+    ),
+    ("kill own group", 62, &[0, 0], Denied(EPERM)),
+    ("kill nobody", 62, &[0x7fff_ffff, 0], Kernel(ESRCH)),
+];
 
 /// Makes each call from a perl that runs in a ring with this filter, or in none; errno by
 /// name, 0 for what worked.
@@ -141,15 +215,27 @@ fn each_call_is_answered_as_decided_and_the_kernel_agrees() {
     if !needs::tool("/usr/bin/perl") {
         return;
     }
-    let program = filter().program().to_bytes();
-    let rows: Vec<&Row> = CALLS.iter().collect();
+    check(CALLS, filter());
+    check(
+        UNISOLATED,
+        Filter {
+            pids_isolated: false,
+            signals_scoped: false,
+            ..filter()
+        },
+    );
+}
+
+fn check(calls: &[Row], filter: Filter) {
+    let program = filter.program().to_bytes();
+    let rows: Vec<&Row> = calls.iter().collect();
     let inside = answers(&rows, Some(program));
-    assert_eq!(inside.len(), CALLS.len());
+    assert_eq!(inside.len(), calls.len());
     let mut wrong = String::new();
-    for ((name, number, arguments, answer), got) in CALLS.iter().zip(&inside) {
+    for ((name, number, arguments, answer), got) in calls.iter().zip(&inside) {
         let mut args = [0; 6];
         args[..arguments.len()].copy_from_slice(arguments);
-        let verdict = filter().verdict(u32::try_from(*number).unwrap(), args);
+        let verdict = filter.verdict(u32::try_from(*number).unwrap(), args);
         let (expected, action) = match answer {
             Denied(errno) => (*errno, Action::Errno(u16::try_from(*errno).unwrap())),
             Works => (0, Action::Allow),
@@ -175,7 +261,7 @@ fn without_the_filter_the_kernel_answers_otherwise() {
         return;
     }
     // Those that change nothing outside, whoever makes them.
-    const CONTROLS: [&str; 8] = [
+    const CONTROLS: [&str; 9] = [
         "clone3",
         "io_uring_setup",
         "request_key",
@@ -184,6 +270,7 @@ fn without_the_filter_the_kernel_answers_otherwise() {
         "setns",
         "ioctl TIOCSTI",
         "ioctl TIOCSTI with a high half",
+        "prlimit64 of the runner",
     ];
     let rows: Vec<&Row> = CALLS
         .iter()
@@ -199,7 +286,7 @@ fn without_the_filter_the_kernel_answers_otherwise() {
 
 #[test]
 fn every_filter_of_this_machine_is_one_the_kernel_takes() {
-    for bits in 0..16_u8 {
+    for bits in 0..64_u8 {
         let on = |bit: u8| bits & (1 << bit) != 0;
         let filter = Filter {
             arch: Arch::X86_64,
@@ -207,6 +294,8 @@ fn every_filter_of_this_machine_is_one_the_kernel_takes() {
             unix: on(1),
             nested: on(2),
             ipc_isolated: on(3),
+            pids_isolated: on(4),
+            signals_scoped: on(5),
         };
         let ring = Ring::built(
             false,

@@ -120,6 +120,62 @@ pub fn write_memory(pid: i32, address: usize, bytes: &[u8]) -> io::Result<()> {
         .map(drop)
 }
 
+/// Sets a limit of another process to what it is already.
+pub fn limit_again(pid: i32) -> io::Result<()> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: a null new limit sets none, and `limit` is live for the old one.
+    checked(unsafe { libc::prlimit(pid, libc::RLIMIT_CPU, std::ptr::null(), &raw mut limit) })?;
+    // SAFETY: `limit` is live, and no old limit is asked for.
+    checked(unsafe {
+        libc::prlimit(
+            pid,
+            libc::RLIMIT_CPU,
+            &raw const limit,
+            std::ptr::null_mut(),
+        )
+    })
+    .map(drop)
+}
+
+/// Sets the priority of another process to what it is already.
+pub fn slow(pid: i32) -> io::Result<()> {
+    let who = libc::id_t::try_from(pid).unwrap_or(libc::id_t::MAX);
+    // SAFETY: two integers.
+    let now = unsafe { libc::getpriority(libc::PRIO_PROCESS, who) };
+    // SAFETY: three integers.
+    checked(unsafe { libc::setpriority(libc::PRIO_PROCESS, who, now) }).map(drop)
+}
+
+/// Sets the priority of the own process group, whoever is in it, to the best that one of it has.
+pub fn slow_group() -> io::Result<()> {
+    // SAFETY: two integers.
+    let best = unsafe { libc::getpriority(libc::PRIO_PGRP, 0) };
+    // SAFETY: three integers.
+    checked(unsafe { libc::setpriority(libc::PRIO_PGRP, 0, best) }).map(drop)
+}
+
+/// Sets the priority for disks of the own process group, whoever is in it, to the usual one.
+pub fn slow_group_disks() -> io::Result<()> {
+    const GROUP: i32 = 2;
+    const BEST_EFFORT: i32 = 2 << 13 | 4;
+    // SAFETY: three integers.
+    checked(unsafe { libc::syscall(libc::SYS_ioprio_set, GROUP, 0, BEST_EFFORT) }).map(drop)
+}
+
+/// Binds another process to the processors it may use already.
+pub fn bind_again(pid: i32) -> io::Result<()> {
+    // SAFETY: plain integers, for which all zeros are a value.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    let size = size_of::<libc::cpu_set_t>();
+    // SAFETY: `set` is live and as large as said.
+    checked(unsafe { libc::sched_getaffinity(pid, size, &raw mut set) })?;
+    // SAFETY: `set` is live and as large as said.
+    checked(unsafe { libc::sched_setaffinity(pid, size, &raw const set) }).map(drop)
+}
+
 /// Starts a session of its own, away from the terminal and the group. Fails with `EPERM` for a group's leader.
 pub fn new_session() -> io::Result<()> {
     // SAFETY: takes nothing, touches no memory.

@@ -48,6 +48,21 @@ pub(super) const ROWS: &[Row] = &[
     row("process.stop", "stop it (SIGSTOP)", stop),
     row("process.term", "end it (SIGTERM)", term),
     row("process.kill", "end it (SIGKILL)", kill),
+    row("process.limit", "set its limits again", by_pid_limit),
+    row("process.slow", "set its priority again", by_pid_slow),
+    row("process.bind", "bind it to processors again", by_pid_bind),
+    row(
+        "process.slow-group",
+        "set the priority of the caller's process group again",
+        slow_group,
+    )
+    .with("processors"),
+    row(
+        "process.slow-group-disks",
+        "set the priority for disks of the caller's process group again",
+        slow_group,
+    )
+    .with("disks"),
     row(
         "process.tester",
         "signal the process that started the harness",
@@ -211,6 +226,26 @@ fn term(facts: &Facts, _: &'static str) -> Tried {
 
 fn kill(facts: &Facts, _: &'static str) -> Tried {
     send(facts, Signal::Kill)
+}
+
+fn by_pid_limit(facts: &Facts, _: &'static str) -> Tried {
+    with_victim(facts, |pid| Tried::of(processes::limit_again(pid), NOBODY))
+}
+
+fn by_pid_slow(facts: &Facts, _: &'static str) -> Tried {
+    with_victim(facts, |pid| Tried::of(processes::slow(pid), NOBODY))
+}
+
+fn by_pid_bind(facts: &Facts, _: &'static str) -> Tried {
+    with_victim(facts, |pid| Tried::of(processes::bind_again(pid), NOBODY))
+}
+
+fn slow_group(_: &Facts, argument: &'static str) -> Tried {
+    let done = match argument {
+        "disks" => processes::slow_group_disks(),
+        _ => processes::slow_group(),
+    };
+    Tried::of(done, NOBODY)
 }
 
 /// The tester's pid stands in a file that can be read on both sides.

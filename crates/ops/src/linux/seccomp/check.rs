@@ -13,6 +13,10 @@ pub enum Switch {
     Nested,
     /// The ring has System V IPC and POSIX queues of its own.
     IpcIsolated,
+    /// The ring has a pid namespace of its own.
+    PidsIsolated,
+    /// The kernel keeps signals in the ring.
+    SignalsScoped,
 }
 
 impl fmt::Display for Switch {
@@ -22,6 +26,8 @@ impl fmt::Display for Switch {
             Switch::Unix => "unix",
             Switch::Nested => "nested",
             Switch::IpcIsolated => "ipc_isolated",
+            Switch::PidsIsolated => "pids_isolated",
+            Switch::SignalsScoped => "signals_scoped",
         })
     }
 }

@@ -42,6 +42,12 @@ pub struct Filter {
     /// The ring has an IPC namespace of its own. Where it has none, System V IPC and POSIX
     /// queues are denied.
     pub ipc_isolated: bool,
+    /// The ring has a pid namespace of its own. Where it has none, a process sets limits,
+    /// priorities and processors of itself alone: Landlock has no word about those.
+    pub pids_isolated: bool,
+    /// The kernel keeps signals in the ring (Landlock ABI 6). Where it does not, a signal to
+    /// one's own process group is denied: the group is the caller's, and began outside.
+    pub signals_scoped: bool,
 }
 
 /// What a filter does with one call, and why.
@@ -64,6 +70,8 @@ impl Filter {
             Switch::Unix => self.unix,
             Switch::Nested => self.nested,
             Switch::IpcIsolated => self.ipc_isolated,
+            Switch::PidsIsolated => self.pids_isolated,
+            Switch::SignalsScoped => self.signals_scoped,
         }
     }
 

@@ -9,6 +9,10 @@ use super::action::{
 };
 use super::check::{Check, Clause, Rule, Switch, Test, Verdict};
 
+mod process;
+
+pub use process::{IO_PRIORITY, KILL, LIMITS, PRIORITY, SCHEDULING};
+
 /// Every rule, in the order a reader meets them.
 pub static ALL: &[&Rule] = &[
     &ALLOW,
@@ -29,6 +33,11 @@ pub static ALL: &[&Rule] = &[
     &SENDMMSG,
     &IOCTL,
     &PERSONALITY,
+    &KILL,
+    &LIMITS,
+    &SCHEDULING,
+    &PRIORITY,
+    &IO_PRIORITY,
     &CLONE3,
     &SETNS,
     &MOUNT_TREE,

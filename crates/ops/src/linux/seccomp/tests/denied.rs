@@ -68,6 +68,20 @@ fn shared_ipc(arch: Arch) -> Filter {
     }
 }
 
+fn shared_pids(arch: Arch) -> Filter {
+    Filter {
+        pids_isolated: false,
+        ..usual(arch)
+    }
+}
+
+fn unscoped_signals(arch: Arch) -> Filter {
+    Filter {
+        signals_scoped: false,
+        ..usual(arch)
+    }
+}
+
 #[test]
 fn ordinary_work_is_allowed() {
     for name in [
@@ -381,6 +395,65 @@ fn personalities() {
     for domain in [0x40_0000, 0x10_0000, 1, 0x44_0000, 0xffff_fffe] {
         denied("personality", &[domain], EPERM);
     }
+}
+
+/// `PRIO_*` and `IOPRIO_WHO_*` begin at different numbers.
+const PRIORITIES: [(&str, u64); 2] = [("setpriority", 0), ("ioprio_set", 1)];
+const BY_PID: [&str; 5] = [
+    "prlimit64",
+    "sched_setparam",
+    "sched_setscheduler",
+    "sched_setaffinity",
+    "sched_setattr",
+];
+
+#[test]
+fn without_a_pid_namespace_a_process_limits_itself_alone() {
+    let denied = |name, args: &[u64]| expect(shared_pids, name, args, Action::Errno(EPERM));
+    let allowed = |name, args: &[u64]| expect(shared_pids, name, args, Action::Allow);
+    for name in BY_PID {
+        allowed(name, &[0, 7]);
+        for pid in [1, 2, 4711, 0x7fff_ffff, 0xffff_ffff] {
+            denied(name, &[pid, 7]);
+        }
+    }
+    for (name, process) in PRIORITIES {
+        allowed(name, &[process, 0, 19]);
+        denied(name, &[process, 1, 19]);
+        denied(name, &[process, 4711, 19]);
+        for which in [process + 1, process + 2, process + 3] {
+            denied(name, &[which, 0, 19]);
+            denied(name, &[which, 1000, 19]);
+        }
+    }
+    allowed("setrlimit", &[7]);
+}
+
+#[test]
+fn with_a_pid_namespace_others_in_it_are_reached_but_not_the_callers_group_and_the_runner() {
+    for name in BY_PID {
+        allowed(name, &[0, 7]);
+        allowed(name, &[2, 7]);
+    }
+    denied("prlimit64", &[1, 7], EPERM);
+    for (name, process) in PRIORITIES {
+        allowed(name, &[process, 0, 19]);
+        allowed(name, &[process, 4711, 19]);
+        for which in [process + 1, process + 2] {
+            denied(name, &[which, 0, 19], EPERM);
+            allowed(name, &[which, 4711, 19]);
+        }
+    }
+}
+
+#[test]
+fn a_signal_to_the_own_group_only_where_the_kernel_keeps_it_in() {
+    allowed("kill", &[0, 9]);
+    for pid in [1, 4711, 0xffff_ffff, 0xffff_0000] {
+        allowed("kill", &[pid, 9]);
+        expect(unscoped_signals, "kill", &[pid, 9], Action::Allow);
+    }
+    expect(unscoped_signals, "kill", &[0, 9], Action::Errno(EPERM));
 }
 
 #[test]

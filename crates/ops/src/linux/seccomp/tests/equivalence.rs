@@ -153,7 +153,11 @@ fn plain_calls_are_allowed_without_loading_an_argument() {
             };
             let by_argument = match row.name {
                 "socket" | "socketpair" | "sendto" | "sendmsg" | "sendmmsg" | "ioctl"
-                | "personality" => true,
+                | "personality" | "prlimit64" | "setpriority" | "ioprio_set" => true,
+                "kill" => !filter.signals_scoped,
+                "sched_setparam" | "sched_setscheduler" | "sched_setaffinity" | "sched_setattr" => {
+                    !filter.pids_isolated
+                }
                 "clone" | "unshare" => !filter.nested,
                 _ => false,
             };
@@ -232,13 +236,25 @@ fn marker(value: u32) -> super::super::bpf::Instruction {
 }
 
 fn any_filter() -> impl Strategy<Value = Filter> {
-    (prop::sample::select(ARCHES.to_vec()), any::<[bool; 4]>()).prop_map(
-        |(arch, [inet, unix, nested, ipc_isolated])| Filter {
+    (prop::sample::select(ARCHES.to_vec()), any::<[bool; 6]>()).prop_map(
+        |(
+            arch,
+            [
+                inet,
+                unix,
+                nested,
+                ipc_isolated,
+                pids_isolated,
+                signals_scoped,
+            ],
+        )| Filter {
             arch,
             inet,
             unix,
             nested,
             ipc_isolated,
+            pids_isolated,
+            signals_scoped,
         },
     )
 }

@@ -14,12 +14,14 @@ const ARCHES: [Arch; 2] = [Arch::X86_64, Arch::Aarch64];
 /// Every filter there is.
 fn filters() -> impl Iterator<Item = Filter> {
     ARCHES.into_iter().flat_map(|arch| {
-        (0_u8..16).map(move |bits| Filter {
+        (0_u8..64).map(move |bits| Filter {
             arch,
             inet: bits & 1 != 0,
             unix: bits & 2 != 0,
             nested: bits & 4 != 0,
             ipc_isolated: bits & 8 != 0,
+            pids_isolated: bits & 16 != 0,
+            signals_scoped: bits & 32 != 0,
         })
     })
 }
@@ -32,6 +34,8 @@ fn usual(arch: Arch) -> Filter {
         unix: true,
         nested: false,
         ipc_isolated: true,
+        pids_isolated: true,
+        signals_scoped: true,
     }
 }
 

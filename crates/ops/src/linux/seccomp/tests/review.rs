@@ -43,6 +43,14 @@ fn each_switch_changes_the_program() {
                 ipc_isolated: !filter.ipc_isolated,
                 ..filter
             },
+            Filter {
+                pids_isolated: !filter.pids_isolated,
+                ..filter
+            },
+            Filter {
+                signals_scoped: !filter.signals_scoped,
+                ..filter
+            },
         ];
         for other in flipped {
             assert_ne!(other.program(), program, "{filter:?} {other:?}");
