@@ -99,6 +99,14 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Whether the kernel's exceptions for uid 0 may hold: files of `/proc` that only their
+    /// mode guards, and no limit by `RLIMIT_NPROC`. They go by the uid, also where a
+    /// container has taken the capabilities away.
+    #[must_use]
+    pub fn is_uid_zero(&self) -> bool {
+        self.root || self.uid == 0
+    }
+
     /// A pretend machine that has everything a current kernel offers to an ordinary
     /// user. Tests take things away from it.
     #[must_use]

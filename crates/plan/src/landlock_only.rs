@@ -160,7 +160,7 @@ fn refuse_processes(draft: &mut Draft<'_>, policy: &Effective, facts: &Facts, re
     );
     draft.lack(
         promise::PROC,
-        if facts.root {
+        if facts.is_uid_zero() {
             "the host's /proc and /sys are seen; root's modes on them are not bounded by Landlock \
              for what is read"
         } else {

@@ -107,7 +107,7 @@ enum Counter {
     /// `RLIMIT_NPROC`, counted per user namespace since kernel 5.14.
     Rlimit,
     /// `pid_max` of the pid namespace, since kernel 6.14. `RLIMIT_NPROC` does not bind
-    /// the host's root.
+    /// the host's uid 0, with or without capabilities.
     PidMax,
     /// `pids.max` of a delegated group: it takes files made and removed, so it comes last.
     Group,
@@ -120,13 +120,14 @@ fn limits(draft: &mut Draft<'_>, policy: &Effective, facts: &Facts) {
     let wanted = asked.unwrap_or(DEFAULT_PROCESSES);
     let memory = policy.limits.memory.as_ref().map(|m| m.value);
     let group = facts.cgroup.as_ref();
-    let counter = if !facts.root && facts.kernel >= (5, 14) {
+    let exempt = facts.is_uid_zero();
+    let counter = if !exempt && facts.kernel >= (5, 14) {
         Counter::Rlimit
-    } else if facts.root && facts.kernel >= (6, 14) && wanted > PID_MAX_LEAST {
+    } else if exempt && facts.kernel >= (6, 14) && wanted > PID_MAX_LEAST {
         Counter::PidMax
     } else if group.is_some_and(|g| g.pids) {
         Counter::Group
-    } else if facts.root && facts.kernel >= (6, 14) {
+    } else if exempt && facts.kernel >= (6, 14) {
         draft.tell(
             promise::LIMIT_PROCESSES,
             format!(
@@ -258,7 +259,12 @@ fn mounts(draft: &mut Draft<'_>, policy: &Effective, site: &Site, facts: &Facts)
         );
     }
     match &facts.proc {
-        Availability::Yes => draft.should(promise::PROC, Op::Proc { root: facts.root }),
+        Availability::Yes => draft.should(
+            promise::PROC,
+            Op::Proc {
+                root: facts.is_uid_zero(),
+            },
+        ),
         Availability::No { why, remedy } => draft.tell(
             promise::PROC,
             format!("the host's /proc is seen, read-only: {why}"),

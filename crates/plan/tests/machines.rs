@@ -48,6 +48,24 @@ fn root_on_a_current_kernel() {
     assert_snapshot!(changed("", &site(), &facts));
 }
 
+/// Docker's usual root: the kernel's exceptions for uid 0 need no capability.
+#[test]
+fn uid_0_without_capabilities_is_limited_and_shown_as_root_is() {
+    let text = "limits.processes = 400";
+    let of = |root| {
+        let facts = machine(|f| {
+            f.root = root;
+            f.uid = 0;
+            f.gid = 0;
+        });
+        planned(text, &site(), &facts)
+    };
+    let user = planned(text, &site(), &machine(|_| {}));
+    let without = difference(&user, &of(false));
+    assert_eq!(without, difference(&user, &of(true)));
+    assert_snapshot!(without);
+}
+
 #[test]
 fn every_landlock_abi_in_namespaces() {
     let mut text = String::new();
