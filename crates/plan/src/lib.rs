@@ -136,6 +136,13 @@ impl fmt::Display for Plan {
     }
 }
 
+/// The promise that is kept less than whole, besides a step's own, where the step turns out
+/// not to be done; and in which way.
+#[must_use]
+pub fn also_lost(op: &Op) -> Option<(&'static str, &'static str)> {
+    namespaces::also_lost(op)
+}
+
 /// Whether a policy accepts to do without a promise, by its name or that of a group.
 #[must_use]
 pub fn accepts(policy: &Effective, promise: &str) -> bool {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ringfence_ops::linux::landlock::{self, Rule, Ruleset};
 use ringfence_ops::linux::seccomp::Filter;
-use ringfence_ops::linux::{Caches, Clone, Located, Mask, Op, Upper};
+use ringfence_ops::linux::{Caches, Clone, Located, Mask, Op, PROC_HIDDEN, Upper};
 use ringfence_ops::{Availability, Facts, Need};
 use ringfence_policy::{Effective, NetworkMode};
 
@@ -265,11 +265,7 @@ fn mounts(draft: &mut Draft<'_>, policy: &Effective, site: &Site, facts: &Facts)
                 root: facts.is_uid_zero(),
             },
         ),
-        Availability::No { why, remedy } => draft.tell(
-            promise::PROC,
-            format!("the host's /proc is seen, read-only: {why}"),
-            remedy,
-        ),
+        Availability::No { why, remedy } => hosts_proc(draft, facts, why, remedy),
     }
     for mask in &site.socket_dirs {
         draft.must(promise::SOCKETS, Op::MaskDir(mask.clone()));
@@ -334,6 +330,41 @@ fn mounts(draft: &mut Draft<'_>, policy: &Effective, site: &Site, facts: &Facts)
         );
     }
     watches(draft, site);
+}
+
+/// No fresh `/proc` is to be had: the host's stays, read-only as all is.
+fn hosts_proc(draft: &mut Draft<'_>, facts: &Facts, why: &str, remedy: &str) {
+    draft.tell(
+        promise::PROC,
+        format!("the host's /proc is seen, read-only: {why}"),
+        remedy,
+    );
+    draft.tell(promise::PROCESSES, HOSTS_PROCESSES.to_owned(), remedy);
+    if facts.is_uid_zero() {
+        // Its modes let uid 0 read what a fresh one would hide.
+        for name in PROC_HIDDEN {
+            draft.should(
+                promise::PROC,
+                Op::Hide(Mask {
+                    at: Located::made(format!("/proc/{name}"), false),
+                    keep: Vec::new(),
+                }),
+            );
+        }
+    }
+}
+
+/// What the host's `/proc` shows of processes; their memory and environment stay closed,
+/// since they belong to another user namespace.
+const HOSTS_PROCESSES: &str =
+    "processes outside can be seen, with their command lines, in the host's /proc";
+
+/// What else is lost where a step turns out not to be done, besides its own promise.
+pub(crate) fn also_lost(op: &Op) -> Option<(&'static str, &'static str)> {
+    match op {
+        Op::Proc { .. } => Some((promise::PROCESSES, HOSTS_PROCESSES)),
+        _ => None,
+    }
 }
 
 /// Caches that are layered: one in a write root is the person's to have written.

@@ -489,20 +489,18 @@ impl Supervisor<'_> {
     }
 
     fn finished(&mut self, ended: Ended, max_rss_kib: u64, cpu_us: u64) -> Finished {
-        let mut noted: Vec<Shortfall> = self
-            .notes
-            .iter()
-            .filter_map(|note| {
-                let step = self.plan.steps.get(note.step as usize)?;
-                let error = std::io::Error::from_raw_os_error(note.errno);
-                Some(Shortfall {
-                    promise: step.promise.to_owned(),
-                    what: format!("{}: {}: {error}", step.op, note.call),
-                    remedy: String::new(),
-                    accepted: self.prepared.accepts(step.promise),
-                })
-            })
-            .collect();
+        let mut noted: Vec<Shortfall> = Vec::new();
+        for note in &self.notes {
+            let Some(step) = self.plan.steps.get(note.step as usize) else {
+                continue;
+            };
+            let error = std::io::Error::from_raw_os_error(note.errno);
+            let what = format!("{}: {}: {error}", step.op, note.call);
+            noted.push(self.shortfall(step.promise, what));
+            if let Some((promise, what)) = ringfence_plan::also_lost(&step.op) {
+                noted.push(self.shortfall(promise, what.to_owned()));
+            }
+        }
         noted.append(&mut self.shortfalls);
         Finished {
             ended,
@@ -512,6 +510,16 @@ impl Supervisor<'_> {
             max_rss_kib,
             cpu_us,
             elapsed: Duration::ZERO,
+        }
+    }
+
+    /// A promise that turned out to be kept less than whole.
+    fn shortfall(&self, promise: &str, what: String) -> Shortfall {
+        Shortfall {
+            promise: promise.to_owned(),
+            what,
+            remedy: String::new(),
+            accepted: self.prepared.accepts(promise),
         }
     }
 

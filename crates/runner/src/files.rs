@@ -64,6 +64,8 @@ impl Nodes {
 pub(crate) struct Files {
     root: OwnedFd,
     parts: u32,
+    /// The empty file and the empty directory are mounts of their own, read-only.
+    sealed: [bool; 2],
 }
 
 /// Name of the empty, unreadable file.
@@ -79,7 +81,11 @@ impl Files {
         let root = object::open_exact(Path::new("/dev"))?;
         make_file(root.as_fd(), NOTHING_FILE, 0)?;
         make_dir(root.as_fd(), NOTHING_DIR, 0)?;
-        Ok(Files { root, parts: 0 })
+        Ok(Files {
+            root,
+            parts: 0,
+            sealed: [false; 2],
+        })
     }
 
     /// A new, empty directory, as a detached tree.
@@ -103,11 +109,19 @@ impl Files {
     }
 
     /// A tree that is empty and unreadable, a directory or a file.
-    pub(crate) fn nothing(&self, dir: bool) -> Result<OwnedFd, SysError> {
+    ///
+    /// The first is made read-only and attached over what it is a clone of: clones of that
+    /// are read-only as they are made, and a ring hides many things.
+    pub(crate) fn nothing(&mut self, dir: bool) -> Result<OwnedFd, SysError> {
         let name = if dir { NOTHING_DIR } else { NOTHING_FILE };
-        let tree = mount::clone_named(self.root.as_fd(), name, false)?;
-        mount::set(tree.as_fd(), SEALED, false)?;
-        Ok(tree)
+        let sealed = &mut self.sealed[usize::from(dir)];
+        if !*sealed {
+            let tree = mount::clone_named(self.root.as_fd(), name, false)?;
+            mount::set(tree.as_fd(), SEALED, false)?;
+            mount::attach_named(tree.as_fd(), self.root.as_fd(), name)?;
+            *sealed = true;
+        }
+        mount::clone_named(self.root.as_fd(), name, false)
     }
 
     /// Covers `/dev` with a small one.

@@ -199,8 +199,13 @@ impl Builder {
     }
 
     fn proc(&mut self, root: bool) -> Result<(), SysError> {
+        let (read_only, hidden): (&[&str], &[&str]) = if root {
+            (&PROC_READ_ONLY, &PROC_HIDDEN)
+        } else {
+            (&PROC_READ_ONLY[..1], &[])
+        };
         let place = object::open_exact(Path::new("/proc"))?;
-        let tree = mount::new_filesystem(
+        let fresh = mount::new_filesystem(
             c"proc",
             &[],
             &[],
@@ -208,27 +213,25 @@ impl Builder {
                 noexec: true,
                 ..HARMLESS
             },
-        )?;
-        mount::attach(tree.as_fd(), place.as_fd())?;
-        let proc = object::open_exact(Path::new("/proc"))?;
-        let absent = Errno::NOENT.raw_os_error();
-        let (read_only, hidden): (&[&str], &[&str]) = if root {
-            (&PROC_READ_ONLY, &PROC_HIDDEN)
-        } else {
-            (&PROC_READ_ONLY[..1], &[])
-        };
-        for name in read_only {
-            let name = CString::new(*name).unwrap_or_default();
-            match mount::clone_named(proc.as_fd(), &name, false) {
-                Ok(part) => {
-                    mount::set(part.as_fd(), SEALED, false)?;
-                    let onto = open_any(proc.as_fd(), &name)?;
-                    mount::attach(part.as_fd(), onto.as_fd())?;
-                }
-                Err(e) if e.errno == absent => {}
-                Err(e) => return Err(e),
-            }
+        )
+        .and_then(|tree| mount::attach(tree.as_fd(), place.as_fd()));
+        if let Err(error) = fresh {
+            // The host's is seen, read-only as all is. What of it is none of a ring's
+            // business is hidden there as well.
+            self.proc_hidden(&place, hidden)?;
+            return Err(error);
         }
+        let proc = object::open_exact(Path::new("/proc"))?;
+        let covered =
+            proc_read_only(&proc, read_only).and_then(|()| self.proc_hidden(&proc, hidden));
+        if covered.is_err() {
+            // Then rather nothing of it is written.
+            mount::set(proc.as_fd(), SEALED, true)?;
+        }
+        covered
+    }
+
+    fn proc_hidden(&mut self, proc: &OwnedFd, hidden: &[&str]) -> Result<(), SysError> {
         for name in hidden {
             let name = CString::new(*name).unwrap_or_default();
             match open_any(proc.as_fd(), &name) {
@@ -236,7 +239,7 @@ impl Builder {
                     let nothing = self.files()?.nothing(false)?;
                     mount::attach(nothing.as_fd(), onto.as_fd())?;
                 }
-                Err(e) if e.errno == absent => {}
+                Err(e) if e.errno == Errno::NOENT.raw_os_error() => {}
                 Err(e) => return Err(e),
             }
         }
@@ -298,6 +301,23 @@ impl Builder {
         }
         Ok(())
     }
+}
+
+/// Makes parts of a procfs read-only, those that the kernel has.
+fn proc_read_only(proc: &OwnedFd, names: &[&str]) -> Result<(), SysError> {
+    for name in names {
+        let name = CString::new(*name).unwrap_or_default();
+        match mount::clone_named(proc.as_fd(), &name, false) {
+            Ok(part) => {
+                mount::set(part.as_fd(), SEALED, false)?;
+                let onto = open_any(proc.as_fd(), &name)?;
+                mount::attach(part.as_fd(), onto.as_fd())?;
+            }
+            Err(e) if e.errno == Errno::NOENT.raw_os_error() => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
 }
 
 /// Makes an object a mount point of its own.

@@ -48,7 +48,7 @@ pub const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tt
 /// Parts of `/proc` that act on the whole machine: read-only mounts in a ring, since
 /// their modes let a process with the host's root uid write them without any
 /// capability.
-pub const PROC_READ_ONLY: [&str; 8] = [
+pub const PROC_READ_ONLY: [&str; 11] = [
     "sys",
     "sysrq-trigger",
     "irq",
@@ -57,12 +57,24 @@ pub const PROC_READ_ONLY: [&str; 8] = [
     "acpi",
     "scsi",
     "mtrr",
+    "pressure",
+    "asound",
+    "dynamic_debug",
 ];
 
-/// Parts of `/proc` that show what is none of a ring's business: the kernel's memory,
-/// keys and timers. They read as empty.
-pub const PROC_HIDDEN: [&str; 6] = [
+/// Parts of `/proc` that show what is none of a ring's business: the kernel's memory and
+/// how it is used, keys and timers. They cannot be read. Each that a machine has costs a
+/// mount, so those are left out that the kernel itself shows to nobody without a capability.
+pub const PROC_HIDDEN: [&str; 14] = [
     "kcore",
+    "vmcore",
+    "kpagecount",
+    "kpageflags",
+    "kpagecgroup",
+    "slabinfo",
+    "vmallocinfo",
+    "allocinfo",
+    "pagetypeinfo",
     "keys",
     "key-users",
     "timer_list",

@@ -4,8 +4,8 @@ use crate::answer::Tried;
 use crate::facts::Facts;
 use crate::row::{Attempt, Group, Need, Row};
 use ringfence_sys_linux::attempt::errno;
-use std::fs::{self, OpenOptions};
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
 
 const fn row(
     name: &'static str,
@@ -23,6 +23,15 @@ const fn again(name: &'static str, argument: &'static str) -> Row {
         name,
         "set a setting of the kernel to what it is",
         write_again,
+        argument,
+    )
+}
+
+const fn shown(name: &'static str, argument: &'static str) -> Row {
+    row(
+        name,
+        "read what the kernel shows to root",
+        read_some,
         argument,
     )
 }
@@ -54,6 +63,20 @@ pub(super) const ROWS: &[Row] = &[
         write_again,
         "/proc/irq/default_smp_affinity",
     ),
+    row(
+        "host.pressure",
+        "open a wait for a busy processor",
+        open,
+        "/proc/pressure/cpu",
+    ),
+    shown("host.page-counts", "/proc/kpagecount"),
+    shown("host.page-flags", "/proc/kpageflags"),
+    shown("host.page-groups", "/proc/kpagecgroup"),
+    shown("host.slabs", "/proc/slabinfo"),
+    shown("host.allocations", "/proc/vmallocinfo"),
+    shown("host.page-types", "/proc/pagetypeinfo"),
+    shown("host.keys", "/proc/keys"),
+    shown("host.timers", "/proc/timer_list"),
     row(
         "host.sys-expedited",
         "set a setting in /sys to what it is",
@@ -101,6 +124,15 @@ fn write_again(_: &Facts, argument: &'static str) -> Tried {
 
 fn open(_: &Facts, argument: &'static str) -> Tried {
     Tried::of(OpenOptions::new().write(true).open(argument), ABSENT)
+}
+
+/// The beginning: some of these are as large as memory.
+fn read_some(_: &Facts, argument: &'static str) -> Tried {
+    let read = File::open(argument).and_then(|mut file| file.read(&mut [0; 64]));
+    match read {
+        Ok(0) => Tried::denied("it reads as empty"),
+        other => Tried::of(other, ABSENT),
+    }
 }
 
 const CGROUPS: &[&str] = &[

@@ -1,0 +1,50 @@
+//! Rings on a machine that has less: what is lost is told, and nothing more is lost.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use ringfence_e2e::{Workspace, binaries, rings};
+use serde_json::Value;
+
+/// The shortfalls that a run with `--json` told at its end.
+fn told(stderr: &str) -> Vec<(String, String)> {
+    let last = stderr.lines().rfind(|line| line.starts_with('{')).unwrap();
+    let value: Value = serde_json::from_str(last).unwrap();
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    let shortfalls = value["shortfalls"].as_array().unwrap();
+    shortfalls
+        .iter()
+        .map(|s| (text(&s["promise"]), text(&s["what"])))
+        .collect()
+}
+
+/// What `ringfence run` says of itself where a part of `/proc` is covered, as in a container.
+fn with_masked_proc(ws: &Workspace, flags: &str, script: &str) -> (String, Vec<(String, String)>) {
+    let ringfence = binaries().ringfence.display();
+    let done = ws
+        .bare_sh(&format!(
+            "exec unshare --user --map-root-user --mount sh -c 'mount --bind /dev/null /proc/version && \
+             exec {ringfence} run --json {flags} -- sh -c \"{script}\"'"
+        ))
+        .run();
+    (done.out().to_owned(), told(&done.err()))
+}
+
+rings! {
+    /// The kernel gives no fresh procfs there. The host's is seen instead, and more than one promise is the less for it.
+    a_masked_proc needs ["userns"] |ws| {
+        // Without limits that turns out when the ring is made, with them it is known before.
+        for flags in ["", "--processes 400"] {
+            let script = "for f in kpagecount slabinfo keys timer_list; do head -c 1 /proc/$f >/dev/null 2>&1 && echo $f; done; \
+                          echo x > /proc/sys/kernel/printk && echo written; true";
+            let (out, told) = with_masked_proc(ws, flags, &script.replace('$', "\\$"));
+            assert_eq!(out, "", "{flags}: {told:?}");
+            for promise in ["proc", "processes"] {
+                assert!(told.iter().any(|(name, _)| name == promise), "{flags}: {promise}: {told:?}");
+            }
+        }
+    }
+}
