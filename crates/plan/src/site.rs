@@ -7,7 +7,9 @@ use ringfence_ops::linux::{Located, Mask};
 /// The objects one policy speaks of, each resolved once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
-    /// Write roots, the workspace first; none of them inside another.
+    /// The workspace, canonical: a write root, or in one; unless nothing is written.
+    pub workspace: PathBuf,
+    /// Write roots in the order they were asked for; none of them inside another.
     pub roots: Vec<Root>,
     /// Where a command starts.
     pub cwd: Located,
@@ -41,6 +43,9 @@ pub struct Site {
 pub struct Root {
     /// Its directory (or file).
     pub at: Located,
+    /// Write roots inside of it that were asked for as well, each with all that is
+    /// protected in a write root.
+    pub inner: Vec<PathBuf>,
     /// Protected objects in it that exist.
     pub guarded: Vec<Guarded>,
     /// Protected names in it that do not exist.

@@ -340,6 +340,7 @@ fn more_write_roots() {
     more.roots.push(root("/srv/b"));
     more.roots.push(ringfence_plan::Root {
         at: file("/srv/a.txt"),
+        inner: Vec::new(),
         guarded: Vec::new(),
         missing: Vec::new(),
     });

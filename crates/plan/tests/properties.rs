@@ -36,6 +36,7 @@ fn write_root(path: &'static str) -> impl Strategy<Value = Root> {
     )
         .prop_map(move |(objects, names)| Root {
             at: dir(path),
+            inner: Vec::new(),
             guarded: objects
                 .into_iter()
                 .map(|(b, is_dir, promise)| guarded(Path::new(path), &b, is_dir, promise))

@@ -215,11 +215,7 @@ impl Begun {
             state: state.as_ref(),
             path: environment.get("PATH"),
         })?;
-        let workspace = survey
-            .site
-            .roots
-            .first()
-            .map_or(workspace, |r| r.at.path.clone());
+        let workspace = survey.site.workspace.clone();
         if let Some(state) = &state {
             // What a command could write there, the next harness would believe.
             let dir = state.canonical();

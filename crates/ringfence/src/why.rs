@@ -228,7 +228,7 @@ impl Reason {
                 format!("--socket {}", word(&place.path)),
             ),
             Op::Hide(mask) => Reason::hidden(ground, mask, &judgement.access),
-            Op::Place(at) => Reason::placed(ground, &at.path),
+            Op::Place(at) => Reason::placed(ground, &at.path, place),
             Op::Protect(at) => Reason::protected(ground, step.promise, &at.path),
             Op::Watch { .. } => {
                 let Reason {
@@ -251,7 +251,7 @@ impl Reason {
                     .map(|rule| &rule.at.path)
                     .find(|path| ground.site.roots.iter().any(|root| root.at.path == **path));
                 match root {
-                    Some(root) => Reason::placed(ground, root),
+                    Some(root) => Reason::placed(ground, root, place),
                     None => Reason::built_in(
                         "the ring's own temporary directory, gone with it",
                         String::new(),
@@ -355,14 +355,23 @@ impl Reason {
         })
     }
 
-    fn placed(ground: &Ground<'_>, root: &Path) -> Reason {
+    fn placed(ground: &Ground<'_>, root: &Path, place: &Place) -> Reason {
         let policy = ground.policy;
-        if ground.site.roots.first().is_some_and(|r| r.at.path == root) {
+        // A write root may have the workspace in it.
+        let workspace = &ground.site.workspace;
+        if workspace.starts_with(root) && place.path.starts_with(workspace) {
             return Reason::new("it lies in the workspace", &policy.mode.origin, "");
         }
-        if let Some(entry) = policy.write.iter().find(|w| same(&w.value, root)) {
+        // The innermost that was asked for.
+        let entry = policy
+            .write
+            .iter()
+            .map(|entry| (canonical(&entry.value), entry))
+            .filter(|(at, _)| at.starts_with(root) && place.path.starts_with(at))
+            .max_by_key(|(at, _)| at.components().count());
+        if let Some((at, entry)) = entry {
             return Reason::new(
-                format!("it lies in the write root {}", root.display()),
+                format!("it lies in the write root {}", at.display()),
                 &entry.origin,
                 "",
             );
@@ -400,13 +409,17 @@ impl Reason {
         const OUTSIDE: &str = "change it outside";
         let by_policy = || {
             ground.policy.protect.iter().find(|entry| {
-                ground.site.roots.iter().any(|root| {
-                    let place = match &entry.value {
-                        Protect::Relative(below) => root.at.path.join(below),
-                        Protect::Absolute(place) => place.clone(),
-                    };
-                    path.starts_with(&place) || same(&place, path)
-                })
+                let roots = ground.site.roots.iter();
+                let places: Vec<PathBuf> = match &entry.value {
+                    Protect::Absolute(place) => vec![place.clone()],
+                    Protect::Relative(below) => roots
+                        .flat_map(|root| std::iter::once(&root.at.path).chain(&root.inner))
+                        .map(|root| root.join(below))
+                        .collect(),
+                };
+                places
+                    .iter()
+                    .any(|place| path.starts_with(place) || same(place, path))
             })
         };
         const GIT: &str = "git runs or obeys it outside the ring, so it is read-only";
@@ -457,6 +470,11 @@ fn taken_out(origin: &Origin) -> String {
         (None, _, Some(flag)) => format!("leave out {flag}"),
         (None, _, None) => String::new(),
     }
+}
+
+/// A path of the policy as it is on disk, where it is.
+fn canonical(written: &Path) -> PathBuf {
+    std::fs::canonicalize(written).unwrap_or_else(|_| written.to_owned())
 }
 
 /// Whether a path of the policy leads to this canonical one.

@@ -57,6 +57,7 @@ fn root(path: &str) -> Root {
     };
     Root {
         at: dir(path),
+        inner: Vec::new(),
         guarded: vec![
             guarded(".git/hooks", promise::PROTECT_GIT),
             guarded("deploy", promise::PROTECT_PATHS),
@@ -74,6 +75,7 @@ fn site() -> Site {
         name: name.to_owned(),
     };
     Site {
+        workspace: "/home/ada/work".into(),
         roots: vec![root("/home/ada/work"), root("/srv/fixtures")],
         cwd: dir("/home/ada/work"),
         hidden: vec![

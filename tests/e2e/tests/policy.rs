@@ -67,6 +67,23 @@ at_home! {
         assert_eq!(ws.read("../third/one"), "new\n");
     }
 
+    /// A write root that has the workspace in it takes none of the workspace's own protection away.
+    write_root_around_the_workspace needs ["tool:git"] |ws| {
+        let ws_in = ws.dir("../src/ws");
+        ws.repository("../src/ws");
+        ws.file("../src/ws/.envrc", "as it was");
+        ws.file("../src/ws/deploy/key", "as it was");
+        let own = [ws_in.join(".envrc"), ws_in.join("deploy"), ws_in.join(".git/hooks"), ws_in.join(".git/config")];
+        let before = Tree::of(&own);
+        let try_all = "! echo x > .envrc; ! rm -f .envrc; ! echo x > deploy/key; ! mv deploy away; ! echo x > .git/hooks/pre-commit; ! echo x >> .git/config; ! mv ../ws ../away; mkdir -p .vscode; echo x > .vscode/tasks.json || true; echo x > free; echo x > ../beside";
+        ws.ring_sh(try_all).dir(&ws_in).flags(["--write", "..", "--protect", "deploy"]).run().ok();
+        assert_eq!(before.changes(&Tree::of(&own)), Vec::<String>::new());
+        assert!(!ws.has("../src/ws/.vscode/tasks.json"), "made in spite of its protection");
+        assert!(ws.has("../src/ws/free") && ws.has("../src/beside"), "not writable at all");
+        let said = ws.ringfence(["why", "--write", "..", "--", "true"]).dir(&ws_in).run().ok();
+        assert!(said.out().contains(&format!("{}, writable", ws_in.display())), "{said}");
+    }
+
     protect_what_exists needs [] |ws| {
         ws.file("deploy/prod/key", "as it was");
         let before = Tree::of(&[ws.at("deploy")]);

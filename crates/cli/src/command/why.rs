@@ -256,15 +256,24 @@ fn dropped(verdict: EnvVerdict) -> Option<&'static str> {
     }
 }
 
+/// Every write root, the workspace first.
+fn every_root(seen: &Preview) -> impl Iterator<Item = &PathBuf> {
+    let roots = &seen.site.roots;
+    let workspace = (!roots.is_empty()).then_some(&seen.site.workspace);
+    let others = roots
+        .iter()
+        .flat_map(|root| std::iter::once(&root.at.path).chain(&root.inner))
+        .filter(|root| **root != seen.site.workspace);
+    workspace.into_iter().chain(others)
+}
+
 /// The write roots beside the workspace, each with who said so.
 fn write_roots(seen: &Preview, home: Option<&Path>) -> Vec<(PathBuf, String)> {
     let ground = seen.ground(home);
-    seen.site
-        .roots
-        .iter()
-        .skip(1)
+    every_root(seen)
+        .filter(|root| **root != seen.site.workspace)
         .map(|root| {
-            let place = place(&root.at.path, Path::new("/"));
+            let place = place(root, Path::new("/"));
             let Answer {
                 because, origin, ..
             } = explain(&ground, &place);
@@ -273,7 +282,7 @@ fn write_roots(seen: &Preview, home: Option<&Path>) -> Vec<(PathBuf, String)> {
             } else {
                 origin.display(home).to_string()
             };
-            (root.at.path.clone(), by)
+            (root.clone(), by)
         })
         .collect()
 }
@@ -308,11 +317,8 @@ fn command_page(text: &mut String, seen: &Preview, command: &[OsString], home: O
             None => "none".to_owned(),
         },
     );
-    if let Some(workspace) = seen.site.roots.first() {
-        row(
-            "workspace",
-            format!("{}, writable", say::Plain(&workspace.at.path)),
-        );
+    if let Some(workspace) = every_root(seen).next() {
+        row("workspace", format!("{}, writable", say::Plain(workspace)));
     }
     for (root, by) in write_roots(seen, home) {
         row("writable", format!("{} ({by})", say::Plain(root)));
@@ -365,7 +371,7 @@ fn command_json(seen: &Preview, command: &[OsString], inside: &Option<String>) -
         "rules_enforced": false,
         "mode": seen.policy.mode.value.name(),
         "ring": seen.plan.as_ref().map(|plan| plan.mode.to_string()),
-        "write_roots": seen.site.roots.iter().map(|root| lossy(&root.at.path)).collect::<Vec<_>>(),
+        "write_roots": every_root(seen).map(|root| lossy(root)).collect::<Vec<_>>(),
         "network": {
             "mode": seen.policy.network.mode.value.name(),
             "origin": origin_json(&seen.policy.network.mode.origin),

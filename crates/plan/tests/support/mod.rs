@@ -85,6 +85,7 @@ pub fn root(path: &str) -> Root {
     let at = Path::new(path);
     Root {
         at: dir(path),
+        inner: Vec::new(),
         guarded: vec![
             guarded(
                 at,
@@ -105,6 +106,7 @@ pub fn root(path: &str) -> Root {
 /// Nothing but where it stands.
 pub fn empty_site() -> Site {
     Site {
+        workspace: "/home/ada/work".into(),
         roots: Vec::new(),
         cwd: dir("/home/ada/work"),
         hidden: Vec::new(),

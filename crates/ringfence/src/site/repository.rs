@@ -2,6 +2,7 @@
 //!
 //! `gitrepository-layout(5)`, `git-config(1)`, `git-worktree(1)`, `gitmodules(5)`.
 
+use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,7 @@ use ringfence_plan::promise;
 use ringfence_policy::defaults::REPOSITORY_PROTECTED;
 
 use super::guard::Guards;
+use super::roots::Top;
 use super::{Asked, index};
 use crate::locate::{Found, follow};
 
@@ -17,22 +19,38 @@ const SMALL: u64 = 1024 * 1024;
 
 /// Guards every repository in a write root: its own, submodules', worktrees', nested
 /// ones.
-/// The result is what a walk found, if one was needed.
+/// The result is what walks found, where they were needed.
 pub(super) fn guard(
     guards: &mut Guards<'_>,
-    root: &Found,
+    top: &Top,
     asked: &Asked<'_>,
-) -> Option<index::Walked> {
-    if looks_like_git_dir(&root.at.path) {
-        // A bare repository, or the git directory a linked worktree shares.
-        git_dir(guards, root, Path::new(""), asked.home);
+) -> Vec<(PathBuf, index::Walked)> {
+    let root = &top.found;
+    for start in top.starts() {
+        if looks_like_git_dir(&root.at.path.join(start)) {
+            // A bare repository, or the git directory a linked worktree shares.
+            git_dir(guards, root, start, asked.home);
+        }
+        repository(guards, root, start, asked.home);
     }
-    repository(guards, root, Path::new(""), asked.home);
-    let (nested, walked) = index::repositories(&root.at.path, asked.state);
+    let mut nested = BTreeSet::new();
+    let mut walks = Vec::new();
+    for start in top.starts() {
+        let (found, walked) = index::repositories(&root.at.path.join(start), asked.state);
+        nested.extend(found.iter().map(|below| start.join(below)));
+        if let Some(walked) = walked {
+            let whole = walked.whole && start.as_os_str().is_empty();
+            walks.push((root.at.path.join(start), walked));
+            if whole {
+                // It has seen all the others.
+                break;
+            }
+        }
+    }
     for relative in &nested {
         repository(guards, root, relative, asked.home);
     }
-    walked
+    walks
 }
 
 /// Guards the repository whose work tree lies at `relative` below the root.

@@ -333,3 +333,79 @@ fn an_index_is_read_back_and_a_damaged_one_is_not_believed() {
         assert_eq!(walked(), [PathBuf::from("real")], "{bad:?}");
     }
 }
+
+/// A survey of a workspace, as a person with this policy file asks for it.
+fn surveyed(dir: &Dir, workspace: &str, text: &str) -> Result<super::Survey, crate::error::Error> {
+    let none = |_: &str| -> Option<std::ffi::OsString> { None };
+    let (workspace, home) = (dir.0.join(workspace), dir.dir("home"));
+    let sources = ringfence_policy::Sources {
+        user: Some(ringfence_policy::FileText {
+            path: home.join("policy.toml"),
+            text: text.to_owned(),
+        }),
+        ..ringfence_policy::Sources::default()
+    };
+    let context = ringfence_policy::Context {
+        home: Some(home.clone()),
+        cwd: workspace.clone(),
+        variable: &none,
+    };
+    let policy = ringfence_policy::load(&sources, &context).unwrap();
+    super::survey(&super::Asked {
+        policy: &policy,
+        workspace: &workspace,
+        cwd: &workspace,
+        home: Some(&home),
+        state: None,
+        path: None,
+    })
+}
+
+/// Everything guarded and watched in every write root, relative to the test's directory.
+fn all(dir: &Dir, survey: &super::Survey) -> (Vec<String>, Vec<String>) {
+    let roots = &survey.site.roots;
+    let guarded: Vec<Guarded> = roots.iter().flat_map(|r| r.guarded.clone()).collect();
+    let missing: Vec<Missing> = roots.iter().flat_map(|r| r.missing.clone()).collect();
+    names(&dir.0, &guarded, &missing)
+}
+
+#[test]
+fn a_write_root_around_the_workspace_opens_nothing_of_it() {
+    let dir = Dir::new();
+    git_dir(&dir, "src/work/.git");
+    dir.file("src/work/.envrc", "");
+    dir.file("src/work/sub/deploy/key", "");
+    dir.dir("src/work/sub/.git");
+    for write in ["\"..\"", "\"../work/sub\", \"..\""] {
+        let write = write.replace("..", &dir.0.join("src").display().to_string());
+        let text = format!("[filesystem]\nwrite = [{write}]\nprotect = [\"deploy\"]\n");
+        let survey = surveyed(&dir, "src/work", &text).unwrap();
+        assert_eq!(survey.site.workspace, dir.0.join("src/work"));
+        let tops: Vec<&Path> = survey.roots.iter().map(|r| r.path.as_path()).collect();
+        assert_eq!(tops, [dir.0.join("src")]);
+        let (there, not) = all(&dir, &survey);
+        for name in [
+            "src/work/.envrc",
+            "src/work/.git/hooks",
+            "src/work/.git/config",
+        ] {
+            assert!(there.contains(&name.to_owned()), "{name} in {there:?}");
+        }
+        for name in [
+            "src/.envrc",
+            "src/work/.vscode/tasks.json",
+            "src/work/deploy",
+        ] {
+            assert!(not.contains(&name.to_owned()), "{name} in {not:?}");
+        }
+        // What a write root has is protected where it was asked for, and not elsewhere.
+        let inner = there.contains(&"src/work/sub/deploy".to_owned());
+        assert_eq!(inner, write.contains("sub"), "{there:?}");
+        let pins = survey.site.roots[0]
+            .guarded
+            .iter()
+            .find(|g| g.object.path.ends_with("work/.envrc"));
+        // Or the workspace could be renamed, and another made in its place.
+        assert_eq!(pins.unwrap().pins[0].path, dir.0.join("src/work"));
+    }
+}
