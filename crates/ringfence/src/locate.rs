@@ -1,11 +1,14 @@
 //! Names to objects, once.
 
+use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use ringfence_ops::linux::Located;
 use ringfence_sys_linux::object::{self, Identity};
 use ringfence_sys_linux::{SysError, error::Named};
+use rustix::fs::FileType;
+use rustix::io::Errno;
 
 /// An object that was resolved, and its open handle.
 #[derive(Debug)]
@@ -15,7 +18,7 @@ pub(crate) struct Found {
     pub(crate) handle: OwnedFd,
 }
 
-pub(crate) fn located(path: impl Into<std::path::PathBuf>, identity: &Identity) -> Located {
+pub(crate) fn located(path: impl Into<PathBuf>, identity: &Identity) -> Located {
     Located {
         path: path.into(),
         device: identity.device,
@@ -58,4 +61,77 @@ pub(crate) fn no_follow(path: &Path) -> Result<Option<Located>, SysError> {
     };
     let parent = follow(parent)?;
     Ok(Some(located(parent.at.path.join(name), &identity)))
+}
+
+/// What stands at a path, a link not followed; `None` for nothing. Under a name that is
+/// too long nothing can stand.
+pub(crate) fn look(path: &Path) -> Result<Option<Identity>, SysError> {
+    match object::identity_of(path) {
+        Err(e) if e.errno == Errno::NAMETOOLONG.raw_os_error() => Ok(None),
+        other => other,
+    }
+}
+
+/// How a path leads where it leads.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Trail {
+    /// Symbolic links on the way, each in its canonical place: whoever changes one changes
+    /// where the path leads.
+    pub(crate) links: Vec<PathBuf>,
+    /// Where it leads: canonical as far as it exists, the rest as it is written.
+    pub(crate) end: PathBuf,
+}
+
+/// Follows an absolute path by hand, component by component. What cannot be looked at is
+/// taken as it is written: by that name nobody of this user reaches it.
+pub(crate) fn trail(path: &Path) -> Result<Trail, SysError> {
+    const MOST_LINKS: usize = 40;
+    let mut links = Vec::new();
+    let mut here = PathBuf::from("/");
+    let mut rest: Vec<OsString> = parts(path);
+    while let Some(name) = rest.pop() {
+        if name == ".." {
+            here.pop();
+            continue;
+        }
+        here.push(&name);
+        let found = match look(&here) {
+            Err(e) if e.errno == Errno::ACCESS.raw_os_error() => None,
+            other => other?,
+        };
+        let Some(identity) = found else {
+            while let Some(name) = rest.pop() {
+                if name == ".." {
+                    here.pop();
+                } else {
+                    here.push(name);
+                }
+            }
+            break;
+        };
+        if identity.kind() != FileType::Symlink {
+            continue;
+        }
+        if links.len() == MOST_LINKS {
+            return Err(SysError::new("readlink", Errno::LOOP.raw_os_error()));
+        }
+        let target = std::fs::read_link(&here).named("readlink")?;
+        links.push(here.clone());
+        if target.is_absolute() {
+            here = PathBuf::from("/");
+        } else {
+            here.pop();
+        }
+        rest.extend(parts(&target));
+    }
+    Ok(Trail { links, end: here })
+}
+
+/// Names of a path, the last first.
+fn parts(path: &Path) -> Vec<OsString> {
+    path.components()
+        .rev()
+        .filter(|c| matches!(c, Component::Normal(_) | Component::ParentDir))
+        .map(|c| c.as_os_str().to_owned())
+        .collect()
 }

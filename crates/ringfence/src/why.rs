@@ -6,9 +6,10 @@ use std::path::{Component, Path, PathBuf};
 
 use ringfence_ops::linux::{Mask, Op};
 use ringfence_plan::{Access, Judgement, Plan, Site, judge, promise};
-use ringfence_policy::{Effective, Layer, Mode, Origin, Protect, Read};
+use ringfence_policy::{Effective, Layer, Mode, Origin, Protect, Read, Sourced};
 use rustix::fs::FileType;
 
+use crate::locate::trail;
 use crate::prepare::Preview;
 use crate::site::too_wide;
 
@@ -291,6 +292,21 @@ impl Reason {
                 "make it outside first",
             );
         }
+        // To make it a write root would not open it.
+        let protect = ground.policy.protect.iter().find(|entry| {
+            matches!(&entry.value, Protect::Absolute(_))
+                && leads_to(ground, &entry.value, &place.path)
+        });
+        if let Some(entry) = protect {
+            return Reason::new(
+                "it is protected, and it lies in no write root",
+                &entry.origin,
+                match entry.origin.layer {
+                    Layer::Builtin => "change it outside".to_owned(),
+                    _ => taken_out(&entry.origin),
+                },
+            );
+        }
         if let Some(why) = too_wide(&place.path, ground.home) {
             return Reason::built_in(
                 format!("no write root has it, and none can be: it {why}"),
@@ -408,19 +424,8 @@ impl Reason {
     fn protected(ground: &Ground<'_>, promise: &str, path: &Path) -> Reason {
         const OUTSIDE: &str = "change it outside";
         let by_policy = || {
-            ground.policy.protect.iter().find(|entry| {
-                let roots = ground.site.roots.iter();
-                let places: Vec<PathBuf> = match &entry.value {
-                    Protect::Absolute(place) => vec![place.clone()],
-                    Protect::Relative(below) => roots
-                        .flat_map(|root| std::iter::once(&root.at.path).chain(&root.inner))
-                        .map(|root| root.join(below))
-                        .collect(),
-                };
-                places
-                    .iter()
-                    .any(|place| path.starts_with(place) || same(place, path))
-            })
+            let leads = |entry: &&Sourced<Protect>| leads_to(ground, &entry.value, path);
+            ground.policy.protect.iter().find(leads)
         };
         const GIT: &str = "git runs or obeys it outside the ring, so it is read-only";
         match (promise, by_policy()) {
@@ -470,6 +475,25 @@ fn taken_out(origin: &Origin) -> String {
         (None, _, Some(flag)) => format!("leave out {flag}"),
         (None, _, None) => String::new(),
     }
+}
+
+/// Whether a path is protected by an entry: it is what the entry leads to, lies below
+/// that, or is a link by which the entry leads there.
+fn leads_to(ground: &Ground<'_>, entry: &Protect, path: &Path) -> bool {
+    let roots = ground.site.roots.iter();
+    let written: Vec<PathBuf> = match entry {
+        Protect::Absolute(place) => vec![place.clone()],
+        Protect::Relative(below) => roots
+            .flat_map(|root| std::iter::once(&root.at.path).chain(&root.inner))
+            .map(|root| root.join(below))
+            .collect(),
+    };
+    written.iter().any(|place| {
+        path.starts_with(place)
+            || trail(place).is_ok_and(|trail| {
+                path.starts_with(&trail.end) || trail.links.iter().any(|link| link == path)
+            })
+    })
 }
 
 /// A path of the policy as it is on disk, where it is.

@@ -84,6 +84,28 @@ at_home! {
         assert!(said.out().contains(&format!("{}, writable", ws_in.display())), "{said}");
     }
 
+    /// An entry is about the place it leads to, by whatever name.
+    protect_through_a_link needs [] |ws| {
+        ws.file("deploy/key", "as it was");
+        std::os::unix::fs::symlink(ws.path(), ws.at("../link")).unwrap();
+        let before = Tree::of(&[ws.at("deploy")]);
+        let entry = ws.base.join("link/deploy").display().to_string();
+        ws.ring_sh("! echo x > deploy/key; ! mv deploy away; echo x > free").flags(["--protect", &entry]).run().ok();
+        assert_eq!(before.changes(&Tree::of(&[ws.at("deploy")])), Vec::<String>::new());
+        let why = ws.ringfence(["why", "--protect", &entry, "deploy/key"]).run().ok();
+        assert!(why.out().contains("--protect"), "{why}");
+    }
+
+    own_policy_behind_a_home_that_is_a_link needs [] |ws| {
+        ws.file("../real/.config/ringfence/policy.toml", "# mine\n");
+        std::os::unix::fs::symlink(ws.at("../real"), ws.at("../second-home")).unwrap();
+        let write = ws.at("../real/.config").display().to_string();
+        let script = format!("! echo x > {write}/ringfence/policy.toml; ! mv {write}/ringfence {write}/away; echo x > {write}/free");
+        ws.ring_sh(&script).env("HOME", ws.at("../second-home")).flags(["--write", &write]).run().ok();
+        assert_eq!(ws.read("../real/.config/ringfence/policy.toml"), "# mine\n");
+        assert!(ws.has("../real/.config/free"), "not writable at all");
+    }
+
     protect_what_exists needs [] |ws| {
         ws.file("deploy/prod/key", "as it was");
         let before = Tree::of(&[ws.at("deploy")]);

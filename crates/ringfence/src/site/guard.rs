@@ -1,6 +1,6 @@
 //! Protected names in a write root: what exists is guarded, what does not is watched.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -10,8 +10,9 @@ use ringfence_ops::linux::Located;
 use ringfence_plan::{Guarded, Missing};
 use ringfence_sys_linux::{SysError, object};
 use rustix::fs::FileType;
+use rustix::io::Errno;
 
-use crate::locate::{follow, located};
+use crate::locate::{located, look, trail};
 
 /// Guards being collected for one write root.
 #[derive(Debug)]
@@ -39,13 +40,18 @@ impl<'a> Guards<'a> {
         }
     }
 
-    pub(crate) fn finish(self) -> (Vec<Guarded>, Vec<Missing>) {
+    /// Each object and each name once for each promise.
+    pub(crate) fn finish(mut self) -> (Vec<Guarded>, Vec<Missing>) {
+        let mut seen = HashSet::new();
+        self.guarded
+            .retain(|g| seen.insert((g.object.path.clone(), g.promise)));
         let fixed: BTreeSet<&Path> = self
             .guarded
             .iter()
             .flat_map(|g| g.pins.iter().chain([&g.object]))
             .map(|at| at.path.as_path())
             .collect();
+        let mut seen = HashSet::new();
         let missing = self
             .missing
             .into_iter()
@@ -63,6 +69,7 @@ impl<'a> Guards<'a> {
                     name: lacking.relative.components().skip(depth).collect(),
                 })
             })
+            .filter(|m| seen.insert((m.dir.path.clone(), m.name.clone())))
             .collect();
         (self.guarded, missing)
     }
@@ -124,7 +131,7 @@ impl<'a> Guards<'a> {
                 // The last component; or a link or file that stands in the way of the
                 // rest, and must not be swapped for a directory.
                 if identity.kind() == FileType::Symlink {
-                    self.behind_link(&object.path.join(rest), promise);
+                    self.reach(&object.path.join(rest), promise)?;
                 }
                 self.guarded.push(Guarded {
                     pins,
@@ -140,38 +147,72 @@ impl<'a> Guards<'a> {
         Ok(None)
     }
 
-    /// What a link leads to is protected too, where it lies in a write root.
-    fn behind_link(&mut self, path: &Path, promise: &'static str) {
-        let Ok(found) = follow(path) else { return };
-        let Some(root) = self.roots.iter().find(|r| found.at.path.starts_with(r)) else {
-            return;
+    /// Guards what a path leads to, and each link by which it does, where they lie in a
+    /// write root; watches for what does not exist.
+    pub(crate) fn reach(&mut self, path: &Path, promise: &'static str) -> Result<(), SysError> {
+        let trail = match trail(path) {
+            // It leads nowhere, and what is in a write root of it is a link by itself.
+            Err(e) if e.errno == Errno::LOOP.raw_os_error() => return self.place(path, promise),
+            other => other?,
         };
-        self.add_found(root.clone().as_path(), &found.at, promise);
+        for link in &trail.links {
+            self.place(link, promise)?;
+        }
+        self.place(&trail.end, promise)
     }
 
-    /// Guards an object by its canonical path below a root.
-    pub(crate) fn add_found(&mut self, root: &Path, object: &Located, promise: &'static str) {
-        let Ok(relative) = object.path.strip_prefix(root) else {
-            return;
-        };
-        let mut pins = Vec::new();
-        let mut path = root.to_owned();
-        let mut components = relative.components().peekable();
-        while let Some(component) = components.next() {
-            path.push(component);
-            if components.peek().is_none() {
-                break;
-            }
-            match object::identity_of(&path) {
-                Ok(Some(identity)) => pins.push(located(path.clone(), &identity)),
-                // Gone since: then nothing stands there to be protected.
-                _ => return,
-            }
+    /// Guards a write root itself: nothing of it is writable then.
+    pub(crate) fn whole(&mut self, root: &Path, promise: &'static str) -> Result<(), SysError> {
+        if let Some(identity) = look(root)? {
+            self.guarded.push(Guarded {
+                pins: Vec::new(),
+                object: located(root, &identity),
+                promise,
+            });
         }
-        self.guarded.push(Guarded {
-            pins,
-            object: object.clone(),
-            promise,
-        });
+        Ok(())
+    }
+
+    /// Guards a canonical path in a write root, or watches for it.
+    fn place(&mut self, path: &Path, promise: &'static str) -> Result<(), SysError> {
+        let Some(root) = self.roots.iter().find(|root| path.starts_with(root)) else {
+            return Ok(());
+        };
+        let mut pins: Vec<Located> = Vec::new();
+        let mut here = root.clone();
+        let relative = path.strip_prefix(root).unwrap_or(path);
+        if relative.as_os_str().is_empty() {
+            return self.whole(path, promise);
+        }
+        let mut components = relative.components();
+        while let Some(component) = components.next() {
+            let above = here.clone();
+            here.push(component);
+            let Some(identity) = look(&here)? else {
+                let dir = match pins.pop() {
+                    Some(pin) => pin,
+                    None => match look(&above)? {
+                        Some(identity) => located(above, &identity),
+                        // The write root itself is gone.
+                        None => return Ok(()),
+                    },
+                };
+                let mut name = PathBuf::from(component.as_os_str());
+                name.extend(components);
+                self.missing.push(Missing { dir, name });
+                return Ok(());
+            };
+            let object = located(here.clone(), &identity);
+            if components.as_path().as_os_str().is_empty() || !identity.is_dir() {
+                self.guarded.push(Guarded {
+                    pins,
+                    object,
+                    promise,
+                });
+                return Ok(());
+            }
+            pins.push(object);
+        }
+        Ok(())
     }
 }

@@ -144,31 +144,11 @@ fn git_dir(guards: &mut Guards<'_>, root: &Found, relative: &Path, home: Option<
     // What the configuration includes is configuration, wherever it lies.
     let files = configurations(&path, home);
     for file in &files {
-        if let Ok(found) = follow(file)
-            && found.at.path.starts_with(&root.at.path)
-        {
-            guards.add_found(&root.at.path, &found.at, promise::PROTECT_GIT);
-        } else if let Ok(below) = file.strip_prefix(&root.at.path)
-            && !below
-                .components()
-                .any(|c| c == std::path::Component::ParentDir)
-        {
-            let _unreachable =
-                guards.add(root.handle.as_fd(), &root.at, below, promise::PROTECT_GIT);
-        }
+        let _unreachable = guards.reach(file, promise::PROTECT_GIT);
     }
     for hooks in hooks_paths(&files, home) {
-        let work_tree = path.parent().unwrap_or(&path);
-        let hooks = work_tree.join(hooks);
-        match follow(&hooks) {
-            Ok(found) => guards.add_found(&root.at.path, &found.at, promise::PROTECT_GIT),
-            Err(_) => {
-                if let Ok(below) = hooks.strip_prefix(&root.at.path) {
-                    let _unreachable =
-                        guards.add(root.handle.as_fd(), &root.at, below, promise::PROTECT_GIT);
-                }
-            }
-        }
+        let hooks = path.parent().unwrap_or(&path).join(hooks);
+        let _unreachable = guards.reach(&hooks, promise::PROTECT_GIT);
     }
     let mut inner = Vec::new();
     modules(&path.join("modules"), &mut inner, 0);

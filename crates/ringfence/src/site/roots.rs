@@ -10,7 +10,7 @@ use rustix::fs::FileType;
 use super::guard::Guards;
 use super::{Asked, index, repository};
 use crate::error::Error;
-use crate::locate::{Found, follow};
+use crate::locate::{Found, follow, trail};
 
 /// Paths that would make a write root as wide as the machine or the person.
 pub(crate) fn too_wide(path: &Path, home: Option<&Path>) -> Option<&'static str> {
@@ -159,22 +159,32 @@ pub(super) fn guard(
             } else {
                 promise::PROTECT_PATHS
             };
-            let places: Vec<PathBuf> = match &entry.value {
-                Protect::Relative(path) => top.starts().map(|start| start.join(path)).collect(),
-                Protect::Absolute(path) => path
-                    .strip_prefix(&root.at.path)
-                    .map(Path::to_owned)
-                    .into_iter()
-                    .collect(),
+            let fail = |path: &Path, error| Error::Path {
+                path: path.to_owned(),
+                origin: entry.origin.to_string(),
+                error,
             };
-            for relative in places {
-                guards
-                    .add(root.handle.as_fd(), &root.at, &relative, promise)
-                    .map_err(|error| Error::Path {
-                        path: root.at.path.join(&relative),
-                        origin: entry.origin.to_string(),
-                        error,
-                    })?;
+            match &entry.value {
+                Protect::Relative(path) => {
+                    for relative in top.starts().map(|start| start.join(path)) {
+                        guards
+                            .add(root.handle.as_fd(), &root.at, &relative, promise)
+                            .map_err(|error| fail(&root.at.path.join(&relative), error))?;
+                    }
+                }
+                // Wherever it leads: what ends in no write root is read-only with
+                // everything else, but not the links in one that lead there.
+                Protect::Absolute(path) => {
+                    guards
+                        .reach(path, promise)
+                        .map_err(|error| fail(path, error))?;
+                    let above = trail(path).is_ok_and(|t| root.at.path.starts_with(&t.end));
+                    if above {
+                        guards
+                            .whole(&root.at.path, promise)
+                            .map_err(|error| fail(path, error))?;
+                    }
+                }
             }
         }
         walked.extend(repository::guard(&mut guards, top, asked));

@@ -261,7 +261,8 @@ fn what_is_protected_is_pinned_from_outside_in() {
         all.join(" ")
     };
     let got: Vec<String> = guarded.iter().map(paths).collect();
-    let expected = ["a a/b a/b/c", "a a/b a/b/c", "a a/b", "link", "dangling"];
+    // Each once.
+    let expected = ["a a/b a/b/c", "link", "a a/b", "dangling"];
     assert_eq!(got, expected);
     assert_eq!(missing.len(), 1);
     assert_eq!(missing[0].dir.path, root.at.path.join("a/b"));
@@ -408,4 +409,60 @@ fn a_write_root_around_the_workspace_opens_nothing_of_it() {
         // Or the workspace could be renamed, and another made in its place.
         assert_eq!(pins.unwrap().pins[0].path, dir.0.join("src/work"));
     }
+}
+
+#[test]
+fn what_an_absolute_entry_leads_to_is_protected_and_the_links_to_it() {
+    let dir = Dir::new();
+    dir.file("real/ws/deploy/key", "");
+    dir.dir("real/ws/else");
+    symlink("real", dir.0.join("link")).unwrap();
+    symlink("link", dir.0.join("again")).unwrap();
+    // In the workspace, a link that the entry goes through.
+    symlink("else", dir.0.join("real/ws/way")).unwrap();
+    symlink("ws/nowhere", dir.0.join("real/out")).unwrap();
+    let of = |entry: &str| {
+        let entry = dir.0.join(entry);
+        let text = format!("[filesystem]\nprotect = [{entry:?}]\n");
+        let survey = surveyed(&dir, "real/ws", &text).unwrap();
+        let promised = |g: &&Guarded| g.promise == promise::PROTECT_PATHS;
+        let roots = &survey.site.roots;
+        let guarded: Vec<Guarded> = roots
+            .iter()
+            .flat_map(|r| r.guarded.iter().filter(promised).cloned())
+            .collect();
+        let missing: Vec<Missing> = roots
+            .iter()
+            .flat_map(|r| &r.missing)
+            .filter(|m| ["new", "nowhere"].iter().any(|n| m.name == Path::new(n)))
+            .cloned()
+            .collect();
+        let (mut there, not) = names(&dir.0, &guarded, &missing);
+        there.extend(not);
+        there.join(" ")
+    };
+    assert_eq!(of("real/ws/deploy"), "real/ws/deploy");
+    assert_eq!(of("link/ws/deploy"), "real/ws/deploy");
+    assert_eq!(of("again/ws/deploy/key"), "real/ws/deploy/key");
+    assert_eq!(of("again/ws/new"), "real/ws/new");
+    assert_eq!(of("link/ws/way/new"), "real/ws/way real/ws/else/new");
+    assert_eq!(of("real/out"), "real/ws/nowhere");
+    // All of a write root, by its own name and from above.
+    assert_eq!(of("link/ws"), "real/ws");
+    assert_eq!(of("link"), "real/ws");
+    // In no write root, or nowhere at all.
+    assert_eq!(of("home/x"), "");
+    assert_eq!(of("no/such/place"), "");
+}
+
+#[test]
+fn ringfences_own_policy_is_protected_behind_a_home_that_is_a_link() {
+    let dir = Dir::new();
+    dir.dir("ws");
+    dir.dir("real/.config/ringfence");
+    symlink("real", dir.0.join("home")).unwrap();
+    let write = dir.0.join("real/.config");
+    let text = format!("[filesystem]\nwrite = [{write:?}]\n");
+    let (there, _) = all(&dir, &surveyed(&dir, "ws", &text).unwrap());
+    assert_eq!(there, ["real/.config/ringfence"]);
 }
