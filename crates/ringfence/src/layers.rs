@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use ringfence_plan::promise;
 use ringfence_policy::{Context, Effective, FileText, Flags, Sources, load, not_yet};
 
+use crate::careful;
 use crate::error::Error;
 use crate::state::State;
 use crate::trust;
@@ -64,7 +65,7 @@ pub fn project_file(workspace: &Path) -> Option<PathBuf> {
 /// # Errors
 /// [`Error::PolicyFile`].
 pub fn read(path: &Path) -> Result<Option<FileText>, Error> {
-    match std::fs::read_to_string(path) {
+    match careful::text(path, careful::SMALL) {
         Ok(text) => Ok(Some(FileText {
             path: path.to_owned(),
             text,

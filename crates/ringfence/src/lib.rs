@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod caches;
+mod careful;
 pub mod doctor;
 pub mod environment;
 mod error;

@@ -104,6 +104,22 @@ refusals! {
         refused(ws, with_flags(ws, &[]), 125, &[".ringfence.toml"]);
     }
 
+    /// A project's policy that is no file: nothing is waited for, and memory is not filled.
+    policy_that_is_no_regular_file |ws| {
+        std::os::unix::fs::symlink("/dev/zero", ws.at(".ringfence.toml")).unwrap();
+        refused(ws, with_flags(ws, &[]), 125, &[".ringfence.toml", "no regular file"]);
+        std::fs::remove_file(ws.at(".ringfence.toml")).unwrap();
+        ws.bare_sh("mkfifo .ringfence.toml").run().ok();
+        refused(ws, with_flags(ws, &[]), 125, &[".ringfence.toml", "no regular file"]);
+        std::fs::remove_file(ws.at(".ringfence.toml")).unwrap();
+        ws.file(".ringfence.toml", "#".repeat(1 << 21));
+        refused(ws, with_flags(ws, &[]), 125, &[".ringfence.toml", "1024 KiB"]);
+        // Where git looks: they are no configuration, and the command runs.
+        std::fs::remove_file(ws.at(".ringfence.toml")).unwrap();
+        ws.bare_sh("mkdir -p n/.git m/.git; mkfifo n/.git/config m/.git/HEAD; ln -s /dev/zero m/.git/config; mkfifo .git").run().ok();
+        with_flags(ws, &[]).run().ok();
+    }
+
     wrong_flag_values |ws| {
         for flags in [["--timeout", "soon"], ["--timeout", "-1s"], ["--memory", "much"], ["--processes", "0"], ["--processes", "x"], ["--output", "1 parsec"]] {
             refused(ws, with_flags(ws, &flags), 125, &[flags[0]]);

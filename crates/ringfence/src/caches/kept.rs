@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::careful;
 use crate::error::Error;
 use crate::state::State;
 
@@ -61,7 +62,7 @@ pub(super) fn name_workspace(state: &State, workspace: &Path) -> Result<(), Erro
 pub fn kept(state: &State) -> Result<Vec<Kept>, Error> {
     let mut all = Vec::new();
     for workspace in entries(&state.dir().join("workspaces"))? {
-        let name = std::fs::read(workspace.join(NAME))
+        let name = careful::read(&workspace.join(NAME), careful::SMALL)
             .ok()
             .map(|bytes| PathBuf::from(OsString::from_vec(bytes)));
         for cache in entries(&workspace.join(CACHES_DIR))? {

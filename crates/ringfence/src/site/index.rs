@@ -9,11 +9,15 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::careful;
 use crate::error::Error;
 use crate::state::State;
 
 /// First line of the file; another version is made anew.
 const HEADER: &[u8] = b"ringfence repositories 1";
+
+/// A longer one is not believed, in bytes.
+const LONGEST: u64 = 16 * 1024 * 1024;
 
 fn file(state: &State, root: &Path) -> PathBuf {
     state.workspace(root).join("repositories")
@@ -45,7 +49,7 @@ pub(crate) fn repositories(root: &Path, state: Option<&State>) -> (Vec<PathBuf>,
 }
 
 fn load(state: &State, root: &Path) -> Option<Vec<PathBuf>> {
-    let bytes = std::fs::read(file(state, root)).ok()?;
+    let bytes = careful::read(&file(state, root), LONGEST).ok()?;
     let mut entries = bytes.split(|b| *b == 0);
     if entries.next() != Some(HEADER) || entries.next_back() != Some(b"end") {
         return None;

@@ -12,10 +12,8 @@ use ringfence_policy::defaults::REPOSITORY_PROTECTED;
 use super::guard::Guards;
 use super::roots::Top;
 use super::{Asked, index};
+use crate::careful;
 use crate::locate::{Found, follow};
-
-/// A gitfile or configuration longer than this is not read, in bytes.
-const SMALL: u64 = 1024 * 1024;
 
 /// Guards every repository in a write root: its own, submodules', worktrees', nested
 /// ones.
@@ -205,11 +203,7 @@ fn modules(dir: &Path, found: &mut Vec<PathBuf>, depth: u32) {
 }
 
 fn read_small(path: &Path) -> Option<String> {
-    let meta = std::fs::metadata(path).ok()?;
-    if !meta.is_file() || meta.len() > SMALL {
-        return None;
-    }
-    std::fs::read(path)
+    careful::read(path, careful::SMALL)
         .ok()
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
