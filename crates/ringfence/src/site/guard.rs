@@ -186,20 +186,15 @@ impl<'a> Guards<'a> {
         }
         let mut components = relative.components();
         while let Some(component) = components.next() {
-            let above = here.clone();
             here.push(component);
             let Some(identity) = look(&here)? else {
-                let dir = match pins.pop() {
-                    Some(pin) => pin,
-                    None => match look(&above)? {
-                        Some(identity) => located(above, &identity),
-                        // The write root itself is gone.
-                        None => return Ok(()),
-                    },
-                };
-                let mut name = PathBuf::from(component.as_os_str());
-                name.extend(components);
-                self.missing.push(Missing { dir, name });
+                // Where the write root itself is gone there is nothing to watch.
+                if let Some(identity) = look(root)? {
+                    let mut chain = vec![located(root, &identity)];
+                    chain.append(&mut pins);
+                    let relative = relative.to_owned();
+                    self.missing.push(Lacking { chain, relative });
+                }
                 return Ok(());
             };
             let object = located(here.clone(), &identity);
