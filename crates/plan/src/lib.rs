@@ -15,7 +15,7 @@ pub mod promise;
 mod site;
 
 pub use judge::{Access, Judgement, judge};
-pub use site::{CacheSite, Guarded, Hidden, KeptDir, Missing, Root, Site};
+pub use site::{CacheSite, Doubt, Guarded, Hidden, KeptDir, Missing, Root, Site};
 
 use std::fmt;
 

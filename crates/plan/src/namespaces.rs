@@ -330,6 +330,9 @@ fn mounts(draft: &mut Draft<'_>, policy: &Effective, site: &Site, facts: &Facts)
         );
     }
     watches(draft, site);
+    for doubt in &site.doubts {
+        draft.tell(doubt.promise, doubt.what.clone(), "");
+    }
 }
 
 /// No fresh `/proc` is to be had: the host's stays, read-only as all is.

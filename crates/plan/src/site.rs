@@ -36,6 +36,17 @@ pub struct Site {
     pub readable: Option<Vec<Located>>,
     /// The caller's terminal.
     pub console: Option<Located>,
+    /// What could not be protected as it should be.
+    pub doubts: Vec<Doubt>,
+}
+
+/// Something that a promise speaks of and that is not kept whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// The promise it belongs to.
+    pub promise: &'static str,
+    /// What is not enforced, for a person.
+    pub what: String,
 }
 
 /// A write root.

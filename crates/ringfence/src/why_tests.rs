@@ -99,6 +99,7 @@ fn site() -> Site {
         shared: Vec::new(),
         readable: None,
         console: None,
+        doubts: Vec::new(),
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Identity {
     pub gid: u32,
     /// `st_rdev` of a device.
     pub rdev: u64,
+    /// Names it has (`st_nlink`).
+    pub links: u64,
 }
 
 impl Identity {
@@ -35,6 +37,8 @@ impl Identity {
             uid: stat.st_uid,
             gid: stat.st_gid,
             rdev: stat.st_rdev,
+            #[allow(clippy::useless_conversion, reason = "32 bits on some architectures")]
+            links: stat.st_nlink.into(),
         }
     }
 

@@ -120,6 +120,7 @@ pub fn empty_site() -> Site {
         shared: Vec::new(),
         readable: None,
         console: None,
+        doubts: Vec::new(),
     }
 }
 

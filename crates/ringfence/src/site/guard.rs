@@ -1,14 +1,16 @@
 //! Protected names in a write root: what exists is guarded, what does not is watched.
 
 use std::collections::{BTreeSet, HashSet};
-use std::ffi::CString;
+use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use ringfence_ops::linux::Located;
-use ringfence_plan::{Guarded, Missing};
-use ringfence_sys_linux::{SysError, object};
+use ringfence_plan::{Doubt, Guarded, Missing, promise};
+use ringfence_sys_linux::SysError;
+use ringfence_sys_linux::object::{self, Identity};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
@@ -20,7 +22,22 @@ pub(crate) struct Guards<'a> {
     roots: &'a [PathBuf],
     guarded: Vec<Guarded>,
     missing: Vec<Lacking>,
+    doubts: Vec<Doubt>,
+    /// Directories that are guarded, with all in them.
+    sealed: BTreeSet<PathBuf>,
+    /// Names in protected directories that may yet be looked at.
+    looks: usize,
 }
+
+/// Names in protected directories that are looked at for links, in one write root: what
+/// people keep there is far less, and a command must not take longer for what lies there.
+const LOOKS: usize = 4096;
+
+/// Directories below a protected one that are looked into, one in another.
+const DEEPEST: u32 = 4;
+
+/// Links followed on one way, as many as the kernel follows (`path_resolution(7)`).
+const LINKS: u32 = 40;
 
 /// A protected path of which only the beginning exists.
 #[derive(Debug)]
@@ -37,6 +54,9 @@ impl<'a> Guards<'a> {
             roots,
             guarded: Vec::new(),
             missing: Vec::new(),
+            doubts: Vec::new(),
+            sealed: BTreeSet::new(),
+            looks: LOOKS,
         }
     }
 
@@ -130,8 +150,13 @@ impl<'a> Guards<'a> {
             if rest.as_os_str().is_empty() || !identity.is_dir() {
                 // The last component; or a link or file that stands in the way of the
                 // rest, and must not be swapped for a directory.
-                if identity.kind() == FileType::Symlink {
-                    self.reach(&object.path.join(rest), promise)?;
+                if identity.kind() != FileType::Symlink {
+                    self.object(pins, object, &identity, promise);
+                    return Ok(None);
+                }
+                // What a link leads to is protected too, where it lies in a write root.
+                if let Ok(target) = std::fs::read_link(&object.path) {
+                    self.trail(here.path.clone(), &target.join(rest), &here.path, promise);
                 }
                 self.guarded.push(Guarded {
                     pins,
@@ -210,4 +235,246 @@ impl<'a> Guards<'a> {
         }
         Ok(())
     }
+
+    /// Guards what a path leads to, wherever in the write roots that lies: each link on the
+    /// way, which could be pointed elsewhere, and what stands at the end, or the name that
+    /// is missing there.
+    ///
+    /// `from` is what the path serves; a directory that holds it is not taken from the
+    /// command as a whole.
+    pub(crate) fn lead(&mut self, path: &Path, from: &Path, promise: &'static str) {
+        // A write root's path is canonical: no need to start further up.
+        let root = self.roots.iter().find(|root| path.starts_with(root));
+        let (here, rest) = match root.map(|root| (root, path.strip_prefix(root))) {
+            Some((root, Ok(rest))) => (root.clone(), rest),
+            _ => (PathBuf::from("/"), path),
+        };
+        self.trail(here, rest, from, promise);
+    }
+
+    /// The same for a path that starts at a directory's canonical path.
+    fn trail(&mut self, mut here: PathBuf, path: &Path, from: &Path, promise: &'static str) {
+        // The next one last.
+        let mut todo: Vec<OsString> = Vec::new();
+        let mut links = 0;
+        queue(&mut todo, path);
+        if path.is_absolute() {
+            here = PathBuf::from("/");
+        }
+        while let Some(name) = todo.pop() {
+            if name == ".." {
+                here.pop();
+                continue;
+            }
+            let path = here.join(&name);
+            let identity = match object::identity_of(&path) {
+                Ok(Some(identity)) => identity,
+                Ok(None) => return self.lack(&here, &name, &todo),
+                // Where this user cannot look, no program of theirs is led to.
+                Err(_) => return,
+            };
+            let at = located(path, &identity);
+            if identity.kind() == FileType::Symlink {
+                links += 1;
+                let Ok(target) = std::fs::read_link(&at.path) else {
+                    return;
+                };
+                if links > LINKS {
+                    return;
+                }
+                if !self.is_sealed(&at.path)
+                    && let Some(pins) = self.pins(&at.path)
+                {
+                    self.guarded.push(Guarded {
+                        pins,
+                        object: at,
+                        promise,
+                    });
+                }
+                if target.is_absolute() {
+                    here = PathBuf::from("/");
+                }
+                queue(&mut todo, &target);
+                continue;
+            }
+            here = at.path;
+            if !identity.is_dir() {
+                // A file in the way of the rest must not be swapped for a directory.
+                break;
+            }
+        }
+        let Ok(Some(identity)) = object::identity_of(&here) else {
+            return;
+        };
+        if self.is_sealed(&here) {
+            return;
+        }
+        if from.starts_with(&here) {
+            if self.roots.iter().any(|root| here.starts_with(root)) {
+                self.doubt(
+                    promise,
+                    format!(
+                        "writable, since the work goes on in it: {}, to which a protected name \
+                         of {} leads",
+                        here.display(),
+                        from.display()
+                    ),
+                );
+            }
+            return;
+        }
+        if let Some(pins) = self.pins(&here) {
+            self.object(pins, located(here, &identity), &identity, promise);
+        }
+    }
+
+    fn is_sealed(&self, path: &Path) -> bool {
+        path.ancestors().any(|dir| self.sealed.contains(dir))
+    }
+
+    /// Watches for a name that a path leads to and that is missing.
+    fn lack(&mut self, here: &Path, name: &OsStr, todo: &[OsString]) {
+        let Some(root) = self.roots.iter().find(|root| here.starts_with(root)) else {
+            return;
+        };
+        let (Ok(Some(identity)), Some(mut chain)) = (object::identity_of(root), self.chain(here))
+        else {
+            return;
+        };
+        chain.insert(0, located(root.clone(), &identity));
+        let mut relative = here.strip_prefix(root).unwrap_or(here).join(name);
+        // Where a way goes on up from what does not exist, what appears there says where it
+        // leads: nothing may.
+        if !todo.iter().any(|name| name == "..") {
+            relative.extend(todo.iter().rev());
+        }
+        self.missing.push(Lacking { chain, relative });
+    }
+
+    /// The components between the write root a path lies in and its last one.
+    fn pins(&self, path: &Path) -> Option<Vec<Located>> {
+        let mut chain = self.chain(path)?;
+        // A write root itself is no object in one.
+        chain.pop().map(|_| chain)
+    }
+
+    /// The components below the write root a canonical path lies in.
+    fn chain(&self, path: &Path) -> Option<Vec<Located>> {
+        let root = self.roots.iter().find(|root| path.starts_with(root))?;
+        let mut chain = Vec::new();
+        let mut here = root.clone();
+        for component in path.strip_prefix(root).ok()?.components() {
+            here.push(component);
+            // Gone since: then nothing stands there to be protected.
+            let identity = object::identity_of(&here).ok().flatten()?;
+            chain.push(located(here.clone(), &identity));
+        }
+        Some(chain)
+    }
+
+    /// Guards an object that is no link, and what links in it lead to.
+    fn object(
+        &mut self,
+        pins: Vec<Located>,
+        object: Located,
+        identity: &Identity,
+        promise: &'static str,
+    ) {
+        let path = object.path.clone();
+        self.guarded.push(Guarded {
+            pins,
+            object,
+            promise,
+        });
+        if identity.is_dir() {
+            if self.sealed.insert(path.clone()) {
+                self.inside(&path, promise, 0);
+            }
+        } else if identity.kind() == FileType::RegularFile && identity.links > 1 {
+            self.other_name(&path, promise);
+        }
+    }
+
+    /// Guards what links in a protected directory lead to: it is obeyed by their names.
+    fn inside(&mut self, dir: &Path, promise: &'static str, depth: u32) {
+        let entries = match std::fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return,
+            Err(e) => {
+                let what = format!(
+                    "writable, if links in {} lead to it: {e}; what they lead to is not known",
+                    dir.display()
+                );
+                return self.doubt(promise, what);
+            }
+        };
+        let mut dirs = Vec::new();
+        for entry in entries.flatten() {
+            if self.looks == 0 {
+                let what = format!(
+                    "writable, if links in {} lead to it: too many names to look at",
+                    dir.display()
+                );
+                return self.doubt(promise, what);
+            }
+            self.looks -= 1;
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
+            let name = entry.file_name();
+            if name == ".git" {
+                // A work tree (an agent's own, say): no settings, and as large as they get.
+                return;
+            }
+            if kind.is_symlink() {
+                if let Ok(target) = std::fs::read_link(entry.path()) {
+                    self.trail(dir.to_owned(), &target, dir, promise);
+                }
+            } else if kind.is_dir() {
+                dirs.push(entry.path());
+            } else if promise == promise::PROTECT_GIT
+                // Git does not run these.
+                && !name.as_bytes().ends_with(b".sample")
+                && entry.metadata().is_ok_and(|m| m.is_file() && m.nlink() > 1)
+            {
+                self.other_name(&entry.path(), promise);
+            }
+        }
+        if depth < DEEPEST {
+            for dir in dirs {
+                self.inside(&dir, promise, depth + 1);
+            }
+        }
+    }
+
+    /// A mount covers a name, and this file has another, by which it may be written.
+    fn other_name(&mut self, path: &Path, promise: &'static str) {
+        let what = format!(
+            "writable by its other name (a hard link), if that lies in a write root: {}",
+            path.display()
+        );
+        self.doubt(promise, what);
+    }
+
+    fn doubt(&mut self, promise: &'static str, what: String) {
+        let doubt = Doubt { promise, what };
+        if !self.doubts.contains(&doubt) {
+            self.doubts.push(doubt);
+        }
+    }
+
+    /// What could not be protected as it should be.
+    pub(crate) fn doubts(&mut self) -> Vec<Doubt> {
+        std::mem::take(&mut self.doubts)
+    }
+}
+
+/// Puts a path's components on a stack, its first on top.
+fn queue(todo: &mut Vec<OsString>, path: &Path) {
+    let names = path.components().rev().filter_map(|c| match c {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some(OsString::from("..")),
+        _ => None,
+    });
+    todo.extend(names);
 }

@@ -3,6 +3,8 @@
 mod guard;
 mod hidden;
 pub(crate) mod index;
+#[cfg(test)]
+mod links_tests;
 mod readable;
 mod repository;
 mod roots;
@@ -76,9 +78,10 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
     let tops = roots::tops(wanted);
     let root_paths: Vec<PathBuf> = tops.iter().map(|t| t.found.at.path.clone()).collect();
     let mut walked = Vec::new();
+    let mut doubts = Vec::new();
     let guarded = tops
         .iter()
-        .map(|top| roots::guard(top, asked, &root_paths, &mut walked))
+        .map(|top| roots::guard(top, asked, &root_paths, &mut walked, &mut doubts))
         .collect::<Result<Vec<Root>, Error>>()?;
 
     let temps = temps();
@@ -104,6 +107,7 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
             shared: Vec::new(),
             readable,
             console: console(),
+            doubts,
         },
         roots,
         derived,
@@ -164,6 +168,7 @@ pub(crate) fn guard_new(
     let found = follow(&root.path).map_err(|_| Error::NoCwd)?;
     let roots = vec![root.path.clone()];
     let mut guards = Guards::new(&roots);
+    let person = repository::Person::of(layers_home().as_deref(), &|name| std::env::var_os(name));
     for relative in repositories {
         let tree = root.path.join(relative);
         let git = tree.join(".git");
@@ -176,7 +181,7 @@ pub(crate) fn guard_new(
         if object::born(&git).is_none_or(|born| born >= ring_made) {
             continue;
         }
-        repository::repository(&mut guards, &found, relative, layers_home().as_deref());
+        repository::repository(&mut guards, &found, relative, &person);
     }
     let (mut guarded, _) = guards.finish();
     let known: BTreeSet<&Path> = site

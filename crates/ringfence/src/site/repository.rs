@@ -2,6 +2,8 @@
 //!
 //! `gitrepository-layout(5)`, `git-config(1)`, `git-worktree(1)`, `gitmodules(5)`.
 
+pub(crate) mod config;
+
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,8 @@ use super::roots::Top;
 use super::{Asked, index};
 use crate::careful;
 use crate::locate::{Found, follow};
+pub(crate) use config::Person;
+use config::{Configuration, runs_what_lies_beside};
 
 /// Guards every repository in a write root: its own, submodules', worktrees', nested
 /// ones.
@@ -24,12 +28,17 @@ pub(super) fn guard(
     asked: &Asked<'_>,
 ) -> Vec<(PathBuf, index::Walked)> {
     let root = &top.found;
+    let person = Person::of(asked.home, &|name| std::env::var_os(name));
+    for file in &person.configuration.files {
+        let from = file.parent().unwrap_or(file);
+        guards.lead(file, from, promise::PROTECT_GIT);
+    }
     for start in top.starts() {
-        if looks_like_git_dir(&root.at.path.join(start)) {
+        if is_git_dir(&root.at.path.join(start)) {
             // A bare repository, or the git directory a linked worktree shares.
-            git_dir(guards, root, start, asked.home);
+            git_dir(guards, root, start, &person);
         }
-        repository(guards, root, start, asked.home);
+        repository(guards, root, start, &person);
     }
     let mut nested = BTreeSet::new();
     let mut walks = Vec::new();
@@ -46,20 +55,16 @@ pub(super) fn guard(
         }
     }
     for relative in &nested {
-        repository(guards, root, relative, asked.home);
+        repository(guards, root, relative, &person);
     }
     walks
 }
 
 /// Guards the repository whose work tree lies at `relative` below the root.
-pub(crate) fn repository(
-    guards: &mut Guards<'_>,
-    root: &Found,
-    relative: &Path,
-    home: Option<&Path>,
-) {
+pub(crate) fn repository(guards: &mut Guards<'_>, root: &Found, relative: &Path, person: &Person) {
     let dot_git = relative.join(".git");
-    let path = root.at.path.join(&dot_git);
+    let tree = root.at.path.join(relative);
+    let path = tree.join(".git");
     let kind = match std::fs::symlink_metadata(&path) {
         Ok(kind) => kind,
         Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
@@ -67,16 +72,15 @@ pub(crate) fn repository(
             return;
         }
         Err(_) => {
-            let bare = root.at.path.join(relative);
-            if !relative.as_os_str().is_empty() && looks_like_git_dir(&bare) {
-                git_dir(guards, root, relative, home);
+            if !relative.as_os_str().is_empty() && is_git_dir(&tree) {
+                git_dir(guards, root, relative, person);
             }
             return;
         }
     };
     not_bare(guards, root, relative);
     if kind.is_dir() {
-        git_dir(guards, root, &dot_git, home);
+        git_dir(guards, root, &dot_git, person);
         return;
     }
     // A gitfile (submodule, worktree) or a link: not to be pointed elsewhere.
@@ -91,10 +95,13 @@ pub(crate) fn repository(
     } else {
         gitfile(&path)
     };
-    if let Some(below) = target.and_then(|t| t.strip_prefix(&root.at.path).map(Path::to_owned).ok())
-    {
-        git_dir(guards, root, &below, home);
+    let Some(git) = target else { return };
+    if let Ok(below) = git.strip_prefix(&root.at.path) {
+        git_dir(guards, root, below, person);
     }
+    // Wherever the repository is: its hooks may be in this work tree.
+    let configuration = configuration(&git, person);
+    hooks(guards, &configuration, &[tree], &git, person);
 }
 
 /// Where git finds no valid `.git` it takes the directory itself for a bare repository, if it
@@ -128,7 +135,7 @@ fn closed(guards: &mut Guards<'_>, root: &Found, relative: &Path) {
 }
 
 /// Guards what git obeys in a git directory at `relative` below the root.
-fn git_dir(guards: &mut Guards<'_>, root: &Found, relative: &Path, home: Option<&Path>) {
+fn git_dir(guards: &mut Guards<'_>, root: &Found, relative: &Path, person: &Person) {
     for name in REPOSITORY_PROTECTED {
         // What cannot even be looked at is reported by nobody's need: it is not there.
         let _unreachable = guards.add(
@@ -139,21 +146,30 @@ fn git_dir(guards: &mut Guards<'_>, root: &Found, relative: &Path, home: Option<
         );
     }
     let path = root.at.path.join(relative);
-    // What the configuration includes is configuration, wherever it lies.
-    let files = configurations(&path, home);
-    for file in &files {
-        let _unreachable = guards.reach(file, promise::PROTECT_GIT);
+    let own = configuration(&path, person);
+    let worktrees: Vec<PathBuf> = std::fs::read_dir(path.join("worktrees"))
+        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+        .unwrap_or_default();
+    let mut trees = vec![
+        if relative.ends_with(".git") || root.at.path.ends_with(".git") {
+            path.parent().unwrap_or(&path).to_owned()
+        } else {
+            path.clone()
+        },
+    ];
+    let relative_hooks = |c: &Configuration| c.hooks.iter().any(|hooks| hooks.is_relative());
+    if relative_hooks(&own) || relative_hooks(&person.configuration) {
+        // The one configuration holds for each worktree, and means its own directory there.
+        trees.extend(worktrees.iter().filter_map(|git| work_tree(git)));
     }
-    for hooks in hooks_paths(&files, home) {
-        let hooks = path.parent().unwrap_or(&path).join(hooks);
-        let _unreachable = guards.reach(&hooks, promise::PROTECT_GIT);
-    }
+    hooks(guards, &own, &trees, &path, person);
     let mut inner = Vec::new();
     modules(&path.join("modules"), &mut inner, 0);
-    if let Ok(worktrees) = std::fs::read_dir(path.join("worktrees")) {
-        inner.extend(worktrees.flatten().map(|entry| entry.path()));
+    for git in &inner {
+        let own = configuration(git, person);
+        hooks(guards, &own, &[], git, person);
     }
-    for git in inner {
+    for git in inner.iter().chain(&worktrees) {
         let Ok(below) = git.strip_prefix(&root.at.path) else {
             continue;
         };
@@ -177,14 +193,80 @@ fn git_dir(guards: &mut Guards<'_>, root: &Found, relative: &Path, home: Option<
     }
 }
 
+/// The configuration that git heeds for a git directory: a worktree's is that of the
+/// repository it shares (`gitrepository-layout(5)`, commondir), and its own.
+fn configuration(git_dir: &Path, person: &Person) -> Configuration {
+    let common = read_small(&git_dir.join("commondir"))
+        .map(|text| git_dir.join(text.trim_end_matches(['\n', '\r'])));
+    let config = common.as_deref().unwrap_or(git_dir).join("config");
+    let files = vec![config, git_dir.join("config.worktree")];
+    Configuration::read(files, person.home.as_deref())
+}
+
+/// Guards the files a configuration includes, which are configuration wherever they lie,
+/// and the hooks it and the person's name, relative to each work tree.
+fn hooks(
+    guards: &mut Guards<'_>,
+    configuration: &Configuration,
+    trees: &[PathBuf],
+    git_dir: &Path,
+    person: &Person,
+) {
+    // The first two are the git directory's own, and guarded with it.
+    for file in configuration.files.iter().skip(2) {
+        guards.lead(file, git_dir, promise::PROTECT_GIT);
+    }
+    let named = || {
+        configuration
+            .hooks
+            .iter()
+            .chain(&person.configuration.hooks)
+    };
+    if named().next().is_none() {
+        return;
+    }
+    let moved = configuration.trees.iter().map(|tree| git_dir.join(tree));
+    let trees: Vec<PathBuf> = trees.iter().cloned().chain(moved).collect();
+    for tree in &trees {
+        // What a path is relative to, links in it resolved: its own place is not taken away.
+        let tree = std::fs::canonicalize(tree).unwrap_or_else(|_| tree.clone());
+        for hooks in named() {
+            let hooks = tree.join(hooks);
+            guards.lead(&hooks, &tree, promise::PROTECT_GIT);
+            if runs_what_lies_beside(&hooks)
+                && let Some(beside) = hooks.parent()
+            {
+                guards.lead(beside, &tree, promise::PROTECT_GIT);
+            }
+        }
+    }
+}
+
+/// The work tree a linked worktree's git directory belongs to (`git-worktree(1)`, Details).
+fn work_tree(git_dir: &Path) -> Option<PathBuf> {
+    let text = read_small(&git_dir.join("gitdir"))?;
+    let dot_git = git_dir.join(text.trim_end_matches(['\n', '\r']));
+    dot_git.parent().map(Path::to_owned)
+}
+
+/// Whether git takes a directory for a git directory.
 fn looks_like_git_dir(path: &Path) -> bool {
     path.join("HEAD").is_file() && path.join("objects").is_dir() && path.join("refs").is_dir()
 }
 
-/// Submodules' git directories: any directory below `modules` with a `HEAD`, since names
-/// of submodules may have slashes.
+/// Whether a directory is a git directory or was one. A command may rename `HEAD`, and back
+/// when nobody looks; it cannot change the configuration of one that is known.
+pub(crate) fn is_git_dir(path: &Path) -> bool {
+    looks_like_git_dir(path)
+        || read_small(&path.join("config")).is_some_and(|text| config::of_repository(&text))
+}
+
+/// Submodules' git directories: any directory below `modules` with a `HEAD`, a
+/// configuration or hooks. Their names may have slashes, so there may be more below each.
 fn modules(dir: &Path, found: &mut Vec<PathBuf>, depth: u32) {
-    const DEEPEST: u32 = 8;
+    const DEEPEST: u32 = 16;
+    /// As large as they get, and not of interest unless they hold a configuration.
+    const GITS_OWN: [&str; 6] = ["objects", "refs", "logs", "hooks", "info", "lfs"];
     let Ok(entries) = std::fs::read_dir(dir) else {
         return;
     };
@@ -193,11 +275,16 @@ fn modules(dir: &Path, found: &mut Vec<PathBuf>, depth: u32) {
             continue;
         }
         let path = entry.path();
-        if path.join("HEAD").is_file() {
-            modules(&path.join("modules"), found, depth + 1);
-            found.push(path);
-        } else if depth < DEEPEST {
+        let marked = |name: &str| path.join(name).symlink_metadata().is_ok();
+        let git = ["HEAD", "config", "hooks"].into_iter().any(marked);
+        if !git && GITS_OWN.iter().any(|own| entry.file_name() == *own) {
+            continue;
+        }
+        if depth < DEEPEST {
             modules(&path, found, depth + 1);
+        }
+        if git {
+            found.push(path);
         }
     }
 }
@@ -214,128 +301,6 @@ fn gitfile(path: &Path) -> Option<PathBuf> {
     let target = text.strip_prefix("gitdir:")?.trim_end_matches(['\n', '\r']);
     let target = path.parent()?.join(target.trim_start());
     std::fs::canonicalize(target).ok()
-}
-
-/// A path of a configuration, `~` being the person's home, else relative to `base`.
-fn expand(value: &str, base: &Path, home: Option<&Path>) -> PathBuf {
-    match (value.strip_prefix("~/"), home) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => base.join(value),
-    }
-}
-
-/// The configuration files of a repository and the person, and all they include
-/// (`git-config(1)`, Includes; conditions are taken as met).
-fn configurations(git_dir: &Path, home: Option<&Path>) -> Vec<PathBuf> {
-    const MOST: usize = 64;
-    let mut files = vec![git_dir.join("config"), git_dir.join("config.worktree")];
-    if let Some(home) = home {
-        files.push(home.join(".gitconfig"));
-        files.push(home.join(".config/git/config"));
-    }
-    let mut next = 0;
-    while next < files.len() && files.len() < MOST {
-        let file = files[next].clone();
-        next += 1;
-        let Some(text) = read_small(&file) else {
-            continue;
-        };
-        let base = file.parent().unwrap_or(Path::new("/"));
-        for value in included(&text) {
-            let path = expand(&value, base, home);
-            if !files.contains(&path) {
-                files.push(path);
-            }
-        }
-    }
-    files
-}
-
-/// Every `core.hooksPath` of these files.
-fn hooks_paths(files: &[PathBuf], home: Option<&Path>) -> Vec<PathBuf> {
-    files
-        .iter()
-        .filter_map(|file| read_small(file))
-        .flat_map(|text| config_values(&text, "core", "hookspath"))
-        .map(|value| expand(&value, Path::new(""), home))
-        .collect()
-}
-
-/// Paths of `[include]` and `[includeIf "..."]` sections.
-fn included(text: &str) -> Vec<String> {
-    let mut values = config_values(text, "include", "path");
-    let mut inside = false;
-    for line in text.lines() {
-        let line = line.trim();
-        if line.starts_with('[') {
-            inside = line
-                .get(1..10)
-                .is_some_and(|head| head.eq_ignore_ascii_case("includeif"));
-        }
-        if inside
-            && let Some((name, value)) = line
-                .rsplit_once(']')
-                .map_or(line, |(_, l)| l)
-                .split_once('=')
-            && name.trim().eq_ignore_ascii_case("path")
-        {
-            values.push(unquote(value.trim()));
-        }
-    }
-    values
-}
-
-/// Values of a key in a section without a subsection (`git-config(1)`, Syntax).
-fn config_values(text: &str, section: &str, key: &str) -> Vec<String> {
-    let mut values = Vec::new();
-    let mut inside = false;
-    for line in text.lines() {
-        let mut line = line.trim_start();
-        if let Some(rest) = line.strip_prefix('[') {
-            let Some((head, tail)) = rest.split_once(']') else {
-                continue;
-            };
-            inside = head.trim().eq_ignore_ascii_case(section);
-            line = tail.trim_start();
-        }
-        if !inside {
-            continue;
-        }
-        let Some((name, value)) = line.split_once('=') else {
-            continue;
-        };
-        if name.trim().eq_ignore_ascii_case(key) {
-            values.push(unquote(value.trim()));
-        }
-    }
-    values
-}
-
-/// A value without its quotes, escapes and trailing comment.
-fn unquote(value: &str) -> String {
-    let mut out = String::new();
-    let mut quoted = false;
-    // Blanks at the end count only where they are quoted.
-    let mut end = 0;
-    let mut chars = value.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' => quoted = !quoted,
-            '\\' => match chars.next() {
-                Some('n') => out.push('\n'),
-                Some('t') => out.push('\t'),
-                Some(other) => out.push(other),
-                None => {}
-            },
-            '#' | ';' if !quoted => break,
-            c => out.push(c),
-        }
-        if quoted || !out.ends_with(char::is_whitespace) || c == '"' {
-            end = out.len();
-        }
-    }
-    out.truncate(end);
-    out
 }
 
 /// The git directory outside the workspace that the workspace's own repository needs to
@@ -368,11 +333,11 @@ pub(super) fn linked(workspace: &Found) -> Vec<(Found, &'static str)> {
             _ => return Vec::new(),
         }
     } else if let Some(config) = read_small(&git_dir.join("config")) {
-        let points_back = config_values(&config, "core", "worktree")
-            .iter()
-            .any(|tree| {
-                std::fs::canonicalize(git_dir.join(tree)).is_ok_and(|t| t == workspace.at.path)
-            });
+        let mut own = Configuration::default();
+        own.take(&config::parse(&config), &git_dir, None);
+        let points_back = own.trees.iter().any(|tree| {
+            std::fs::canonicalize(git_dir.join(tree)).is_ok_and(|t| t == workspace.at.path)
+        });
         if !points_back || !looks_like_git_dir(&git_dir) {
             return Vec::new();
         }
@@ -381,32 +346,4 @@ pub(super) fn linked(workspace: &Found) -> Vec<(Found, &'static str)> {
         return Vec::new();
     };
     found.into_iter().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{config_values, included};
-
-    #[test]
-    fn what_is_included_in_each_spelling() {
-        assert_eq!(
-            included("[include]\n\tpath = ../team.gitconfig\n"),
-            ["../team.gitconfig"]
-        );
-        assert_eq!(
-            included("[includeIf \"gitdir:~/work/\"]\npath=\"a b\"\n[core]\npath=no\n"),
-            ["a b"]
-        );
-        assert_eq!(included("[user]\npath = x\n"), [""; 0]);
-    }
-
-    #[test]
-    fn hooks_path_in_each_spelling() {
-        let values = |text| config_values(text, "core", "hookspath");
-        assert_eq!(values("[core]\n\thooksPath = .hooks\n"), [".hooks"]);
-        assert_eq!(values("[CORE] HOOKSPATH=a b ; why"), ["a b"]);
-        assert_eq!(values("[core]\nhooksPath = \"x;#y \"\n"), ["x;#y "]);
-        assert_eq!(values("[core \"sub\"]\nhooksPath = x\n"), [""; 0]);
-        assert_eq!(values("[user]\nhooksPath = x\n[core]\nbare=false"), [""; 0]);
-    }
 }

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use ringfence_plan::{Root, promise};
+use ringfence_plan::{Doubt, Root, promise};
 use ringfence_policy::Protect;
 use rustix::fs::FileType;
 
@@ -148,6 +148,7 @@ pub(super) fn guard(
     asked: &Asked<'_>,
     roots: &[PathBuf],
     walked: &mut Vec<(PathBuf, index::Walked)>,
+    doubts: &mut Vec<Doubt>,
 ) -> Result<Root, Error> {
     let root = &top.found;
     let mut guards = Guards::new(roots);
@@ -190,6 +191,7 @@ pub(super) fn guard(
         walked.extend(repository::guard(&mut guards, top, asked));
     }
     own_programs(&mut guards, root);
+    doubts.append(&mut guards.doubts());
     let (guarded, missing) = guards.finish();
     Ok(Root {
         at: root.at.clone(),

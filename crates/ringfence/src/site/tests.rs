@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use ringfence_plan::{Guarded, Missing, promise};
 
 use super::guard::Guards;
+use super::repository::Person;
 use super::{index, repository};
 use crate::locate::follow;
 use crate::state::State;
@@ -17,7 +18,7 @@ use crate::tests::Dir;
 const NOWHERE: [&Path; 0] = [];
 
 /// A git directory as git makes it, as far as we look.
-fn git_dir(dir: &Dir, at: &str) {
+pub(super) fn git_dir(dir: &Dir, at: &str) {
     for name in ["objects", "refs", "hooks"] {
         dir.dir(&format!("{at}/{name}"));
     }
@@ -26,16 +27,20 @@ fn git_dir(dir: &Dir, at: &str) {
 }
 
 /// What is guarded and watched in a repository, relative to its root.
-fn found(dir: &Dir, root: &str) -> (Vec<String>, Vec<String>) {
+pub(super) fn found(dir: &Dir, root: &str) -> (Vec<String>, Vec<String>) {
     let root = follow(&dir.0.join(root)).unwrap();
     let roots = vec![root.at.path.clone()];
     let mut guards = Guards::new(&roots);
-    repository::repository(&mut guards, &root, Path::new(""), None);
+    repository::repository(&mut guards, &root, Path::new(""), &Person::default());
     let (guarded, missing) = guards.finish();
     names(&root.at.path, &guarded, &missing)
 }
 
-fn names(root: &Path, guarded: &[Guarded], missing: &[Missing]) -> (Vec<String>, Vec<String>) {
+pub(super) fn names(
+    root: &Path,
+    guarded: &[Guarded],
+    missing: &[Missing],
+) -> (Vec<String>, Vec<String>) {
     let relative = |path: &Path| path.strip_prefix(root).unwrap().display().to_string();
     let mut there: Vec<String> = guarded.iter().map(|g| relative(&g.object.path)).collect();
     let mut not: Vec<String> = missing
@@ -147,7 +152,7 @@ fn a_gitfile_is_guarded_itself_and_where_it_leads() {
     let root = follow(&dir.0.join("w")).unwrap();
     let roots = vec![root.at.path.clone()];
     let mut guards = Guards::new(&roots);
-    repository::repository(&mut guards, &root, Path::new("sub"), None);
+    repository::repository(&mut guards, &root, Path::new("sub"), &Person::default());
     let (guarded, missing) = guards.finish();
     let (there, _) = names(&root.at.path, &guarded, &missing);
     assert_eq!(there, ["store/config", "store/hooks", "sub/.git"]);
@@ -321,6 +326,10 @@ fn an_index_is_read_back_and_a_damaged_one_is_not_believed() {
     assert_eq!(known(), ["a", "a/b"].map(PathBuf::from));
     index::save(&state, &root, &of(&[], &[])).unwrap();
     assert!(known().is_empty());
+    // And so does one whose directory is still there.
+    index::save(&state, &root, &of(&[PathBuf::from("real")], &[])).unwrap();
+    index::save(&state, &root, &of(&[], &[])).unwrap();
+    assert_eq!(known(), [PathBuf::from("real")]);
     let file = state.workspace(&root).join("repositories");
     let good = std::fs::read(&file).unwrap();
     let cut = good.len() - 1;

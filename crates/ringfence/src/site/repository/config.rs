@@ -1,0 +1,370 @@
+//! Git's configuration files, as git reads them (`git-config(1)`).
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::read_small;
+
+/// Configuration files read for one repository at most.
+const MOST: usize = 64;
+
+/// One variable of a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Section, in lower case.
+    pub(crate) section: String,
+    /// Subsection, as it is written.
+    pub(crate) subsection: Option<String>,
+    /// Name, in lower case.
+    pub(crate) key: String,
+    /// Value; `None` for a name alone, which means true.
+    pub(crate) value: Option<String>,
+}
+
+impl Entry {
+    fn is(&self, section: &str, key: &str) -> bool {
+        self.subsection.is_none() && self.section == section && self.key == key
+    }
+
+    /// The whole name, as `git config` takes it.
+    pub(crate) fn name(&self) -> String {
+        match &self.subsection {
+            Some(sub) => format!("{}.{sub}.{}", self.section, self.key),
+            None => format!("{}.{}", self.section, self.key),
+        }
+    }
+}
+
+/// Reads a configuration. Where git would give up on a line, it is read on: what is said
+/// below may count by the time git reads it.
+pub(crate) fn parse(text: &str) -> Vec<Entry> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut chars = Chars(text.chars().peekable());
+    let mut entries = Vec::new();
+    let (mut section, mut subsection) = (String::new(), None);
+    while let Some(c) = chars.next() {
+        match c {
+            c if c.is_ascii_whitespace() => {}
+            '#' | ';' => chars.skip_line(),
+            '[' => (section, subsection) = chars.header(),
+            c if c.is_ascii_alphabetic() => {
+                let mut key = String::from(c.to_ascii_lowercase());
+                while let Some(c) = chars.peek()
+                    && (c.is_ascii_alphanumeric() || c == '-')
+                {
+                    key.push(c.to_ascii_lowercase());
+                    chars.next();
+                }
+                let value = chars.value();
+                entries.push(Entry {
+                    section: section.clone(),
+                    subsection: subsection.clone(),
+                    key,
+                    value,
+                });
+            }
+            _ => chars.skip_line(),
+        }
+    }
+    entries
+}
+
+/// A text in which every line ends in a line feed.
+struct Chars<'a>(std::iter::Peekable<std::str::Chars<'a>>);
+
+impl Chars<'_> {
+    fn next(&mut self) -> Option<char> {
+        match self.0.next() {
+            Some('\r') if self.0.peek() == Some(&'\n') => self.0.next(),
+            other => other,
+        }
+    }
+
+    fn peek(&mut self) -> Option<char> {
+        self.0.peek().copied()
+    }
+
+    fn skip_line(&mut self) {
+        while self.next().is_some_and(|c| c != '\n') {}
+    }
+
+    /// The rest of `[section]`, `[section "subsection"]` or the old `[section.subsection]`.
+    fn header(&mut self) -> (String, Option<String>) {
+        let mut section = String::new();
+        let mut subsection: Option<String> = None;
+        let mut quoted = false;
+        while let Some(c) = self.next() {
+            match (c, &mut subsection) {
+                ('\n', _) => break,
+                (']', _) if !quoted => break,
+                ('"', Some(_)) => quoted = !quoted,
+                ('\\', Some(sub)) if quoted => sub.extend(self.next()),
+                (c, Some(sub)) => {
+                    if quoted {
+                        sub.push(c);
+                    }
+                }
+                (c, None) if c.is_ascii_whitespace() => subsection = Some(String::new()),
+                (c, None) => section.push(c.to_ascii_lowercase()),
+            }
+        }
+        match section.split_once('.') {
+            Some((first, rest)) if subsection.is_none() => {
+                let rest = rest.to_owned();
+                (first.to_owned(), Some(rest))
+            }
+            _ => (section, subsection),
+        }
+    }
+
+    /// What follows a name, to the end of the line or of its continuations.
+    fn value(&mut self) -> Option<String> {
+        while self.peek().is_some_and(|c| c == ' ' || c == '\t') {
+            self.next();
+        }
+        if self.peek() != Some('=') {
+            self.skip_line();
+            return None;
+        }
+        self.next();
+        let mut out = String::new();
+        let (mut quoted, mut end) = (false, 0);
+        while let Some(c) = self.next() {
+            match c {
+                '\n' => break,
+                '#' | ';' if !quoted => {
+                    self.skip_line();
+                    break;
+                }
+                // Blanks count between and in quotes, not around.
+                c if c.is_ascii_whitespace() && !quoted => {
+                    if !out.is_empty() {
+                        out.push(c);
+                    }
+                    continue;
+                }
+                '"' => quoted = !quoted,
+                '\\' => match self.next() {
+                    // The value goes on in the next line.
+                    None | Some('\n') => continue,
+                    Some('n') => out.push('\n'),
+                    Some('t') => out.push('\t'),
+                    Some('b') => out.push('\u{8}'),
+                    Some(other) => out.push(other),
+                },
+                c => out.push(c),
+            }
+            end = out.len();
+        }
+        out.truncate(end);
+        Some(out)
+    }
+}
+
+/// What a set of configuration files says, as far as it matters here.
+#[derive(Debug, Default)]
+pub(crate) struct Configuration {
+    /// The files, and all they include (conditions are taken as met).
+    pub(crate) files: Vec<PathBuf>,
+    /// Every `core.hooksPath`.
+    pub(crate) hooks: Vec<PathBuf>,
+    /// Every `core.worktree`.
+    pub(crate) trees: Vec<PathBuf>,
+}
+
+impl Configuration {
+    /// Reads files and what they include.
+    pub(crate) fn read(files: Vec<PathBuf>, home: Option<&Path>) -> Configuration {
+        let mut all = Configuration {
+            files,
+            ..Configuration::default()
+        };
+        let mut next = 0;
+        while next < all.files.len() {
+            let file = all.files[next].clone();
+            next += 1;
+            if let Some(text) = read_small(&file) {
+                let base = file.parent().unwrap_or(Path::new("/"));
+                all.take(&parse(&text), base, home);
+            }
+        }
+        all
+    }
+
+    pub(super) fn take(&mut self, entries: &[Entry], base: &Path, home: Option<&Path>) {
+        for entry in entries {
+            let Some(value) = &entry.value else { continue };
+            let value = expand(value, home);
+            if entry.is("core", "hookspath") {
+                self.hooks.push(value);
+            } else if entry.is("core", "worktree") {
+                self.trees.push(value);
+            } else if entry.is("include", "path")
+                || (entry.section == "includeif" && entry.key == "path")
+            {
+                let path = base.join(value);
+                if !self.files.contains(&path) && self.files.len() < MOST {
+                    self.files.push(path);
+                }
+            }
+        }
+    }
+}
+
+/// A path of a configuration, `~` being the person's home.
+fn expand(value: &str, home: Option<&Path>) -> PathBuf {
+    match (value.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(value),
+    }
+}
+
+/// What the person's and the system's configuration say, for every repository
+/// (`git-config(1)`, Scopes).
+#[derive(Debug, Default)]
+pub(crate) struct Person {
+    pub(crate) home: Option<PathBuf>,
+    pub(crate) configuration: Configuration,
+}
+
+impl Person {
+    /// As the environment of this process has it, which git outside has as well.
+    pub(crate) fn of(home: Option<&Path>, variable: &dyn Fn(&str) -> Option<OsString>) -> Person {
+        let mut files: Vec<PathBuf> = ["GIT_CONFIG_SYSTEM", "GIT_CONFIG_GLOBAL"]
+            .iter()
+            .filter_map(|name| variable(name))
+            .map(PathBuf::from)
+            .collect();
+        files.push(PathBuf::from("/etc/gitconfig"));
+        let base = variable("XDG_CONFIG_HOME").filter(|v| !v.is_empty());
+        files.extend(base.map(|base| Path::new(&base).join("git/config")));
+        if let Some(home) = home {
+            files.push(home.join(".gitconfig"));
+            files.push(home.join(".config/git/config"));
+        }
+        // Others are relative to wherever git is run.
+        files.retain(|file| file.is_absolute());
+        let mut configuration = Configuration::read(files, home);
+        configuration.take(&given(variable), Path::new("/"), home);
+        Person {
+            home: home.map(Path::to_owned),
+            configuration,
+        }
+    }
+}
+
+/// Configuration in the environment itself: `GIT_CONFIG_COUNT` and its pairs.
+fn given(variable: &dyn Fn(&str) -> Option<OsString>) -> Vec<Entry> {
+    let count = variable("GIT_CONFIG_COUNT")
+        .and_then(|count| count.to_str()?.trim().parse::<usize>().ok())
+        .unwrap_or(0);
+    (0..count.min(MOST))
+        .filter_map(|n| {
+            let key = variable(&format!("GIT_CONFIG_KEY_{n}"))?;
+            let value = variable(&format!("GIT_CONFIG_VALUE_{n}"))?;
+            let key = key.to_str()?;
+            let (section, rest) = key.split_once('.')?;
+            let (subsection, key) = match rest.rsplit_once('.') {
+                Some((subsection, key)) => (Some(subsection.to_owned()), key),
+                None => (None, rest),
+            };
+            Some(Entry {
+                section: section.to_ascii_lowercase(),
+                subsection,
+                key: key.to_ascii_lowercase(),
+                value: Some(value.to_string_lossy().into_owned()),
+            })
+        })
+        .collect()
+}
+
+/// Whether a configuration is a repository's: git writes these into each.
+pub(crate) fn of_repository(text: &str) -> bool {
+    parse(text)
+        .iter()
+        .any(|e| e.is("core", "repositoryformatversion") || e.is("core", "bare"))
+}
+
+/// The last component of a path is husky's: what lies beside it is run by what lies in it.
+pub(crate) fn runs_what_lies_beside(hooks: &Path) -> bool {
+    hooks.file_name().map(OsStr::as_bytes) == Some(b"_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Configuration, Person, parse};
+    use std::path::{Path, PathBuf};
+
+    fn hooks(text: &str) -> Vec<PathBuf> {
+        let mut all = Configuration::default();
+        all.take(&parse(text), Path::new("/b"), Some(Path::new("/home/ada")));
+        all.hooks
+    }
+
+    fn included(text: &str) -> Vec<PathBuf> {
+        let mut all = Configuration::default();
+        all.take(&parse(text), Path::new("/b"), Some(Path::new("/home/ada")));
+        all.files
+    }
+
+    fn paths<const N: usize>(paths: [&str; N]) -> Vec<PathBuf> {
+        paths.map(PathBuf::from).to_vec()
+    }
+
+    #[test]
+    fn what_is_included_in_each_spelling() {
+        let team = "[include]\n\tpath = ../team.gitconfig\n";
+        assert_eq!(included(team), paths(["/b/../team.gitconfig"]));
+        let work = "[includeIf \"gitdir:~/work/\"]\npath=\"a b\"\n[core]\npath=no\n";
+        assert_eq!(included(work), paths(["/b/a b"]));
+        let deep = "[includeIf \"a]\\\"b\"] path = ~/c";
+        assert_eq!(included(deep), paths(["/home/ada/c"]));
+        assert_eq!(included("[user]\npath = x\n"), paths([]));
+    }
+
+    /// Each as git 2.47 reads it.
+    #[test]
+    fn hooks_path_in_each_spelling() {
+        assert_eq!(hooks("[core]\n\thooksPath = .hooks\n"), paths([".hooks"]));
+        assert_eq!(hooks("[CORE] HOOKSPATH=a b ; why"), paths(["a b"]));
+        assert_eq!(hooks("[core]\nhooksPath = \"x;#y \"\n"), paths(["x;#y "]));
+        assert_eq!(hooks("\u{feff}[core]\nhooksPath = g\\\nh\n"), paths(["gh"]));
+        assert_eq!(hooks("[core]\r\nhooksPath = x\r\n"), paths(["x"]));
+        // A comment ends with its line, whatever it ends in.
+        let comment = "[core] ; \\\n# \\\nhooksPath = a # \\\nhooksPath = b";
+        assert_eq!(hooks(comment), paths(["a", "b"]));
+        assert_eq!(hooks("[core]\n=?\nhooksPath = x"), paths(["x"]));
+        assert_eq!(hooks("[core]\nhooksPath\n"), paths([]));
+        assert_eq!(hooks("[core \"sub\"]\nhooksPath = x\n"), paths([]));
+        assert_eq!(
+            hooks("[user]\nhooksPath = x\n[core]\nbare=false"),
+            paths([])
+        );
+    }
+
+    #[test]
+    fn each_scope_a_git_outside_reads() {
+        let dir = crate::tests::Dir::new();
+        let hooks = |path: &str| format!("[core]\nhooksPath = {path}\n");
+        dir.file("home/.gitconfig", &hooks("a"));
+        dir.file("home/.config/git/config", &hooks("b"));
+        dir.file("xdg/git/config", &hooks("c"));
+        dir.file("global", &hooks("d"));
+        dir.file("system", &hooks("e"));
+        let at = |name: &str| Some(dir.0.join(name).into_os_string());
+        let person = Person::of(Some(&dir.0.join("home")), &|name| match name {
+            "XDG_CONFIG_HOME" => at("xdg"),
+            "GIT_CONFIG_GLOBAL" => at("global"),
+            "GIT_CONFIG_SYSTEM" => at("system"),
+            "GIT_CONFIG_COUNT" => Some("1".into()),
+            "GIT_CONFIG_KEY_0" => Some("core.hooksPath".into()),
+            "GIT_CONFIG_VALUE_0" => Some("f".into()),
+            _ => None,
+        });
+        let mut found = person.configuration.hooks;
+        found.retain(|path| path.is_relative());
+        found.sort();
+        assert_eq!(found, paths(["a", "b", "c", "d", "e", "f"]));
+    }
+}

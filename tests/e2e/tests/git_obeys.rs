@@ -1,0 +1,125 @@
+//! What git outside the ring runs after a command inside has written what it could.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use ringfence_e2e::{Workspace, rings};
+
+/// The hook a command would have git run: it leaves a mark.
+const HOOK: &str = "printf '#!/bin/sh\\necho x > \"$HOME/ran\"\\n'";
+
+/// What the command tries; that it fails is what is hoped for.
+fn attack(ws: &Workspace, script: &str) {
+    let _refused = ws.ring(["sh", "-c", &format!("{script}; true")]).run();
+}
+
+/// Has git commit outside, in a work tree, and looks whether that ran anything.
+fn commits_alone(ws: &Workspace, tree: &str) {
+    ws.bare_sh("git commit -q --allow-empty -m after")
+        .dir(ws.at(tree))
+        .ok();
+    nothing_ran(ws);
+}
+
+fn nothing_ran(ws: &Workspace) {
+    assert!(!ws.person.home.join("ran").exists(), "the host ran it");
+}
+
+/// Makes what lies in a ring's home known to it: a fresh one, so that marks are this test's.
+fn fresh(ws: &Workspace) -> Workspace {
+    Workspace::with_fresh_home(&ws.person, "obeys")
+}
+
+rings! {
+    hooks_that_are_links needs ["tool:git", "userns"] |outer| {
+        let ws = &fresh(outer);
+        ws.repository(".");
+        ws.file("scripts/pre-commit", "#!/bin/sh\n");
+        ws.bare_sh("chmod +x scripts/pre-commit; ln -s ../../scripts/pre-commit .git/hooks/pre-commit").ok();
+        // One that leads to what is not there yet.
+        ws.bare_sh("ln -s ../../scripts/later .git/hooks/post-commit").ok();
+        attack(ws, &format!("{HOOK} >> scripts/pre-commit; {HOOK} > scripts/later; chmod +x scripts/later"));
+        commits_alone(ws, ".");
+        // The whole directory, missing behind a link.
+        ws.bare_sh("rm -r .git/hooks; ln -s ../tools/hooks .git/hooks; mkdir tools").ok();
+        attack(ws, &format!("mkdir tools/hooks; {HOOK} > tools/hooks/pre-commit; chmod +x tools/hooks/pre-commit"));
+        commits_alone(ws, ".");
+    }
+
+    husky needs ["tool:git", "userns"] |outer| {
+        let ws = &fresh(outer);
+        ws.repository(".");
+        ws.file(".husky/_/pre-commit", "#!/bin/sh\nsh -e \"$(dirname \"$(dirname \"$0\")\")/pre-commit\"\n");
+        ws.file(".husky/pre-commit", "true\n");
+        ws.bare_sh("chmod +x .husky/_/pre-commit; git config core.hooksPath .husky/_").ok();
+        attack(ws, "echo 'echo x > \"$HOME/ran\"' >> .husky/pre-commit");
+        commits_alone(ws, ".");
+    }
+
+    /// One setting means another directory in each work tree.
+    hooks_of_worktrees_and_submodules needs ["tool:git", "userns"] |outer| {
+        let ws = &fresh(outer);
+        let with_hooks = |tree: &str| {
+            ws.repository(tree);
+            ws.file(&format!("{tree}/.gh/pre-commit"), "#!/bin/sh\n");
+            ws.bare_sh("chmod +x .gh/*; git add .gh; git commit -q -m hooks").dir(ws.at(tree)).ok();
+        };
+        with_hooks("../main");
+        ws.bare_sh("rmdir ws; cd main; git config core.hooksPath .gh; git worktree add -q ../ws").dir(ws.base.clone()).ok();
+        attack(ws, &format!("{HOOK} > .gh/pre-commit"));
+        commits_alone(ws, ".");
+        ws.bare_sh("cd main; git worktree remove --force ../ws; mkdir ws").dir(ws.base.clone()).ok();
+        with_hooks(".");
+        ws.bare_sh("git config core.hooksPath .gh; git worktree add -q tree
+                    git -c protocol.file.allow=always submodule --quiet add ../main sub; git -C sub config core.hooksPath .gh").ok();
+        attack(ws, &format!("{HOOK} > tree/.gh/pre-commit; {HOOK} > sub/.gh/pre-commit"));
+        commits_alone(ws, "tree");
+        commits_alone(ws, "sub");
+    }
+
+    /// What makes a repository of a directory is moved away while it is looked for.
+    repositories_out_of_sight needs ["tool:git", "userns"] |outer| {
+        let ws = &fresh(outer);
+        ws.repository(".");
+        ws.repository("../part");
+        ws.bare_sh("git init -q --bare remote.git
+                    git -c protocol.file.allow=always submodule --quiet add ../part sub; git commit -q -m sub; git submodule --quiet deinit sub").ok();
+        ws.ring(["true"]).run().ok();
+        // Long enough to be looked through once more.
+        attack(ws, "mv remote.git/HEAD remote.git/H; mv .git/modules/sub/HEAD .git/modules/sub/H; sleep 1; mv remote.git/H remote.git/HEAD");
+        attack(ws, &format!("mv .git/modules/sub/H .git/modules/sub/HEAD
+            {HOOK} > remote.git/hooks/post-receive; chmod +x remote.git/hooks/post-receive
+            {HOOK} > .git/modules/sub/hooks/post-checkout; chmod +x .git/modules/sub/hooks/post-checkout"));
+        ws.bare_sh("git push -q remote.git main; git -c protocol.file.allow=always submodule --quiet update --init").ok();
+        nothing_ran(ws);
+    }
+
+    bare_workspace_out_of_sight needs ["tool:git", "userns"] |outer| {
+        let ws = &fresh(outer);
+        ws.repository("../main");
+        ws.bare_sh("git init -q --bare .").ok();
+        attack(ws, "mv HEAD H");
+        attack(ws, &format!("mv H HEAD; {HOOK} > hooks/post-receive; chmod +x hooks/post-receive"));
+        ws.bare_sh("git push -q ../ws main").dir(ws.at("../main")).ok();
+        nothing_ran(ws);
+    }
+
+    /// Each place a git outside takes its configuration from.
+    hooks_named_elsewhere needs ["tool:git", "userns"] |outer| {
+        let ws = &fresh(outer);
+        ws.repository(".");
+        ws.file("../home/.config/git/config", "[core]\nhooksPath = .one\n");
+        attack(ws, &format!("mkdir .one; {HOOK} > .one/pre-commit; chmod +x .one/pre-commit"));
+        commits_alone(ws, ".");
+        ws.bare_sh("rm ~/.config/git/config; mkdir ../shared; git config core.hooksPath ../shared/hooks").ok();
+        let script = format!("mkdir ../shared/hooks; {HOOK} > ../shared/hooks/pre-commit; chmod +x ../shared/hooks/pre-commit; true");
+        let _refused = ws.ring(["sh", "-c", &script]).flags(["--write", "../shared"]).run();
+        commits_alone(ws, ".");
+        ws.bare_sh("printf '\\357\\273\\277[core]\\n\\trepositoryformatversion = 0\\n\\thooksPath = g\\\\\\nh\\n' > .git/config; test $(git config core.hooksPath) = gh").ok();
+        attack(ws, &format!("mkdir gh; {HOOK} > gh/pre-commit; chmod +x gh/pre-commit"));
+        commits_alone(ws, ".");
+    }
+}
