@@ -5,6 +5,7 @@
 //! longer command is walked along with at idle priority. What is found then is protected
 //! in the living ring, and known the next time.
 
+use std::collections::BTreeSet;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,18 +64,16 @@ fn load(state: &State, root: &Path) -> Option<Vec<PathBuf>> {
 
 /// Keeps what was found, NUL-separated since no path has a NUL.
 pub(crate) fn save(state: &State, root: &Path, walked: &Walked) -> Result<(), Error> {
-    let mut found = walked.found.clone();
-    if !walked.unread.is_empty() {
-        let known = load(state, root).unwrap_or_default();
-        // They may hold repositories themselves, and are looked at as if they did.
-        found.extend(walked.unread.iter().cloned());
-        found.extend(known.into_iter().filter(|path| {
-            walked.unread.iter().any(|dir| path.starts_with(dir))
-                && !walked.found.contains(path)
-                && !walked.unread.contains(path)
-        }));
-        found.sort();
-    }
+    // Directories that could not be read may hold repositories themselves, and are looked at
+    // as if they did.
+    let mut found: BTreeSet<PathBuf> = walked.found.iter().chain(&walked.unread).cloned().collect();
+    // One that is known stays so as long as there is its directory: what makes a repository
+    // of it can be moved out of the way while it is looked for.
+    let known = load(state, root).unwrap_or_default();
+    found.extend(known.into_iter().filter(|path| {
+        walked.unread.iter().any(|dir| path.starts_with(dir))
+            || root.join(path).symlink_metadata().is_ok_and(|m| m.is_dir())
+    }));
     let mut bytes = HEADER.to_vec();
     for path in found {
         bytes.push(0);
@@ -99,7 +98,7 @@ pub(crate) fn walk(root: &Path, stop: &AtomicBool) -> Walked {
         };
         let mut repository = false;
         // What a bare repository has at its top.
-        let (mut head, mut objects, mut refs) = (false, false, false);
+        let (mut head, mut objects, mut refs, mut config) = (false, false, false, false);
         for entry in entries {
             let Ok(entry) = entry else {
                 walked.unread.push(relative.clone());
@@ -113,11 +112,14 @@ pub(crate) fn walk(root: &Path, stop: &AtomicBool) -> Walked {
             head |= name == "HEAD";
             objects |= name == "objects";
             refs |= name == "refs";
+            config |= name == "config";
             if entry.file_type().is_ok_and(|t| t.is_dir()) {
                 dirs.push(entry.path());
             }
         }
-        if (repository || (head && objects && refs)) && dir != root {
+        // Any one of these can be renamed away, and back when it is of use.
+        let bare = (head && objects && refs) || (config && super::repository::is_git_dir(&dir));
+        if (repository || bare) && dir != root {
             walked.found.push(relative);
         }
     }
