@@ -267,7 +267,7 @@ fn what_is_protected_is_pinned_from_outside_in() {
     };
     let got: Vec<String> = guarded.iter().map(paths).collect();
     // Each once.
-    let expected = ["a a/b a/b/c", "link", "a a/b", "dangling"];
+    let expected = ["a a/b a/b/c", "a a/b", "link", "dangling"];
     assert_eq!(got, expected);
     assert_eq!(missing.len(), 1);
     assert_eq!(missing[0].dir.path, root.at.path.join("a/b"));
@@ -443,7 +443,7 @@ fn what_an_absolute_entry_leads_to_is_protected_and_the_links_to_it() {
         let missing: Vec<Missing> = roots
             .iter()
             .flat_map(|r| &r.missing)
-            .filter(|m| ["new", "nowhere"].iter().any(|n| m.name == Path::new(n)))
+            .filter(|m| ["new", "nowhere"].iter().any(|n| m.name.ends_with(n)))
             .cloned()
             .collect();
         let (mut there, not) = names(&dir.0, &guarded, &missing);
