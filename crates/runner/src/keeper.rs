@@ -16,7 +16,7 @@ use ringfence_ops::linux::Located;
 use ringfence_sys_linux::error::Named;
 use ringfence_sys_linux::watch::Watches;
 use ringfence_sys_linux::{SysError, object};
-use rustix::fs::RenameFlags;
+use rustix::fs::{FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use crate::files::open_verified;
@@ -91,7 +91,7 @@ impl Keeper {
             ));
         }
         let watch = match &self.watches {
-            Some(watches) => Some(watches.add(&path)?),
+            Some(watches) => Some(watches.add(&path, is_commondir(&rest))?),
             None => None,
         };
         self.watched.push(Watched {
@@ -119,7 +119,7 @@ impl Keeper {
             // By path: this process is not dumpable once the ring stands, and its own
             // /proc/self/fd then closed to it. A directory swapped in between is found
             // by its handle when the command ends.
-            watched.watch = Some(watches.add(&watched.path)?);
+            watched.watch = Some(watches.add(&watched.path, is_commondir(&watched.rest))?);
         }
         self.watches = Some(watches);
         Ok(self.sweep())
@@ -203,12 +203,45 @@ impl Keeper {
             }
             return;
         }
+        if is_gits_own(watched, &name) {
+            return;
+        }
         let moved = aside(&watched.dir, &name);
         taken.push(Taken {
             path,
             errno: moved.err().map(|e| e.errno),
         });
     }
+}
+
+/// The name by which a git directory names another, whose configuration and hooks count.
+const COMMONDIR: &str = "commondir";
+
+fn is_commondir(rest: &Path) -> bool {
+    rest == Path::new(COMMONDIR)
+}
+
+/// Whether what stands there is what git itself writes: a linked worktree's `commondir`, which
+/// names the repository that the worktree lies in (`gitrepository-layout(5)`). Any other
+/// content is another repository's configuration and hooks.
+fn is_gits_own(watched: &Watched, name: &OsStr) -> bool {
+    const OWN: &[u8] = b"../..\n";
+    let linked = watched
+        .path
+        .parent()
+        .is_some_and(|up| up.ends_with("worktrees"));
+    if name != COMMONDIR || !linked {
+        return false;
+    }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let Ok(file) = rustix::fs::openat(&watched.dir, name, flags, Mode::empty()) else {
+        return false;
+    };
+    let plain = rustix::fs::fstat(&file).is_ok_and(|stat| {
+        FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink == 1
+    });
+    let mut bytes = [0; OWN.len() + 1];
+    plain && rustix::io::read(&file, &mut bytes).is_ok_and(|n| &bytes[..n] == OWN)
 }
 
 fn same(a: &OwnedFd, b: &OwnedFd) -> bool {

@@ -35,17 +35,19 @@ impl Watches {
         Ok(Watches { fd })
     }
 
-    /// Watches a directory for names that are made in it or moved to it.
+    /// Watches a directory for names that are made in it or moved to it, and, where `writes`
+    /// asks for it, for files in it that were written.
     ///
     /// # Errors
     /// What `inotify_add_watch(2)` says: `ENOSPC` when the user has too many.
-    pub fn add(&self, dir: &Path) -> Result<i32, SysError> {
-        rustix::fs::inotify::add_watch(
-            &self.fd,
-            dir,
-            WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::ONLYDIR,
-        )
-        .named("inotify_add_watch")
+    pub fn add(&self, dir: &Path, writes: bool) -> Result<i32, SysError> {
+        let mut events = WatchFlags::CREATE | WatchFlags::MOVED_TO;
+        if writes {
+            events |= WatchFlags::MODIFY | WatchFlags::CLOSE_WRITE;
+        }
+        // One directory may be watched for several names.
+        let how = WatchFlags::ONLYDIR | WatchFlags::MASK_ADD;
+        rustix::fs::inotify::add_watch(&self.fd, dir, events | how).named("inotify_add_watch")
     }
 
     /// The descriptor to wait on for reading.

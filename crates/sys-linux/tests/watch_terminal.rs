@@ -16,8 +16,8 @@ fn made_and_moved_names_appear_and_others_do_not() {
     let before = dir.file("a/before", "x");
     dir.file("b/other", "x");
     let watches = Watches::new().unwrap();
-    let a = watches.add(&dir.0.join("a")).unwrap();
-    let b = watches.add(&dir.0.join("b")).unwrap();
+    let a = watches.add(&dir.0.join("a"), false).unwrap();
+    let b = watches.add(&dir.0.join("b"), false).unwrap();
     assert_ne!(a, b);
     assert_eq!(watches.take().len(), 0);
     // Neither written, nor read, nor removed names are new ones.
@@ -43,9 +43,9 @@ fn only_directories_are_watched() {
     let dir = Dir::new();
     let file = dir.file("file", "x");
     let watches = Watches::new().unwrap();
-    let error = watches.add(&file).unwrap_err();
+    let error = watches.add(&file, false).unwrap_err();
     assert_eq!(error.errno, Errno::NOTDIR.raw_os_error());
-    let error = watches.add(&dir.0.join("none")).unwrap_err();
+    let error = watches.add(&dir.0.join("none"), false).unwrap_err();
     assert_eq!(error.errno, Errno::NOENT.raw_os_error());
 }
 

@@ -108,6 +108,14 @@ impl<'a> Guards<'a> {
         Ok(())
     }
 
+    /// Watches a name whether it exists or not: the runner knows what may stand there.
+    pub(crate) fn watch(&mut self, root: &Located, relative: &Path) {
+        self.missing.push(Lacking {
+            chain: vec![root.clone()],
+            relative: relative.to_owned(),
+        });
+    }
+
     /// Guards a path below a write root if it exists.
     pub(crate) fn add_existing(
         &mut self,

@@ -134,6 +134,9 @@ fn closed(guards: &mut Guards<'_>, root: &Found, relative: &Path) {
     }
 }
 
+/// Names the repository whose configuration and hooks count (`gitrepository-layout(5)`).
+const COMMONDIR: &str = "commondir";
+
 /// Guards what git obeys in a git directory at `relative` below the root.
 fn git_dir(guards: &mut Guards<'_>, root: &Found, relative: &Path, person: &Person) {
     for name in REPOSITORY_PROTECTED {
@@ -173,7 +176,17 @@ fn git_dir(guards: &mut Guards<'_>, root: &Found, relative: &Path, person: &Pers
         let Ok(below) = git.strip_prefix(&root.at.path) else {
             continue;
         };
-        for name in REPOSITORY_PROTECTED {
+        // A worktree has one, and `git worktree remove` must be able to remove it: no mount,
+        // but a watch for any other content than git's own.
+        let linked = below.parent().is_some_and(|up| up.ends_with("worktrees"));
+        let common = below.join(COMMONDIR);
+        if linked {
+            guards.watch(&root.at, &common);
+        }
+        for name in REPOSITORY_PROTECTED
+            .iter()
+            .filter(|n| !linked || **n != COMMONDIR)
+        {
             let _unreachable = guards.add_existing(
                 root.handle.as_fd(),
                 &root.at,
@@ -181,8 +194,8 @@ fn git_dir(guards: &mut Guards<'_>, root: &Found, relative: &Path, person: &Pers
                 promise::PROTECT_GIT,
             );
         }
-        let names = ["config", "config.worktree", "commondir"];
-        for name in names {
+        let names = ["config", "config.worktree", COMMONDIR];
+        for name in names.iter().filter(|n| !linked || **n != COMMONDIR) {
             let _unreachable = guards.add(
                 root.handle.as_fd(),
                 &root.at,

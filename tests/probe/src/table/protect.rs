@@ -266,9 +266,11 @@ pub(super) const ROWS: &[Row] = &[
     row(
         "protect.worktree-commondir",
         "point a worktree at other configuration and hooks",
-        overwrite,
+        repoint,
         "ws:.git/worktrees/tree/commondir",
-    ),
+    )
+    .promise("protect.missing")
+    .after(repointed),
     row(
         "protect.worktree-hook",
         "write the hook a worktree inside runs",
@@ -596,6 +598,18 @@ fn move_there(facts: &Facts, argument: &'static str) -> Tried {
         errno::ENOTDIR,
     ];
     Tried::of(fs::rename(&made, path(facts, argument)), stops)
+}
+
+fn repoint(facts: &Facts, argument: &'static str) -> Tried {
+    Tried::of(fs::write(path(facts, argument), "/elsewhere\n"), &[])
+}
+
+/// After the end: does it still point elsewhere?
+fn repointed(facts: &Facts, argument: &'static str, _: End) -> Tried {
+    match fs::read_to_string(path(facts, argument)) {
+        Ok(text) if text.starts_with("/elsewhere") => Tried::allowed("it points elsewhere"),
+        _ => Tried::denied("it points where it did, or nowhere"),
+    }
 }
 
 /// Puts another directory, with a protected name in it, where one without stands.
