@@ -501,6 +501,9 @@ impl Supervisor<'_> {
                 noted.push(self.shortfall(promise, what.to_owned()));
             }
         }
+        if let Some(what) = not_taken_away(&self.taken_away) {
+            noted.push(self.shortfall(ringfence_plan::promise::PROTECT_MISSING, what));
+        }
         noted.append(&mut self.shortfalls);
         Finished {
             ended,
@@ -625,6 +628,23 @@ impl Supervisor<'_> {
     }
 }
 
+/// What appeared under protected names and stayed there, in words.
+fn not_taken_away(appeared: &[(PathBuf, Option<i32>)]) -> Option<String> {
+    let left: Vec<String> = appeared
+        .iter()
+        .filter_map(|(path, errno)| {
+            let error = std::io::Error::from_raw_os_error((*errno)?);
+            Some(format!("{} ({error})", crate::error::shown(path)))
+        })
+        .collect();
+    (!left.is_empty()).then(|| {
+        format!(
+            "what appeared under a protected name could not be taken away: {}",
+            left.join(" ")
+        )
+    })
+}
+
 fn ended_by(ending: Ending) -> Ended {
     match ending {
         Ending::Time => Ended::TimedOut,
@@ -723,4 +743,22 @@ fn unconfined(prepared: &Prepared, start: Instant) -> Result<Finished, Error> {
         cpu_us: 0,
         elapsed: start.elapsed(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::not_taken_away;
+
+    #[test]
+    fn only_what_stayed_is_less_than_was_promised() {
+        let gone = ("/w/.envrc".into(), None);
+        assert_eq!(not_taken_away(std::slice::from_ref(&gone)), None);
+        assert_eq!(
+            not_taken_away(&[gone, ("/w/.claude".into(), Some(24))]).as_deref(),
+            Some(
+                "what appeared under a protected name could not be taken away: /w/.claude (Too \
+                 many open files (os error 24))"
+            )
+        );
+    }
 }

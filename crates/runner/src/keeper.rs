@@ -16,13 +16,13 @@ use ringfence_ops::linux::Located;
 use ringfence_sys_linux::error::Named;
 use ringfence_sys_linux::watch::Watches;
 use ringfence_sys_linux::{SysError, object};
-use rustix::fs::{FileType, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::files::open_verified;
 
-/// Directories watched at most: far more than a plan has names, and an end to a command
-/// that makes and moves such directories without end. Past it each is reported.
+/// Names watched at most: far more than a plan has. Past it each is reported.
 const MOST: usize = 4096;
 
 /// What a renamed object's name ends in.
@@ -32,8 +32,13 @@ const ASIDE: &str = ".from-ring";
 struct Watched {
     /// Its number, once the watch is armed.
     watch: Option<i32>,
-    dir: Rc<OwnedFd>,
+    /// `None` where none stands at the path any more.
+    dir: Option<Rc<OwnedFd>>,
     path: PathBuf,
+    /// It appeared under a name of the plan. What stands at its path now counts, not what
+    /// once did: else a command would have descriptors held without end, until none is left
+    /// to look with.
+    found: bool,
     /// Path below the directory; its first component is the name that does not exist.
     rest: PathBuf,
 }
@@ -43,6 +48,10 @@ struct Watched {
 pub(crate) struct Keeper {
     watches: Option<Watches>,
     watched: Vec<Watched>,
+    /// The soft limit of descriptors that this process was given and has since raised.
+    given: Option<Rlimit>,
+    /// The limit of descriptors is not this keeper's to raise.
+    fixed: bool,
 }
 
 /// Something that was taken away.
@@ -58,7 +67,10 @@ pub struct Taken {
 /// a harness whose runner died. As in the runner, every step is by handle and follows no
 /// link, since what lies there was made by the command.
 pub fn take_away<'a>(names: impl IntoIterator<Item = (&'a Located, &'a Path)>) -> Vec<Taken> {
-    let mut keeper = Keeper::default();
+    let mut keeper = Keeper {
+        fixed: true,
+        ..Keeper::default()
+    };
     let mut taken = Vec::new();
     for (dir, name) in names {
         if let Err(error) = keeper.watch(dir, name) {
@@ -75,32 +87,63 @@ pub fn take_away<'a>(names: impl IntoIterator<Item = (&'a Located, &'a Path)>) -
 impl Keeper {
     /// Watches `dir` for the first component of `name`.
     pub(crate) fn watch(&mut self, dir: &Located, name: &Path) -> Result<(), SysError> {
-        let known = self.watched.iter().find(|w| w.path == dir.path);
-        let handle = match known {
-            Some(watched) => Rc::clone(&watched.dir),
-            None => Rc::new(open_verified(dir)?),
-        };
-        self.add(handle, dir.path.clone(), name.to_owned())
-    }
-
-    fn add(&mut self, dir: Rc<OwnedFd>, path: PathBuf, rest: PathBuf) -> Result<(), SysError> {
         if self.watched.len() >= MOST {
-            return Err(SysError::new(
-                "inotify_add_watch",
-                Errno::NOSPC.raw_os_error(),
-            ));
+            return Err(TOO_MANY);
         }
+        let known = self
+            .watched
+            .iter()
+            .filter(|w| w.path == dir.path)
+            .find_map(|w| w.dir.clone());
+        let handle = match known {
+            Some(known) => known,
+            None => Rc::new(self.opened(|| open_verified(dir))?),
+        };
         let watch = match &self.watches {
-            Some(watches) => Some(watches.add(&path, is_commondir(&rest))?),
+            Some(watches) => Some(watches.add(&dir.path, is_commondir(name))?),
             None => None,
         };
         self.watched.push(Watched {
             watch,
-            dir,
-            path,
-            rest,
+            dir: Some(handle),
+            path: dir.path.clone(),
+            found: false,
+            rest: name.to_owned(),
         });
         Ok(())
+    }
+
+    /// Opens, with more descriptors than this process was given where those do not suffice.
+    fn opened(
+        &mut self,
+        open: impl Fn() -> Result<OwnedFd, SysError>,
+    ) -> Result<OwnedFd, SysError> {
+        match open() {
+            Err(e) if e.errno == Errno::MFILE.raw_os_error() && self.raise() => open(),
+            other => other,
+        }
+    }
+
+    fn raise(&mut self) -> bool {
+        let given = getrlimit(Resource::Nofile);
+        let most = Rlimit {
+            current: given.maximum,
+            maximum: given.maximum,
+        };
+        if self.fixed || given == most || setrlimit(Resource::Nofile, most).is_err() {
+            return false;
+        }
+        self.given.get_or_insert(given);
+        true
+    }
+
+    /// Gives back what a command must inherit as the caller has it. More is taken again when
+    /// it is needed.
+    pub(crate) fn before_a_command(&mut self) {
+        if let Some(given) = self.given.take() {
+            // Lowering a soft limit is always allowed.
+            let _lowered = setrlimit(Resource::Nofile, given);
+        }
     }
 
     /// Names are kept by looking when the command ends, and by a watch when it takes
@@ -119,7 +162,12 @@ impl Keeper {
             // By path: this process is not dumpable once the ring stands, and its own
             // /proc/self/fd then closed to it. A directory swapped in between is found
             // by its handle when the command ends.
-            watched.watch = Some(watches.add(&watched.path, is_commondir(&watched.rest))?);
+            match watches.add(&watched.path, is_commondir(&watched.rest)) {
+                Ok(watch) => watched.watch = Some(watch),
+                // Gone by now, or something else: the name that leads there is watched.
+                Err(_) if watched.found => {}
+                Err(error) => return Err(error),
+            }
         }
         self.watches = Some(watches);
         Ok(self.sweep())
@@ -166,52 +214,134 @@ impl Keeper {
 
     fn look(&mut self, index: usize, taken: &mut Vec<Taken>) {
         let watched = &self.watched[index];
+        let Some(dir) = watched.dir.clone() else {
+            return;
+        };
         let mut components = watched.rest.components();
         let Some(name) = components.next().map(|c| c.as_os_str().to_owned()) else {
             return;
         };
         let below = components.as_path().to_owned();
         let path = watched.path.join(&name);
-        let handle = match object::open_at(watched.dir.as_fd(), Path::new(&name)) {
-            Ok(handle) => handle,
-            Err(e) if e.errno == Errno::NOENT.raw_os_error() => return,
-            // Something may stand there that could not be looked at.
-            Err(e) => {
+        if !below.as_os_str().is_empty() {
+            match self.opened(|| object::open_at(dir.as_fd(), Path::new(&name))) {
+                Ok(handle) if is_dir(&handle) => {
+                    // Only what lies deeper is protected: keep an eye on this directory.
+                    self.descend(path, below, handle, taken);
+                    return;
+                }
+                Err(e) if e.errno == Errno::NOENT.raw_os_error() => {
+                    self.forget(&path, &below);
+                    return;
+                }
+                // What is no directory stands in the way of one; what cannot be looked into
+                // is taken away whole.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        if is_gits_own(&dir, &path, &name) {
+            return;
+        }
+        // Without opening it: that takes a descriptor, and a command may see to it that there
+        // is none.
+        match aside(&dir, &name) {
+            Ok(false) => {}
+            Ok(true) => taken.push(Taken { path, errno: None }),
+            Err(error) => taken.push(Taken {
+                path,
+                errno: Some(error.errno),
+            }),
+        }
+    }
+
+    /// Watches for the rest of a name in a directory that appeared, and looks there.
+    fn descend(&mut self, path: PathBuf, rest: PathBuf, handle: OwnedFd, taken: &mut Vec<Taken>) {
+        // Several names may lie in it: one descriptor does for them.
+        let held = self
+            .watched
+            .iter()
+            .filter(|w| w.found && w.path == path)
+            .find_map(|w| w.dir.as_ref().filter(|dir| same(dir, &handle)))
+            .cloned();
+        let index = self
+            .watched
+            .iter()
+            .position(|w| w.found && w.path == path && w.rest == rest);
+        if let (Some(index), Some(held)) = (index, &held)
+            && let Some(known) = &self.watched[index].dir
+            && Rc::ptr_eq(known, held)
+        {
+            return;
+        }
+        let add = |watches: &Watches| watches.add(&path, is_commondir(&rest));
+        let watch = match self.watches.as_ref().map(add) {
+            None => None,
+            Some(Ok(watch)) => Some(watch),
+            // It is looked at when the command ends, and told.
+            Some(Err(error)) => {
                 taken.push(Taken {
-                    path,
-                    errno: Some(e.errno),
+                    path: path.join(&rest),
+                    errno: Some(error.errno),
+                });
+                None
+            }
+        };
+        let entry = Watched {
+            watch,
+            dir: Some(held.unwrap_or_else(|| Rc::new(handle))),
+            path,
+            rest,
+            found: true,
+        };
+        let index = match index {
+            Some(index) => {
+                let before = std::mem::replace(&mut self.watched[index], entry);
+                self.unwatch(before.watch);
+                index
+            }
+            None if self.watched.len() < MOST => {
+                self.watched.push(entry);
+                self.watched.len() - 1
+            }
+            None => {
+                taken.push(Taken {
+                    path: entry.path.join(entry.rest),
+                    errno: Some(TOO_MANY.errno),
                 });
                 return;
             }
         };
-        let is_dir = object::identity(handle.as_fd()).is_ok_and(|i| i.is_dir());
-        if is_dir && !below.as_os_str().is_empty() {
-            // Only what lies deeper is protected: keep an eye on this directory.
-            let known = self
-                .watched
-                .iter()
-                .any(|w| w.rest == below && same(&w.dir, &handle));
-            if known {
-                return;
-            }
-            match self.add(Rc::new(handle), path.clone(), below) {
-                Ok(()) => self.look(self.watched.len() - 1, taken),
-                Err(error) => taken.push(Taken {
-                    path,
-                    errno: Some(error.errno),
-                }),
-            }
-            return;
-        }
-        if is_gits_own(watched, &name) {
-            return;
-        }
-        let moved = aside(&watched.dir, &name);
-        taken.push(Taken {
-            path,
-            errno: moved.err().map(|e| e.errno),
-        });
+        self.look(index, taken);
     }
+
+    /// Lets go of a directory that stands at its path no more.
+    fn forget(&mut self, path: &Path, rest: &Path) {
+        let gone = |w: &&mut Watched| w.found && w.path == path && w.rest == rest;
+        let Some(entry) = self.watched.iter_mut().find(gone) else {
+            return;
+        };
+        entry.dir = None;
+        let watch = entry.watch.take();
+        self.unwatch(watch);
+    }
+
+    /// Ends a watch that no entry has any more.
+    fn unwatch(&self, watch: Option<i32>) {
+        if let (Some(watches), Some(watch)) = (&self.watches, watch)
+            && !self.watched.iter().any(|w| w.watch == Some(watch))
+        {
+            watches.remove(watch);
+        }
+    }
+}
+
+const TOO_MANY: SysError = SysError {
+    call: "inotify_add_watch",
+    errno: Errno::NOSPC.raw_os_error(),
+};
+
+fn is_dir(handle: &OwnedFd) -> bool {
+    object::identity(handle.as_fd()).is_ok_and(|i| i.is_dir())
 }
 
 /// The name by which a git directory names another, whose configuration and hooks count.
@@ -224,17 +354,17 @@ fn is_commondir(rest: &Path) -> bool {
 /// Whether what stands there is what git itself writes: a linked worktree's `commondir`, which
 /// names the repository that the worktree lies in (`gitrepository-layout(5)`). Any other
 /// content is another repository's configuration and hooks.
-fn is_gits_own(watched: &Watched, name: &OsStr) -> bool {
+fn is_gits_own(dir: &OwnedFd, path: &Path, name: &OsStr) -> bool {
     const OWN: &[u8] = b"../..\n";
-    let linked = watched
-        .path
-        .parent()
+    let linked = path
+        .ancestors()
+        .nth(2)
         .is_some_and(|up| up.ends_with("worktrees"));
     if name != COMMONDIR || !linked {
         return false;
     }
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let Ok(file) = rustix::fs::openat(&watched.dir, name, flags, Mode::empty()) else {
+    let Ok(file) = rustix::fs::openat(dir, name, flags, Mode::empty()) else {
         return false;
     };
     let plain = rustix::fs::fstat(&file).is_ok_and(|stat| {
@@ -258,8 +388,8 @@ fn first(path: &Path) -> Option<&OsStr> {
 }
 
 /// Renames a name aside, to one that is free: the plain one, or one that nobody could
-/// have taken beforehand.
-fn aside(dir: &OwnedFd, name: &OsStr) -> Result<(), SysError> {
+/// have taken beforehand. Whether there was anything.
+fn aside(dir: &OwnedFd, name: &OsStr) -> Result<bool, SysError> {
     for attempt in 0..16 {
         let mut to = OsString::from(name);
         if attempt > 0 {
@@ -273,11 +403,16 @@ fn aside(dir: &OwnedFd, name: &OsStr) -> Result<(), SysError> {
             to.push(format!("-{:016x}", RandomState::new().hash_one(attempt)));
         }
         match rustix::fs::renameat_with(dir, name, dir, &to, RenameFlags::NOREPLACE) {
-            Ok(()) => return Ok(()),
-            // Gone again: whoever made it took it away.
-            Err(Errno::NOENT) => return Ok(()),
+            Ok(()) => return Ok(true),
+            Err(Errno::NOENT) => return Ok(false),
             Err(Errno::EXIST | Errno::NAMETOOLONG) => {}
-            Err(e) => return Err(e).named("renameat2"),
+            Err(e) => {
+                // On a read-only file system the kernel says so before it looks.
+                return match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Err(Errno::NOENT) => Ok(false),
+                    _ => Err(e).named("renameat2"),
+                };
+            }
         }
     }
     Err(SysError::new("renameat2", Errno::EXIST.raw_os_error()))

@@ -235,12 +235,13 @@ impl Session {
                 dup(inside).map_err(|e| at(Stage::Stdin, e))?,
             ));
         }
-        let Some(ring) = &self.ring else {
+        let Some(ring) = &mut self.ring else {
             return Err(at(
                 Stage::Protocol,
                 SysError::new("spawn", Errno::PROTO.raw_os_error()),
             ));
         };
+        ring.keeper.before_a_command();
         let stdin = inside.as_ref().unwrap_or(stdin);
         spawn::command(&CommandStart {
             program: &spawn.program,

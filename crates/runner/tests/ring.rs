@@ -326,3 +326,81 @@ fn in_a_longer_command_it_is_taken_away_at_once() {
     let names = taken(&ring);
     assert_eq!(names, ["hooks", ".envrc"]);
 }
+
+fn limit_descriptors(ring: &Ring, current: u64, maximum: u64) {
+    let limit = rustix::process::Rlimit {
+        current: Some(current),
+        maximum: Some(maximum),
+    };
+    let runner = rustix::process::Pid::from_raw(ring.runner.pid);
+    rustix::process::prlimit(runner, rustix::process::Resource::Nofile, limit).unwrap();
+}
+
+#[test]
+fn directories_that_come_and_go_leave_no_descriptors_held() {
+    let dir = Dir::new();
+    let root = dir.dir("root");
+    let ring = watching(
+        &root,
+        &[".vscode/settings.json", ".vscode/tasks.json", ".claude"],
+    );
+    limit_descriptors(&ring, 24, 24);
+    // Each directory has been looked into when its file is gone, and is moved out of the way.
+    let script = format!(
+        "cd {}; i=0; while [ $i -lt 28 ]; do mkdir .vscode; echo x > .vscode/settings.json; \
+         while [ -e .vscode/settings.json ]; do sleep 0.01; done; mv .vscode v$i; i=$((i+1)); done; \
+         mkdir .claude; while [ -e .claude ]; do sleep 0.01; done; exit 0",
+        root.display()
+    );
+    drop(ring.script(1, &script));
+    let names = taken(&ring);
+    assert_eq!(names.len(), 29, "{names:?}");
+    assert_eq!(names.last().unwrap(), ".claude");
+}
+
+#[test]
+fn with_no_descriptor_left_what_cannot_be_looked_into_is_taken_away_whole() {
+    let dir = Dir::new();
+    let root = dir.dir("root");
+    let ring = watching(&root, &[".vscode/settings.json", ".claude", ".idea"]);
+    let mut output = ring.script(
+        1,
+        &format!(
+            "cd {}; mkdir .claude; while [ -e .claude ]; do sleep 0.01; done; echo watched; \
+             until [ -e go ]; do sleep 0.01; done; mkdir .vscode .idea; \
+             while [ -e .vscode ] || [ -e .idea ]; do sleep 0.01; done; exit 0",
+            root.display()
+        ),
+    );
+    read_until(&mut output, "watched\n");
+    // What is open stays open, and nothing more is to be had.
+    limit_descriptors(&ring, 3, 3);
+    std::fs::write(root.join("go"), "").unwrap();
+    let mut names = taken(&ring);
+    names.sort();
+    assert_eq!(names, [".claude", ".idea", ".vscode"]);
+    assert!(root.join(".vscode.from-ring").is_dir());
+}
+
+#[test]
+fn many_watched_directories_do_not_cost_the_command_its_limit() {
+    let dir = Dir::new();
+    let root = dir.dir("root");
+    let ring = Ring::start(false);
+    limit_descriptors(&ring, 16, 256);
+    let steps = (0..64).map(|i| {
+        let op = Op::Watch {
+            dir: located(dir.dir(&format!("root/{i}"))),
+            name: ".envrc".into(),
+        };
+        (Must, op)
+    });
+    assert_eq!(ring.build(steps.collect()), Ok(Vec::new()));
+    let script = format!(
+        "ulimit -Sn; ulimit -Hn; echo x > {}/63/.envrc",
+        root.display()
+    );
+    let text = read(ring.script(1, &script));
+    assert_eq!(text, "16\n256\n");
+    assert_eq!(taken(&ring), [".envrc"]);
+}

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
-use rustix::fs::inotify::{CreateFlags, Reader, WatchFlags};
+use rustix::fs::inotify::{CreateFlags, ReadFlags, Reader, WatchFlags};
 
 use crate::error::{Named, SysError};
 
@@ -50,6 +50,12 @@ impl Watches {
         rustix::fs::inotify::add_watch(&self.fd, dir, events | how).named("inotify_add_watch")
     }
 
+    /// Watches a directory no more.
+    pub fn remove(&self, watch: i32) {
+        // Where the directory is gone, so is the watch.
+        let _gone = rustix::fs::inotify::remove_watch(&self.fd, watch);
+    }
+
     /// The descriptor to wait on for reading.
     #[must_use]
     pub fn fd(&self) -> BorrowedFd<'_> {
@@ -63,6 +69,10 @@ impl Watches {
         let mut reader = Reader::new(&self.fd, &mut buffer);
         let mut appeared = Vec::new();
         while let Ok(event) = reader.next() {
+            // The last word about a watch that ended; nothing appeared.
+            if event.events().contains(ReadFlags::IGNORED) {
+                continue;
+            }
             let name = event
                 .file_name()
                 .map(|n| OsString::from_vec(n.to_bytes().to_vec()))
