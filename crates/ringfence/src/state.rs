@@ -55,6 +55,8 @@ impl State {
     /// different for each path.
     #[must_use]
     pub fn workspace(&self, workspace: &Path) -> PathBuf {
+        // A slash at the end, as joining an empty path leaves it, makes no other workspace.
+        let plain: PathBuf = workspace.components().collect();
         let name = workspace
             .file_name()
             .unwrap_or(OsStr::new("root"))
@@ -66,7 +68,7 @@ impl State {
             .collect();
         self.dir
             .join("workspaces")
-            .join(format!("{name}-{:016x}", fnv(workspace.as_os_str())))
+            .join(format!("{name}-{:016x}", fnv(plain.as_os_str())))
     }
 
     /// Makes a directory of the state, private to the user.

@@ -204,6 +204,9 @@ fn workspaces_of_one_name_have_directories_of_their_own() {
     }
     let name = names[0].file_name().unwrap().to_str().unwrap();
     assert!(name.starts_with("work-"), "{name}");
+    // However the path of one is spelled.
+    let of = |path: &str| state.workspace(Path::new(path));
+    assert_eq!(of("/home/ada/work/"), of("/home/ada/work"));
 }
 
 #[test]
