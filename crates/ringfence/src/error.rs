@@ -98,6 +98,14 @@ pub enum Error {
         /// What failed.
         error: SysError,
     },
+    /// The caller's standard streams cannot be handed on.
+    #[error(
+        "cannot hand on stdin, stdout and stderr: {error}; raise the limit of open files (ulimit -n)"
+    )]
+    Streams {
+        /// Why.
+        error: std::io::Error,
+    },
     /// State cannot be kept.
     #[error("{}: {error}; check the directory's owner and free space", shown(path))]
     State {

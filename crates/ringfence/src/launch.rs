@@ -213,7 +213,7 @@ fn failed_start(failed: SpawnError, mode: RingMode) -> Error {
             path: program(),
             why: failed.error.to_string(),
         },
-        _ if mode == RingMode::Namespaces => Error::Namespaces {
+        _ if mode == RingMode::Namespaces && refuses_namespaces(failed) => Error::Namespaces {
             error: failed.error,
             remedy: crate::facts::namespaces_remedy(),
         },
@@ -222,6 +222,20 @@ fn failed_start(failed: SpawnError, mode: RingMode) -> Error {
             error: failed.error,
         },
     }
+}
+
+/// Whether the kernel will not have namespaces made, as opposed to lacking something just
+/// now: on its word the ring is planned anew, for a machine that has none. `EINVAL` is a
+/// kernel built without one of them.
+fn refuses_namespaces(failed: SpawnError) -> bool {
+    use rustix::io::Errno;
+    matches!(
+        failed.step,
+        Step::Clone | Step::MapIds | Step::Namespaces | Step::Capabilities
+    ) && matches!(
+        Errno::from_raw_os_error(failed.error.errno),
+        Errno::PERM | Errno::ACCESS | Errno::NOSPC | Errno::USERS | Errno::INVAL
+    )
 }
 
 /// The same, as the runner's socket tells it.
@@ -360,18 +374,61 @@ fn enter_group(plan: &Plan, runner: &Runner) -> Result<Option<Group>, Error> {
     }
 }
 
-pub(crate) fn own_stdio() -> [std::os::fd::OwnedFd; 3] {
-    // SAFETY is the standard library's: these three are open for the process' life.
-    let dup = |fd: BorrowedFd<'_>| fd.try_clone_to_owned();
-    let fallback = || {
-        std::fs::File::open("/dev/null")
-            .map(std::os::fd::OwnedFd::from)
-            .ok()
+/// The caller's own stdin, stdout and stderr. One that is closed is nothing to read from and
+/// nothing to write to.
+pub(crate) fn own_stdio() -> Result<[std::os::fd::OwnedFd; 3], Error> {
+    let own = |fd: BorrowedFd<'_>| {
+        fd.try_clone_to_owned()
+            .or_else(|error| {
+                if error.raw_os_error() != Some(rustix::io::Errno::BADF.raw_os_error()) {
+                    return Err(error);
+                }
+                let null = std::fs::OpenOptions::new()
+                    .read(true)
+                    .write(true)
+                    .open("/dev/null")?;
+                Ok(null.into())
+            })
+            .map_err(|error| Error::Streams { error })
     };
     let (i, o, e) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
-    let all = [dup(i.as_fd()), dup(o.as_fd()), dup(e.as_fd())];
-    all.map(|fd| match fd.ok().or_else(fallback) {
-        Some(fd) => fd,
-        None => std::process::abort(),
-    })
+    Ok([own(i.as_fd())?, own(o.as_fd())?, own(e.as_fd())?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ringfence_sys_linux::SysError;
+    use rustix::io::Errno;
+
+    #[test]
+    fn only_a_refusal_is_taken_for_one() {
+        let error = |step, errno: Errno| {
+            failed_start(
+                SpawnError {
+                    step,
+                    error: SysError::new("clone", errno.raw_os_error()),
+                },
+                RingMode::Namespaces,
+            )
+        };
+        for errno in [
+            Errno::PERM,
+            Errno::ACCESS,
+            Errno::NOSPC,
+            Errno::USERS,
+            Errno::INVAL,
+        ] {
+            for step in [Step::Clone, Step::Namespaces, Step::MapIds] {
+                assert!(matches!(error(step, errno), Error::Namespaces { .. }));
+            }
+            assert!(matches!(error(Step::Prepare, errno), Error::System { .. }));
+        }
+        // Lacking something just now must not lead to a ring that keeps less.
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::AGAIN, Errno::NOMEM] {
+            for step in [Step::Clone, Step::Namespaces, Step::MapIds] {
+                assert!(matches!(error(step, errno), Error::System { .. }));
+            }
+        }
+    }
 }

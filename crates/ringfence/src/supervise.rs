@@ -162,7 +162,7 @@ impl Attempt<'_> {
         let saved = terminal::save(std::io::stdin().as_fd());
         let output_max = prepared.policy.limits.output.as_ref().map(|o| o.value);
         let mut relay =
-            Relay::new(prepared.pty, own_stdio(), output_max).map_err(|error| Error::System {
+            Relay::new(prepared.pty, own_stdio()?, output_max).map_err(|error| Error::System {
                 what: "making the command's terminal",
                 error,
             })?;

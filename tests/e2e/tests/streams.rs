@@ -158,6 +158,17 @@ rings! {
         });
         assert_eq!(std::fs::read_dir(ws.path()).unwrap().count(), 20);
     }
+
+    /// With few descriptors there is a ring, or a word why not; never an abort, and never less of a ring.
+    few_descriptors needs ["userns"] |ws| {
+        for limit in 5..32 {
+            let ring = ws.ring(["cat", "/proc/self/uid_map"]).quoted();
+            let done = ws.bare_sh(&format!("ulimit -n {limit}; exec {ring}")).run();
+            let mapped = done.out().split_whitespace().last() == Some("1");
+            let refused = done.code() == 125 && done.err().contains("ringfence: ");
+            assert!(refused || done.code() == 0 && mapped, "{limit}: {done}");
+        }
+    }
 }
 
 flows! {
