@@ -323,8 +323,9 @@ fn mounts(draft: &mut Draft<'_>, policy: &Effective, site: &Site, facts: &Facts)
     if facts.landlock < 9 {
         draft.tell(
             promise::SOCKETS,
-            "a unix socket that a service outside makes after the ring, outside /run and the \
-             temporary directories, can be connected to"
+            "a unix socket of a service outside, beyond /run and the temporary directories, can be \
+             connected to if it is made after the ring, or stands at another path than the \
+             absolute one it was bound to (bound relatively, renamed, hard-linked)"
                 .to_owned(),
             "use a kernel with Landlock ABI 9 or newer",
         );
