@@ -180,22 +180,18 @@ impl Session {
                 // What is protected first, and the pins around it after: a process that is
                 // in there already sees the mounts its directory lies in, not those that
                 // come to cover it. A pin's clone has the protection in it.
+                // One that cannot be, or is gone, leaves the others none the less.
                 let done = objects
                     .iter()
-                    .try_for_each(ring::protect)
-                    .and_then(|()| pins.iter().try_for_each(ring::pin));
-                match done {
-                    Ok(()) => Ok(()),
-                    Err(error) => self.send(&Report::Failed {
+                    .map(ring::protect)
+                    .chain(pins.iter().map(ring::pin));
+                for error in done.filter_map(Result::err) {
+                    self.send(&Report::Failed {
                         id: None,
-                        failure: Failure {
-                            stage: Stage::Protect,
-                            step: None,
-                            call: error.call.to_owned(),
-                            errno: error.errno,
-                        },
-                    }),
+                        failure: at(Stage::Protect, error),
+                    })?;
                 }
+                Ok(())
             }
             // Malformed, or out of turn.
             (Ok(_) | Err(_), _) => self.send(&Report::Failed {
