@@ -1,9 +1,9 @@
 //! Running a prepared command to its end.
 
+use std::collections::BTreeSet;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use ringfence_ops::linux::{Located, Op};
@@ -17,9 +17,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::error::Error;
 use crate::launch::{self, Launched, Waiting, hand_over, own_stdio};
+use crate::look::Looks;
 use crate::prepare::{Begun, Prepared};
 use crate::relay::Relay;
-use crate::site::index;
+use crate::site::{Made, index};
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct Finished {
     /// Protected names that appeared and were taken away (or, with an error number,
     /// were not).
     pub taken_away: Vec<(PathBuf, Option<i32>)>,
+    /// Repositories that were made in a ring and in which git would run programs.
+    pub made: Vec<Made>,
     /// Largest resident set of the command's own process, KiB.
     pub max_rss_kib: u64,
     /// Processor time, microseconds.
@@ -72,10 +75,6 @@ const SIGWINCH: i32 = 28;
 
 /// After its time is up a command has this long to end by itself.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// A command that runs longer than this has its write roots looked through for new
-/// repositories meanwhile.
-const LOOK_AFTER: Duration = Duration::from_millis(250);
 
 /// Makes the ring, runs the command in it, and waits until nothing of either is left.
 ///
@@ -188,6 +187,8 @@ impl Attempt<'_> {
                 notes: Vec::new(),
                 taken_away: Vec::new(),
                 shortfalls: Vec::new(),
+                found: BTreeSet::new(),
+                protected: BTreeSet::new(),
             }
             .watch(self.start),
             Err(error) => Err(Error::System {
@@ -224,6 +225,10 @@ struct Supervisor<'a> {
     notes: Vec<Note>,
     taken_away: Vec<(PathBuf, Option<i32>)>,
     shortfalls: Vec<Shortfall>,
+    /// Repositories found while the command ran, and not known before.
+    found: BTreeSet<PathBuf>,
+    /// What has been protected since the ring was made.
+    protected: BTreeSet<PathBuf>,
 }
 
 /// Why the command is being ended by us.
@@ -240,8 +245,7 @@ impl Supervisor<'_> {
         let mut ending: Option<Ending> = None;
         // What has been done to end it: nothing, asked, killed.
         let mut steps_taken = 0_u8;
-        let mut look: Option<Look> = None;
-        let mut look_at = Some(start + LOOK_AFTER);
+        let mut looks = Looks::new(&self.prepared.roots, start);
         loop {
             let now = Instant::now();
             if let Some(at) = deadline
@@ -274,19 +278,12 @@ impl Supervisor<'_> {
                 steps_taken = 2;
                 deadline = Some(now + GRACE);
             }
-            if let Some(at) = look_at
-                && now >= at
-            {
-                look = Look::start(&self.prepared.roots);
-                look_at = None;
-            }
-            if let Some(found) = look.as_mut().and_then(Look::take) {
+            if let Some(found) = looks.take(now) {
                 self.protect_new(&found);
             }
-            let mut wake: Vec<Instant> = deadline.into_iter().chain(look_at).collect();
-            let polled = look.as_ref().is_some_and(|l| !l.done)
-                || self.prepared.policy.limits.output.is_some();
-            if polled {
+            let mut wake: Vec<Instant> = deadline.into_iter().collect();
+            wake.extend(looks.wake(now));
+            if self.prepared.policy.limits.output.is_some() {
                 wake.push(now + Duration::from_millis(50));
             }
             let ready = self.wait(wake.into_iter().min())?;
@@ -505,11 +502,19 @@ impl Supervisor<'_> {
             noted.push(self.shortfall(ringfence_plan::promise::PROTECT_MISSING, what));
         }
         noted.append(&mut self.shortfalls);
+        let made = self.made();
+        noted.extend(made.iter().map(|made| Shortfall {
+            promise: ringfence_plan::promise::PROTECT_GIT.to_owned(),
+            what: made.to_string(),
+            remedy: "look at it before you use git in it or around it, or remove it".to_owned(),
+            accepted: self.prepared.accepts(ringfence_plan::promise::PROTECT_GIT),
+        }));
         Finished {
             ended,
             mode: Some(self.plan.mode),
             outcome: self.plan.outcome(noted),
             taken_away: std::mem::take(&mut self.taken_away),
+            made,
             max_rss_kib,
             cpu_us,
             elapsed: Duration::ZERO,
@@ -524,6 +529,19 @@ impl Supervisor<'_> {
             remedy: String::new(),
             accepted: self.prepared.accepts(promise),
         }
+    }
+
+    /// Looks at the repositories the command made.
+    fn made(&self) -> Vec<Made> {
+        let roots: Vec<&Path> = self
+            .prepared
+            .roots
+            .iter()
+            .filter(|root| root.dir)
+            .map(|root| root.path.as_path())
+            .collect();
+        let known = crate::site::known(&self.prepared.site);
+        crate::site::made(&roots, &self.found, &known, self.ring_made)
     }
 
     fn failed(&self, id: Option<u32>, failure: &Failure) -> Error {
@@ -593,17 +611,24 @@ impl Supervisor<'_> {
     /// Protects repositories that were found while the command runs.
     fn protect_new(&mut self, found: &[(Located, index::Walked)]) {
         for (root, walked) in found {
-            let repositories = &walked.found;
             if let Some(state) = &self.prepared.state {
                 // An index that cannot be kept costs the next command a walk, no more.
                 let _unkept = index::save(state, &root.path, walked);
             }
-            let Ok(guarded) =
-                crate::site::guard_new(root, repositories, &self.prepared.site, self.ring_made)
+            let repositories = walked.found.iter().map(|below| root.path.join(below));
+            self.found.extend(repositories);
+            let Ok(Root { mut guarded, .. }) =
+                crate::site::guard_new(root, &walked.found, &self.prepared.site, self.ring_made)
             else {
                 continue;
             };
-            let Root { guarded, .. } = guarded;
+            // What an earlier look found is not mounted over once more.
+            guarded.retain(|g| self.protected.insert(g.object.path.clone()));
+            for guard in &mut guarded {
+                guard
+                    .pins
+                    .retain(|pin| self.protected.insert(pin.path.clone()));
+            }
             if guarded.is_empty() {
                 continue;
             }
@@ -659,56 +684,6 @@ struct Ready {
     gone: bool,
 }
 
-/// Write roots, each with the repositories in it.
-type Found = Vec<(Located, index::Walked)>;
-
-/// A walk through the write roots alongside a command.
-struct Look {
-    stop: Arc<AtomicBool>,
-    thread: Option<std::thread::JoinHandle<Found>>,
-    done: bool,
-}
-
-impl Look {
-    fn start(roots: &[Located]) -> Option<Look> {
-        let roots: Vec<Located> = roots.iter().filter(|r| r.dir).cloned().collect();
-        let stop = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&stop);
-        let thread = std::thread::Builder::new()
-            .name("look".to_owned())
-            .spawn(move || {
-                ringfence_sys_linux::process::idle();
-                roots
-                    .into_iter()
-                    .filter_map(|root| {
-                        let walked = index::walk(&root.path, &told);
-                        walked.whole.then_some((root, walked))
-                    })
-                    .collect()
-            })
-            .ok()?;
-        Some(Look {
-            stop,
-            thread: Some(thread),
-            done: false,
-        })
-    }
-
-    fn take(&mut self) -> Option<Found> {
-        if !self.thread.as_ref().is_some_and(|t| t.is_finished()) {
-            return None;
-        }
-        self.done = true;
-        self.thread.take().and_then(|t| t.join().ok())
-    }
-}
-
-impl Drop for Look {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-}
-
 /// `mode = "full-access"`: no ring at all, the person's explicit word.
 fn unconfined(prepared: &Prepared, start: Instant) -> Result<Finished, Error> {
     use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -739,6 +714,7 @@ fn unconfined(prepared: &Prepared, start: Instant) -> Result<Finished, Error> {
         mode: None,
         outcome: Outcome::none(),
         taken_away: Vec::new(),
+        made: Vec::new(),
         max_rss_kib: 0,
         cpu_us: 0,
         elapsed: start.elapsed(),

@@ -122,4 +122,28 @@ rings! {
         attack(ws, &format!("mkdir gh; {HOOK} > gh/pre-commit; chmod +x gh/pre-commit"));
         commits_alone(ws, ".");
     }
+
+    /// `git status` goes into each submodule: whoever uses git in the repository around is told.
+    repositories_made_inside_are_told needs ["tool:git", "userns"] |outer| {
+        let ws = &fresh(outer);
+        ws.repository(".");
+        ws.repository("../part");
+        ws.file(".gitmodules", "[submodule \"told\"]\n\tpath = told\n\turl = ../part\n");
+        let told = |script: &str| ws.ring_sh(script).run().ok().err();
+        let said = told("git clone -q ../part clean && git add clean 2>&1");
+        assert!(!said.contains("made in a ring"), "{said}");
+        let trap = "git init -q . && git commit -q --allow-empty -m x && git config core.fsmonitor 'echo x > $HOME/ran; false'";
+        let said = told(&format!("mkdir vendor && cd vendor && {trap} && cd .. && git add vendor 2>&1"));
+        assert!(said.contains("ws/vendor") && said.contains("core.fsmonitor"), "{said}");
+        // Where a submodule is to be, and one in another.
+        let said = told(&format!("mkdir told && cd told && {trap}"));
+        assert!(said.contains("ws/told"), "{said}");
+        let said = told("cd clean && git init -q deep && cd deep && git commit -q --allow-empty -m x && git config filter.a.smudge x && cd .. && git add deep 2>&1");
+        assert!(said.contains("ws/clean/deep") && said.contains("filter.a.smudge"), "{said}");
+        // Found by the look alongside; its owner's other repositories are no news.
+        let said = told("git init -q far/away && cd far/away && git config alias.st '!x' && sleep 1");
+        assert!(said.contains("ws/far/away") && said.contains("alias.st"), "{said}");
+        let said = ws.ring_sh("true").flags(["--json"]).run().ok().err();
+        assert!(said.contains("\"made\":[]"), "{said}");
+    }
 }

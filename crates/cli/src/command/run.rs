@@ -79,6 +79,13 @@ fn finish(finished: &Finished, as_json: bool) -> ExitCode {
             }
         }
     }
+    for made in &finished.made {
+        let made = made.to_string();
+        say::line(format_args!(
+            "WARNING: {}; look at it before you use git in it or around it",
+            say::Plain(&made)
+        ));
+    }
     let code = match finished.ended {
         Ended::Exited(status) => (status & 0xff) as u8,
         Ended::Signalled(signal) => 128_u8.wrapping_add(signal as u8),
@@ -126,6 +133,11 @@ fn finish(finished: &Finished, as_json: bool) -> ExitCode {
                 .taken_away
                 .iter()
                 .map(|(path, _)| path.to_string_lossy())
+                .collect::<Vec<_>>(),
+            "made": finished
+                .made
+                .iter()
+                .map(|made| json!({ "path": made.path.to_string_lossy(), "runs": made.runs }))
                 .collect::<Vec<_>>(),
             "usage": {
                 "max_rss_kib": finished.max_rss_kib,

@@ -231,12 +231,16 @@ impl<'a> Guards<'a> {
                 return Ok(());
             };
             let object = located(here.clone(), &identity);
-            if components.as_path().as_os_str().is_empty() || !identity.is_dir() {
+            if identity.kind() == FileType::Symlink {
                 self.guarded.push(Guarded {
                     pins,
                     object,
                     promise,
                 });
+                return Ok(());
+            }
+            if components.as_path().as_os_str().is_empty() || !identity.is_dir() {
+                self.object(pins, object, &identity, promise);
                 return Ok(());
             }
             pins.push(object);

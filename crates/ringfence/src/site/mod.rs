@@ -27,6 +27,8 @@ use crate::error::Error;
 use crate::locate::{Found, follow, of_descriptor};
 use crate::state::State;
 pub(crate) use guard::Guards;
+pub use repository::runs::Made;
+pub(crate) use repository::runs::made;
 pub(crate) use roots::too_wide;
 
 /// What a survey starts from.
@@ -184,13 +186,7 @@ pub(crate) fn guard_new(
         repository::repository(&mut guards, &found, relative, &person);
     }
     let (mut guarded, _) = guards.finish();
-    let known: BTreeSet<&Path> = site
-        .roots
-        .iter()
-        .flat_map(|r| &r.guarded)
-        .flat_map(|g| g.pins.iter().chain([&g.object]))
-        .map(|l| l.path.as_path())
-        .collect();
+    let known = known(site);
     guarded.retain(|g| !known.contains(g.object.path.as_path()));
     let mut pinned: BTreeSet<PathBuf> = known.iter().map(|p| (*p).to_owned()).collect();
     for guard in &mut guarded {
@@ -202,6 +198,16 @@ pub(crate) fn guard_new(
         guarded,
         missing: Vec::new(),
     })
+}
+
+/// The paths that a plan for a site protects, and those that lead to them.
+pub(crate) fn known(site: &Site) -> BTreeSet<&Path> {
+    site.roots
+        .iter()
+        .flat_map(|r| &r.guarded)
+        .flat_map(|g| g.pins.iter().chain([&g.object]))
+        .map(|l| l.path.as_path())
+        .collect()
 }
 
 fn layers_home() -> Option<PathBuf> {

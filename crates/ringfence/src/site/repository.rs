@@ -3,6 +3,7 @@
 //! `gitrepository-layout(5)`, `git-config(1)`, `git-worktree(1)`, `gitmodules(5)`.
 
 pub(crate) mod config;
+pub(crate) mod runs;
 
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;

@@ -1,0 +1,402 @@
+//! Repositories a command made: which of their files would have git run something.
+//!
+//! Git inside must write the configuration and hooks of a repository it makes, so they
+//! cannot be protected meanwhile. What can be done is to look at them afterwards, before
+//! anybody outside uses git there, or in a repository around it: `git status` there goes
+//! into each submodule.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::config::{Entry, parse};
+use super::{gitfile, read_small};
+
+/// Repositories looked at after one command at most.
+const MOST: usize = 256;
+
+/// Indices longer than this in sum are not read, in bytes: half a million files.
+const INDEX: u64 = 64 * 1024 * 1024;
+
+/// A repository that a command made, and what in it runs programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// Its directory.
+    pub path: PathBuf,
+    /// Variables of its configuration, and hooks; or why it could not be looked at.
+    pub runs: Vec<String>,
+}
+
+impl fmt::Display for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 8;
+        let path = self.path.display();
+        write!(
+            f,
+            "repository made in a ring: {path}: git runs programs by:"
+        )?;
+        for name in self.runs.iter().take(SHOWN) {
+            // Part of it may be of the command's making.
+            let short: String = name.chars().take(80).collect();
+            write!(f, " {short}")?;
+        }
+        if self.runs.len() > SHOWN {
+            write!(f, " and {} more", self.runs.len() - SHOWN)?;
+        }
+        Ok(())
+    }
+}
+
+/// Looks after a command at repositories its ring did not know: those that were `found`,
+/// and those that the repositories of the write roots have for submodules.
+pub(crate) fn made(
+    roots: &[&Path],
+    found: &BTreeSet<PathBuf>,
+    known: &BTreeSet<&Path>,
+    ring_made: SystemTime,
+) -> Vec<Made> {
+    let mut seen = BTreeSet::new();
+    let mut made = Vec::new();
+    let mut left = INDEX;
+    let mut todo: Vec<PathBuf> = found.iter().cloned().collect();
+    todo.extend(roots.iter().map(|root| (*root).to_owned()));
+    while let Some(tree) = todo.pop() {
+        let Ok(tree) = std::fs::canonicalize(tree) else {
+            continue;
+        };
+        let inside = roots.iter().any(|root| tree.starts_with(root));
+        if !inside || seen.len() >= MOST || !seen.insert(tree.clone()) {
+            continue;
+        }
+        let Some(git) = git_dir_of(&tree) else {
+            continue;
+        };
+        let mut runs = what_runs(&git, roots, known);
+        match submodules(&tree, &git, ring_made, &mut left) {
+            Ok(paths) => todo.extend(paths.into_iter().map(|path| tree.join(path))),
+            Err(why) => runs.push(why.to_owned()),
+        }
+        if !runs.is_empty() {
+            made.push(Made { path: tree, runs });
+        }
+    }
+    made.sort_by(|a, b| a.path.cmp(&b.path));
+    made
+}
+
+/// The git directory of a work tree; a bare repository is its own.
+fn git_dir_of(tree: &Path) -> Option<PathBuf> {
+    let dot_git = tree.join(".git");
+    match std::fs::metadata(&dot_git) {
+        Ok(meta) if meta.is_dir() => Some(dot_git),
+        Ok(_) => gitfile(&dot_git),
+        Err(_) => super::is_git_dir(tree).then(|| tree.to_owned()),
+    }
+}
+
+/// What runs programs in a git directory, as far as a command could write it.
+fn what_runs(git: &Path, roots: &[&Path], known: &BTreeSet<&Path>) -> Vec<String> {
+    let common = read_small(&git.join("commondir")).map_or_else(
+        || git.to_owned(),
+        |text| git.join(text.trim_end_matches(['\n', '\r'])),
+    );
+    // The plan knows canonical paths.
+    let common = std::fs::canonicalize(&common).unwrap_or(common);
+    let git = std::fs::canonicalize(git).unwrap_or_else(|_| git.to_owned());
+    let writable =
+        |path: &Path| roots.iter().any(|root| path.starts_with(root)) && !known.contains(path);
+    let mut files = vec![common.join("config"), git.join("config.worktree")];
+    files.retain(|file| writable(file));
+    let mut runs: Vec<String> = Vec::new();
+    for text in files.iter().filter_map(|file| read_small(file)) {
+        let entries = parse(&text);
+        runs.extend(entries.iter().filter(|e| runs_programs(e)).map(Entry::name));
+    }
+    let hooks = common.join("hooks");
+    if writable(&hooks) {
+        for entry in std::fs::read_dir(&hooks).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            // What git does not run, and what it may not.
+            if name.as_bytes().ends_with(b".sample") {
+                continue;
+            }
+            let executable = std::fs::metadata(entry.path())
+                .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
+            if executable {
+                runs.push(format!("hooks/{}", name.to_string_lossy()));
+            }
+        }
+    }
+    runs
+}
+
+/// Whether a variable has git run a program that it names, or read more configuration
+/// (`git-config(1)`, of git 2.52, and git-lfs').
+pub(crate) fn runs_programs(entry: &Entry) -> bool {
+    let value = entry.value.as_deref().unwrap_or_default();
+    let truth = ["", "true", "false", "yes", "no", "on", "off", "0", "1"];
+    let is_truth = truth.iter().any(|word| value.eq_ignore_ascii_case(word));
+    let subsection = entry.subsection.as_deref().unwrap_or_default();
+    match (entry.section.as_str(), entry.key.as_str()) {
+        ("core", "fsmonitor") => !is_truth,
+        (
+            "core",
+            "sshcommand"
+            | "hookspath"
+            | "editor"
+            | "pager"
+            | "askpass"
+            | "gitproxy"
+            | "alternaterefscommand",
+        )
+        | ("sequence", "editor")
+        | ("interactive", "difffilter")
+        | ("filter", "clean" | "smudge" | "process")
+        | ("diff", "command" | "textconv" | "external")
+        | ("merge", "driver")
+        | ("difftool" | "mergetool" | "browser" | "man" | "guitool", "cmd" | "path")
+        | ("credential", "helper")
+        | ("include" | "includeif", "path")
+        | ("gpg", "program" | "defaultkeycommand")
+        | ("uploadpack", "packobjectshook")
+        | ("remote", "uploadpack" | "receivepack" | "vcs")
+        | ("hook" | "tar" | "trailer", "command" | "cmd")
+        | ("imap", "tunnel")
+        | ("instaweb", "httpd")
+        | ("lfs", "path" | "clean" | "smudge")
+        | ("sendemail", "smtpserver" | "sendmailcmd" | "tocmd" | "cccmd" | "headercmd") => true,
+        ("pager", _) => !is_truth,
+        ("alias", _) | ("submodule", "update") => value.trim_start().starts_with('!'),
+        ("remote", "url" | "pushurl") => value.starts_with("ext::"),
+        ("url", "insteadof" | "pushinsteadof") => subsection.starts_with("ext::"),
+        ("protocol", "allow") => subsection == "ext",
+        _ => false,
+    }
+}
+
+/// Where a repository has its submodules: as `.gitmodules` has it and, where the command
+/// has changed it, the index, which is what git goes by.
+fn submodules(
+    tree: &Path,
+    git: &Path,
+    ring_made: SystemTime,
+    left: &mut u64,
+) -> Result<Vec<PathBuf>, &'static str> {
+    const UNREAD: &str = "(its index could not be read for submodules)";
+    let text = read_small(&tree.join(".gitmodules")).unwrap_or_default();
+    let mut paths: Vec<PathBuf> = parse(&text)
+        .into_iter()
+        .filter(|e| e.section == "submodule" && e.key == "path")
+        .filter_map(|e| e.value.map(PathBuf::from))
+        .collect();
+    let index = git.join("index");
+    let Ok(meta) = std::fs::symlink_metadata(&index) else {
+        return Ok(paths);
+    };
+    if !changed_since(&meta, ring_made) {
+        return Ok(paths);
+    }
+    let sha256 = read_small(&git.join("config")).is_some_and(|text| {
+        let sha256 = |e: &Entry| e.value.as_deref() == Some("sha256");
+        parse(&text)
+            .iter()
+            .any(|e| e.key == "objectformat" && sha256(e))
+    });
+    let hash = if sha256 { 32 } else { 20 };
+    let mut files = vec![index];
+    // A split index keeps most of it beside (`git-update-index(1)`, Split index).
+    let beside = std::fs::read_dir(git).into_iter().flatten().flatten();
+    files.extend(
+        beside
+            .filter(|e| e.file_name().as_bytes().starts_with(b"sharedindex."))
+            .map(|e| e.path())
+            .take(16),
+    );
+    for file in files {
+        let meta = std::fs::symlink_metadata(&file).map_err(|_| UNREAD)?;
+        if !meta.is_file() || meta.len() > *left {
+            return Err(UNREAD);
+        }
+        *left -= meta.len();
+        let bytes = std::fs::read(&file).map_err(|_| UNREAD)?;
+        paths.extend(gitlinks(&bytes, hash).ok_or(UNREAD)?);
+    }
+    Ok(paths)
+}
+
+/// By the kernel's word, which no command can change as it can the time of modification.
+/// The clock of a file system may be a little behind.
+fn changed_since(meta: &std::fs::Metadata, time: SystemTime) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let seconds = u64::try_from(meta.ctime()).unwrap_or(0);
+    let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    changed + Duration::from_secs(2) >= time
+}
+
+/// Paths with mode 160000 of an index (`gitformat-index(5)`).
+fn gitlinks(bytes: &[u8], hash: usize) -> Option<Vec<PathBuf>> {
+    const GITLINK: u32 = 0o160_000;
+    const EXTENDED: u16 = 0x4000;
+    let number = |at: usize| -> Option<u32> {
+        Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+    };
+    if bytes.get(..4)? != b"DIRC" {
+        return None;
+    }
+    let version = number(4)?;
+    if !(2..=4).contains(&version) {
+        return None;
+    }
+    let mut at = 12;
+    let mut name: Vec<u8> = Vec::new();
+    let mut found = Vec::new();
+    for _ in 0..number(8)? {
+        let start = at;
+        let mode = number(start + 24)?;
+        at = start + 40 + hash;
+        let flags = u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?);
+        at += if flags & EXTENDED == 0 { 2 } else { 4 };
+        if version == 4 {
+            // The end of the name before is replaced.
+            let (cut, next) = variable(bytes, at)?;
+            at = next;
+            name.truncate(name.len().checked_sub(cut)?);
+        } else {
+            name.clear();
+        }
+        let length = bytes.get(at..)?.iter().position(|b| *b == 0)?;
+        name.extend_from_slice(&bytes[at..at + length]);
+        at += length + 1;
+        if version < 4 {
+            at = start + (at - start).next_multiple_of(8);
+        }
+        if mode == GITLINK {
+            found.push(PathBuf::from(std::ffi::OsStr::from_bytes(&name)));
+        }
+    }
+    Some(found)
+}
+
+/// A number in the encoding of pack files' offsets.
+fn variable(bytes: &[u8], mut at: usize) -> Option<(usize, usize)> {
+    let mut byte = *bytes.get(at)?;
+    let mut value = usize::from(byte & 0x7f);
+    while byte & 0x80 != 0 {
+        at += 1;
+        byte = *bytes.get(at)?;
+        value = value.checked_add(1)?.checked_mul(128)? + usize::from(byte & 0x7f);
+    }
+    Some((value, at + 1))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{gitlinks, made, parse, runs_programs};
+    use crate::tests::Dir;
+    use std::collections::BTreeSet;
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+    use std::time::SystemTime;
+
+    #[test]
+    fn variables_that_run_programs() {
+        let runs = |text: &str| parse(text).iter().filter(|e| runs_programs(e)).count();
+        for text in [
+            "[core]\nfsmonitor = touch x",
+            "[core]\nsshCommand = x",
+            "[core]\nhooksPath = x",
+            "[filter \"a\"]\nclean = x",
+            "[diff \"a\"]\ntextconv = x",
+            "[merge \"a\"]\ndriver = x",
+            "[alias]\nst = !touch x",
+            "[credential \"https://x\"]\nhelper = x",
+            "[includeIf \"gitdir:/\"]\npath = x",
+            "[gpg \"ssh\"]\nprogram = x",
+            "[remote \"o\"]\nurl = ext::sh -c x",
+            "[submodule \"a\"]\nupdate = !x",
+            "[pager]\nlog = x",
+        ] {
+            assert_eq!(runs(text), 1, "{text}");
+        }
+        let ordinary = "[core]\nrepositoryformatversion = 0\nfilemode = true\nbare = false\n\
+             logallrefupdates = true\nfsmonitor = true\nfsmonitor\nworktree = ../x\n\
+             [remote \"origin\"]\nurl = https://x\nfetch = +refs/heads/*:refs/remotes/origin/*\n\
+             [branch \"main\"]\nremote = origin\nmerge = refs/heads/main\n[alias]\nst = status\n\
+             [submodule]\nactive = .\n[submodule \"a\"]\nurl = x\nupdate = none\n[pager]\nlog = false\n\
+             [user]\nname = x\n[lfs]\nrepositoryformatversion = 0\n";
+        assert_eq!(runs(ordinary), 0);
+    }
+
+    fn git(dir: &Path, args: &[&str]) {
+        let done = Command::new("git")
+            .args(["-c", "user.name=a", "-c", "user.email=a@b"])
+            .args(args)
+            .current_dir(dir)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{args:?}: {done:?}");
+    }
+
+    fn have_git() -> bool {
+        Command::new("git").arg("version").output().is_ok()
+    }
+
+    #[test]
+    fn submodules_are_read_from_each_version_of_an_index() {
+        if !have_git() {
+            return;
+        }
+        let dir = Dir::new();
+        let tree = dir.dir("w");
+        git(&tree, &["init", "-q"]);
+        dir.file("w/a/file", "");
+        dir.file("w/zz/a-rather-long-name-of-a-file", "");
+        let sub = dir.dir("w/m/sub");
+        git(&sub, &["init", "-q"]);
+        git(&sub, &["commit", "-q", "--allow-empty", "-m", "x"]);
+        git(&tree, &["add", "a", "zz", "m/sub"]);
+        git(&tree, &["add", "-N", "."]);
+        for version in ["2", "3", "4"] {
+            git(&tree, &["update-index", "--index-version", version]);
+            let bytes = std::fs::read(tree.join(".git/index")).unwrap();
+            assert_eq!(gitlinks(&bytes, 20).unwrap(), [Path::new("m/sub")]);
+            for cut in 0..bytes.len() {
+                // No end of a file that is cut short makes it fail otherwise than by saying so.
+                let _short = gitlinks(&bytes[..cut], 20);
+            }
+        }
+        let roots = [tree.as_path()];
+        let look = |known: &[&Path]| {
+            let known = known.iter().copied().collect();
+            made(&roots, &BTreeSet::new(), &known, SystemTime::now())
+        };
+        let config = tree.join(".git/config");
+        let hooks = tree.join(".git/hooks");
+        let known = [config.as_path(), hooks.as_path()];
+        assert_eq!(look(&known), []);
+        git(&sub, &["config", "core.fsmonitor", "touch x"]);
+        let of = |sub: &str| vec![(tree.join(sub), vec!["core.fsmonitor".to_owned()])];
+        let found = |known: &[&Path]| -> Vec<(PathBuf, Vec<String>)> {
+            look(known).into_iter().map(|m| (m.path, m.runs)).collect()
+        };
+        assert_eq!(found(&known), of("m/sub"));
+        // A split index, and an index that nobody changed.
+        git(&tree, &["update-index", "--split-index"]);
+        assert_eq!(found(&known), of("m/sub"));
+        let later = SystemTime::now() + std::time::Duration::from_secs(60);
+        let known = known.into_iter().collect();
+        assert_eq!(made(&roots, &BTreeSet::new(), &known, later), []);
+        // A hook, in one that was found.
+        let hook = dir.file("w/m/sub/.git/hooks/post-commit", "");
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let runs = made(&roots, &BTreeSet::from([sub]), &known, later)
+            .remove(0)
+            .runs;
+        assert_eq!(runs, ["core.fsmonitor", "hooks/post-commit"]);
+    }
+}
