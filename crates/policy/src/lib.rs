@@ -51,7 +51,7 @@ pub use environment::{EnvVerdict, Environment, InvalidNamePattern, NamePattern};
 pub use error::{PolicyError, Problem};
 pub use merge::load;
 pub use model::{
-    CacheMode, Caches, Effective, Hide, Layer, Limits, Linux, LinuxMode, Mode, Network,
+    Bounds, CacheMode, Caches, Effective, Hide, Layer, Limits, Linux, LinuxMode, Mode, Network,
     NetworkMode, Origin, Protect, Read, Sourced,
 };
 pub use names::UnknownName;

@@ -10,8 +10,8 @@ use crate::environment::{Environment, NamePattern};
 use crate::error::PolicyError;
 use crate::keys;
 use crate::model::{
-    CacheMode, Caches, Effective, Layer, Limits, Linux, LinuxMode, Mode, Network, NetworkMode,
-    Origin, Protect, Read, Sourced,
+    Bounds, CacheMode, Caches, Effective, Layer, Limits, Linux, LinuxMode, Mode, Network,
+    NetworkMode, Origin, Protect, Read, Sourced,
 };
 use crate::names::quoted;
 use crate::sources::{Context, FileText, Sources, Trust};
@@ -19,7 +19,7 @@ use crate::width::{host_covers, path_covers, read_covers, read_meet, tools_cover
 use crate::{path, quantity};
 use steps::{
     add, add_listed, at_most, lower, lower_some, narrow, narrow_some, nothing_new, path_text,
-    read_text, rule_grants, set, set_some, stronger_rules, within,
+    paths, read_text, rule_grants, set, set_some, stronger_rules, within,
 };
 
 /// Reads every layer and merges them, as the crate's documentation says.
@@ -127,6 +127,7 @@ fn built_in(context: &Context<'_>) -> Effective {
             nested: Sourced::built_in(false),
         },
         rules: Vec::new(),
+        bounds: Bounds::default(),
     }
 }
 
@@ -392,6 +393,10 @@ impl Merge {
                 }
             }
         }
+        out.bounds = Bounds {
+            write: bound.write.as_ref().map(paths),
+            sockets: bound.sockets.as_ref().map(paths),
+        };
         within(
             errors,
             &keys::WRITE,

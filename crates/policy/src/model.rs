@@ -335,6 +335,16 @@ pub struct Linux {
     pub nested: Sourced<bool>,
 }
 
+/// Lists by which the administrator bounds others', for those who resolve paths: a merge
+/// compares names, and behind a name may be a link to elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Where extra write roots may lie; `None` for anywhere.
+    pub write: Option<Sourced<Vec<PathBuf>>>,
+    /// Where sockets that may be connected to may lie; `None` for anywhere.
+    pub sockets: Option<Sourced<Vec<PathBuf>>>,
+}
+
 /// All layers merged: what holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effective {
@@ -367,4 +377,6 @@ pub struct Effective {
     pub linux: Linux,
     /// Command rules of all layers, from the strongest layer to the weakest.
     pub rules: Vec<Sourced<Rule>>,
+    /// What the paths above must lie in when they are resolved.
+    pub bounds: Bounds,
 }

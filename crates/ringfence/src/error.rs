@@ -72,6 +72,23 @@ pub enum Error {
         /// Why, and what to do.
         why: &'static str,
     },
+    /// A path that the administrator's bound holds by its name leads elsewhere.
+    #[error(
+        "{origin}: {} leads to {}, beyond the bound that {bound} sets; remove it, or ask who \
+         manages this machine",
+        shown(path),
+        shown(leads)
+    )]
+    BeyondManaged {
+        /// The path.
+        path: PathBuf,
+        /// Where it was written.
+        origin: String,
+        /// Where it leads.
+        leads: PathBuf,
+        /// Where the bound was written.
+        bound: String,
+    },
     /// A path of the policy cannot be used.
     #[error("{origin}: {}: {error}; mend the path or remove the line", shown(path))]
     Path {

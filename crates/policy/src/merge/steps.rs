@@ -147,6 +147,12 @@ pub(super) fn lower_some<T: PartialOrd>(there: &mut Option<Sourced<T>>, bound: O
     }
 }
 
+/// The paths of a list, with where the list stands.
+pub(super) fn paths(listed: &Listed<PathBuf>) -> Sourced<Vec<PathBuf>> {
+    let paths = listed.items.iter().map(|item| item.value.clone());
+    Sourced::new(paths.collect(), listed.origin.clone())
+}
+
 /// Where the administrator wrote a list, each entry that is there must be covered by it.
 pub(super) fn within<T>(
     errors: &mut Vec<PolicyError>,

@@ -26,6 +26,8 @@ pub fn show_json(effective: &Effective) -> Value {
         accept,
         linux,
         rules,
+        // Every value is within them.
+        bounds: _,
     } = effective;
     json!({
         "mode": one(mode, |mode| json!(mode.name())),

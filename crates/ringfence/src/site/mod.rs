@@ -20,11 +20,11 @@ use std::path::{Path, PathBuf};
 
 use ringfence_ops::linux::Located;
 use ringfence_plan::{Root, Site};
-use ringfence_policy::{Effective, Mode};
+use ringfence_policy::{Effective, Mode, Sourced};
 use ringfence_sys_linux::object;
 
 use crate::error::Error;
-use crate::locate::{Found, follow, of_descriptor};
+use crate::locate::{Found, follow, of_descriptor, trail};
 use crate::state::State;
 pub(crate) use guard::Guards;
 pub use repository::runs::Made;
@@ -66,11 +66,9 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
         let linked = repository::linked(&workspace);
         wanted.push(workspace);
         for root in &policy.write {
-            wanted.push(roots::write_root(
-                &root.value,
-                &root.origin.to_string(),
-                asked.home,
-            )?);
+            let found = roots::write_root(&root.value, &root.origin.to_string(), asked.home)?;
+            within(policy.bounds.write.as_ref(), root, &found.at)?;
+            wanted.push(found);
         }
         for (found, why) in linked {
             derived.push((found.at.path.clone(), why));
@@ -139,9 +137,29 @@ fn granted(policy: &Effective) -> Result<Vec<Located>, Error> {
             origin: socket.origin.to_string(),
             error,
         })?;
+        within(policy.bounds.sockets.as_ref(), socket, &found.at)?;
         all.push(found.at);
     }
     Ok(all)
+}
+
+/// Whether what a path leads to lies within the administrator's bound, as its name does.
+fn within(
+    bound: Option<&Sourced<Vec<PathBuf>>>,
+    path: &Sourced<PathBuf>,
+    found: &Located,
+) -> Result<(), Error> {
+    let Some(bound) = bound else { return Ok(()) };
+    let holds = |place: &PathBuf| trail(place).is_ok_and(|t| found.path.starts_with(t.end));
+    if bound.value.iter().any(holds) {
+        return Ok(());
+    }
+    Err(Error::BeyondManaged {
+        path: path.value.clone(),
+        origin: path.origin.to_string(),
+        leads: found.path.clone(),
+        bound: bound.origin.to_string(),
+    })
 }
 
 /// The caller's terminal, if stdin, stdout or stderr is one.

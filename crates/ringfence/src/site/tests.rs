@@ -346,11 +346,25 @@ fn an_index_is_read_back_and_a_damaged_one_is_not_believed() {
 
 /// A survey of a workspace, as a person with this policy file asks for it.
 fn surveyed(dir: &Dir, workspace: &str, text: &str) -> Result<super::Survey, crate::error::Error> {
+    surveyed_where(dir, workspace, text, None)
+}
+
+/// The same where the administrator wrote something as well.
+fn surveyed_where(
+    dir: &Dir,
+    workspace: &str,
+    text: &str,
+    managed: Option<&str>,
+) -> Result<super::Survey, crate::error::Error> {
     let none = |_: &str| -> Option<std::ffi::OsString> { None };
     let (workspace, home) = (dir.0.join(workspace), dir.dir("home"));
     let sources = ringfence_policy::Sources {
         user: Some(ringfence_policy::FileText {
             path: home.join("policy.toml"),
+            text: text.to_owned(),
+        }),
+        managed: managed.map(|text| ringfence_policy::FileText {
+            path: "/etc/ringfence/managed.toml".into(),
             text: text.to_owned(),
         }),
         ..ringfence_policy::Sources::default()
@@ -474,4 +488,51 @@ fn ringfences_own_policy_is_protected_behind_a_home_that_is_a_link() {
     let text = format!("[filesystem]\nwrite = [{write:?}]\n");
     let (there, _) = all(&dir, &surveyed(&dir, "ws", &text).unwrap());
     assert_eq!(there, ["real/.config/ringfence"]);
+}
+    surveyed_where(dir, workspace, text, None)
+}
+
+/// The same where the administrator wrote something as well.
+fn surveyed_where(
+    dir: &Dir,
+    workspace: &str,
+    text: &str,
+    managed: Option<&str>,
+) -> Result<super::Survey, crate::error::Error> {
+        managed: managed.map(|text| ringfence_policy::FileText {
+            path: "/etc/ringfence/managed.toml".into(),
+            text: text.to_owned(),
+        }),
+
+#[test]
+fn a_managed_bound_holds_where_a_path_leads() {
+    let dir = Dir::new();
+    for name in ["ws", "scratch/own", "other", "run"] {
+        dir.dir(name);
+    }
+    symlink("../other", dir.0.join("scratch/out")).unwrap();
+    symlink("own", dir.0.join("scratch/in")).unwrap();
+    symlink("scratch", dir.0.join("bound")).unwrap();
+    dir.file("other.sock", "");
+    symlink("../other.sock", dir.0.join("run/x.sock")).unwrap();
+    let at = |name: &str| dir.0.join(name).display().to_string();
+    let asked = |key: &str, bound: &str, path: &str| {
+        let (section, key) = key.split_once('.').unwrap();
+        let text = |path: &str| format!("[{section}]\n{key} = [{:?}]\n", at(path));
+        surveyed_where(&dir, "ws", &text(path), Some(&text(bound)))
+    };
+    asked("filesystem.write", "scratch", "scratch/own").unwrap();
+    asked("filesystem.write", "scratch", "scratch/in").unwrap();
+    // The bound is where it leads, too.
+    asked("filesystem.write", "bound", "bound/own").unwrap();
+    for (key, bound, path, leads) in [
+        ("filesystem.write", "scratch", "scratch/out", "other"),
+        ("filesystem.write", "bound", "bound/out", "other"),
+        ("linux.sockets", "run", "run/x.sock", "other.sock"),
+    ] {
+        let error = asked(key, bound, path).unwrap_err().to_string();
+        for word in ["policy.toml:2", &at(path), &at(leads), "managed.toml:2"] {
+            assert!(error.contains(word), "{word} in {error}");
+        }
+    }
 }
