@@ -18,6 +18,7 @@ use rustix::fs::FileType;
 use crate::error::Error;
 use crate::locate::of_descriptor;
 use crate::prepare::Prepared;
+use crate::relay::Relay;
 
 const SIGKILL: i32 = 9;
 
@@ -251,10 +252,9 @@ pub(crate) fn hand_over(
     waiting: Waiting,
     prepared: &Prepared,
     plan: &Plan,
-    stdio: [BorrowedFd<'_>; 3],
-    new_session: bool,
-    terminal: bool,
+    relay: &Relay,
 ) -> Result<Launched, Error> {
+    let stdio = relay.stdio();
     let Waiting { socket, runner, .. } = waiting;
     let group = enter_group(plan, &runner)?;
     let steps: Vec<(Need, Op)> = plan
@@ -268,10 +268,11 @@ pub(crate) fn hand_over(
         argv: prepared.argv.clone(),
         env: prepared.environment.to_strings(),
         cwd: in_ring(prepared.cwd.clone(), plan),
-        announce: false,
+        // Input is carried to a command that runs, and to no other.
+        announce: relay.has_input(),
         last: true,
-        new_session,
-        terminal,
+        new_session: relay.new_session,
+        terminal: relay.terminal,
         stdin_inside: stdin_inside(plan, stdio[0]),
     };
     let sent = socket

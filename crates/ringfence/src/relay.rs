@@ -1,16 +1,28 @@
 //! Carrying bytes for a command that does not get the caller's own descriptors: with a
 //! terminal of its own, without any, or with a bound on what it prints.
 
+mod pump;
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
-use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use ringfence_sys_linux::SysError;
 use ringfence_sys_linux::error::Named;
-use ringfence_sys_linux::terminal;
+use ringfence_sys_linux::signal::{Arrived, Signals};
+use ringfence_sys_linux::terminal::{self, Saved};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
+use crate::error::Error;
+use crate::supervise::{
+    Ended, Finished, GRACE, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SIGWINCH,
+};
+use pump::{Cue, Pump, Shared, lock, pipe, timespec};
 
 /// How a command's terminal is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,21 +57,33 @@ pub(crate) struct Relay {
     pub(crate) new_session: bool,
     /// Its stdin is a terminal of its own.
     pub(crate) terminal: bool,
-    controller: Option<OwnedFd>,
-    pumps: Vec<Pump>,
     /// Set when the bound on output was passed.
     pub(crate) too_much: Arc<AtomicBool>,
-    output_max: Option<u64>,
-    carried: Vec<JoinHandle<()>>,
+    /// For the command's stdin, stdout and stderr.
+    pumps: [Option<Pump>; 3],
+    shared: Arc<Shared>,
+    /// Hangs up when the threads of that direction have ended.
+    input: Option<OwnedFd>,
+    output: Option<OwnedFd>,
+    /// The last signal that asked for the end, and when.
+    told: Option<(i32, Instant)>,
 }
 
+const ENDING: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
+
+/// How far output came.
 #[derive(Debug)]
-struct Pump {
-    from: OwnedFd,
-    to: OwnedFd,
-    /// Counts towards the bound, and is waited for.
-    output: bool,
+enum Carried {
+    All,
+    /// The reader did not take it in time.
+    TimeUp,
+    /// We were told to end meanwhile.
+    Signalled(i32),
 }
+
+/// Threads that were told to stop wait for nothing any more, unless somebody else was
+/// quicker at the very descriptor they were told was ready. Such a one is left behind.
+const STOPPING: Duration = Duration::from_millis(200);
 
 impl Relay {
     pub(crate) fn new(
@@ -67,33 +91,37 @@ impl Relay {
         caller: [OwnedFd; 3],
         output_max: Option<u64>,
     ) -> Result<Relay, SysError> {
+        let too_much = Arc::new(AtomicBool::new(false));
         let mut relay = Relay {
             stdio: caller,
             new_session: mode != PtyMode::Auto,
             terminal: false,
-            controller: None,
-            pumps: Vec::new(),
-            too_much: Arc::new(AtomicBool::new(false)),
-            output_max,
-            carried: Vec::new(),
+            too_much: Arc::clone(&too_much),
+            pumps: [None, None, None],
+            shared: Arc::new(Shared {
+                input_over: Cue::new()?,
+                ended: Cue::new()?,
+                give_up: Cue::new()?,
+                sum: AtomicU64::new(0),
+                max: output_max,
+                too_much,
+                controller: Mutex::new(None),
+                failed: Mutex::new(None),
+            }),
+            input: None,
+            output: None,
+            told: None,
         };
-        match mode {
-            PtyMode::Always => relay.own_terminal()?,
-            PtyMode::Never => {
-                for number in 0..3 {
-                    if terminal::is_terminal(relay.stdio[number].as_fd()) {
-                        relay.pipe(number)?;
-                    }
-                }
-            }
-            PtyMode::Auto => {}
+        if mode == PtyMode::Always {
+            relay.own_terminal()?;
+            return Ok(relay);
         }
-        if output_max.is_some() && mode != PtyMode::Always {
-            for number in 1..3 {
-                let piped = relay.pumps.iter().filter(|p| p.output).count() > number - 1;
-                if !piped {
-                    relay.pipe(number)?;
-                }
+        for number in 0..3 {
+            let hidden =
+                mode == PtyMode::Never && terminal::is_terminal(relay.stdio[number].as_fd());
+            let counted = number != 0 && output_max.is_some();
+            if hidden || counted {
+                relay.pipe(number)?;
             }
         }
         Ok(relay)
@@ -102,46 +130,43 @@ impl Relay {
     fn own_terminal(&mut self) -> Result<(), SysError> {
         let size = self.stdio.iter().find_map(|fd| terminal::size(fd.as_fd()));
         let pty = terminal::open_pty(size)?;
+        // Ours alone, and nothing is to wait in it.
+        rustix::io::ioctl_fionbio(&pty.controller, true).named("FIONBIO")?;
         let dup = |fd: &OwnedFd| fd.try_clone().named("dup");
         let [stdin, stdout, _] = std::mem::replace(
             &mut self.stdio,
             [dup(&pty.terminal)?, dup(&pty.terminal)?, pty.terminal],
         );
-        self.pumps.push(Pump {
+        self.pumps[0] = Some(Pump {
             from: stdin,
             to: dup(&pty.controller)?,
-            output: false,
         });
-        self.pumps.push(Pump {
+        self.pumps[1] = Some(Pump {
             from: dup(&pty.controller)?,
             to: stdout,
-            output: true,
         });
-        self.controller = Some(pty.controller);
+        *lock(&self.shared.controller) = Some(pty.controller);
         self.terminal = true;
         Ok(())
     }
 
     /// Puts a pipe in place of one of the three descriptors.
     fn pipe(&mut self, number: usize) -> Result<(), SysError> {
-        let (read, write) =
-            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).named("pipe2")?;
-        let output = number != 0;
-        let (theirs, ours) = if output { (write, read) } else { (read, write) };
-        let callers = std::mem::replace(&mut self.stdio[number], theirs);
-        self.pumps.push(if output {
-            Pump {
-                from: ours,
-                to: callers,
-                output,
-            }
+        let (read, write) = pipe()?;
+        let (theirs, ours) = if number == 0 {
+            (read, write)
         } else {
-            Pump {
-                from: callers,
-                to: ours,
-                output,
-            }
-        });
+            (write, read)
+        };
+        // Each end has flags of its own: the command's end blocks as any pipe.
+        rustix::io::ioctl_fionbio(&ours, true).named("FIONBIO")?;
+        let callers = std::mem::replace(&mut self.stdio[number], theirs);
+        let (from, to) = if number == 0 {
+            (callers, ours)
+        } else {
+            (ours, callers)
+        };
+        self.pumps[number] = Some(Pump { from, to });
         Ok(())
     }
 
@@ -153,73 +178,230 @@ impl Relay {
         ]
     }
 
+    /// Whether [`Relay::start_input`] has something to do.
+    pub(crate) fn has_input(&self) -> bool {
+        self.pumps[0].is_some()
+    }
+
     /// Gives the command's ends away: they are open in the command alone now, so that
-    /// its end is seen. Then starts to carry.
+    /// its end is seen. Then starts to carry what it prints.
     pub(crate) fn start(&mut self) -> Result<(), SysError> {
-        if self.pumps.is_empty() {
+        if self.pumps.iter().all(Option::is_none) {
             return Ok(());
         }
         let null = File::open("/dev/null").named("open")?;
         for fd in &mut self.stdio {
             *fd = null.try_clone().named("dup")?.into();
         }
-        let sum = Arc::new(AtomicU64::new(0));
-        for pump in self.pumps.drain(..) {
-            let (sum, too_much) = (Arc::clone(&sum), Arc::clone(&self.too_much));
-            let max = if pump.output { self.output_max } else { None };
-            let output = pump.output;
-            let thread = std::thread::Builder::new()
-                .name("relay".to_owned())
-                .spawn(move || carry(pump.from, pump.to, max, &sum, &too_much))
-                .named("clone")?;
-            if output {
-                self.carried.push(thread);
-            }
+        let (ended, running) = pipe()?;
+        let running = Arc::new(running);
+        let [_, stdout, stderr] = &mut self.pumps;
+        for pump in [stdout.take(), stderr.take()].into_iter().flatten() {
+            self.spawn(pump, &running, pump::output)?;
+        }
+        self.output = Some(ended);
+        Ok(())
+    }
+
+    /// Starts to carry what the command reads. Call it when the command runs: what is
+    /// read for one that never does is lost to the caller.
+    pub(crate) fn start_input(&mut self) -> Result<(), SysError> {
+        if let Some(pump) = self.pumps[0].take() {
+            let (ended, running) = pipe()?;
+            self.spawn(pump, &Arc::new(running), pump::input)?;
+            self.input = Some(ended);
         }
         Ok(())
     }
 
+    fn spawn(
+        &self,
+        pump: Pump,
+        running: &Arc<OwnedFd>,
+        carry: fn(Pump, &Shared),
+    ) -> Result<(), SysError> {
+        let (shared, running) = (Arc::clone(&self.shared), Arc::clone(running));
+        std::thread::Builder::new()
+            .name("relay".to_owned())
+            .spawn(move || {
+                carry(pump, &shared);
+                drop(running);
+            })
+            .named("clone")?;
+        Ok(())
+    }
+
     /// Tells the command's terminal the caller's new size.
-    pub(crate) fn resize(&self) {
+    fn resize(&self) {
         let size = [std::io::stdin().as_fd(), std::io::stdout().as_fd()]
             .into_iter()
             .find_map(terminal::size);
-        if let (Some(controller), Some(size)) = (&self.controller, size) {
+        if let (Some(controller), Some(size)) = (&*lock(&self.shared.controller), size) {
             // A terminal that has hung up has no size.
             let _gone = terminal::set_size(controller.as_fd(), size);
         }
     }
 
-    /// Waits until all that the command printed has been carried. Call it when no
-    /// process of the command lives.
-    pub(crate) fn finish(&mut self) {
-        for thread in self.carried.drain(..) {
-            // A thread that panicked has carried what it could.
-            let _ended = thread.join();
+    /// The signal the command is to be sent for one that arrived here.
+    pub(crate) fn passes_on(&mut self, arrived: Arrived) -> Option<i32> {
+        if ENDING.contains(&arrived.signal) {
+            self.told = Some((arrived.signal, Instant::now()));
+        }
+        match arrived.signal {
+            SIGTTIN | SIGTTOU => None,
+            SIGWINCH => {
+                self.resize();
+                None
+            }
+            // A key on the terminal reaches the command itself, which is in the same
+            // foreground group; unless it has a session of its own.
+            signal if arrived.sent || self.new_session => Some(signal),
+            // The terminal hung up: the kernel tells session leader and foreground, but
+            // who is told twice only ends once.
+            SIGHUP => Some(SIGHUP),
+            _ => None,
+        }
+    }
+
+    /// Sees that what the command printed reaches its reader; call it when the command
+    /// has ended. One that ended by itself is as good as its output: as long as somebody
+    /// may read that, it is kept for them, to the command's deadline, as a pipe would
+    /// keep it. A reader of one that was ended by us has a moment.
+    pub(crate) fn deliver(
+        &mut self,
+        result: Result<Finished, Error>,
+        deadline: Option<Instant>,
+        signals: &Signals,
+    ) -> Result<Finished, Error> {
+        let by_itself = |f: &Finished| matches!(f.ended, Ended::Exited(_) | Ended::Signalled(_));
+        let by_itself = result.as_ref().is_ok_and(by_itself);
+        let now = Instant::now();
+        let moment = now + GRACE;
+        // A signal may have come for a command that had just ended.
+        let told = self.told.filter(|(_, at)| now.duration_since(*at) < GRACE);
+        let until = if by_itself && told.is_none() {
+            deadline.map(|at| at.max(moment))
+        } else {
+            Some(moment)
+        };
+        let carried = self.finish(until, signals);
+        let mut finished = result?;
+        let carried = carried.map_err(carrying)?;
+        if let Some(error) = lock(&self.shared.failed).take() {
+            return Err(carrying(error));
+        }
+        if by_itself {
+            // What was lost is never told as a success.
+            finished.ended = match carried {
+                _ if self.too_much.load(Ordering::Relaxed) => Ended::TooMuchOutput,
+                Carried::All => finished.ended,
+                Carried::TimeUp => match told {
+                    Some((signal, _)) => Ended::Signalled(signal),
+                    None => Ended::TimedOut,
+                },
+                Carried::Signalled(signal) => Ended::Signalled(signal),
+            };
+        }
+        Ok(finished)
+    }
+
+    fn finish(&mut self, until: Option<Instant>, signals: &Signals) -> Result<Carried, SysError> {
+        // What is typed from now on is for who comes after the command.
+        self.shared.input_over.give();
+        if let Some(input) = self.input.take() {
+            hung_up_within(&input, STOPPING);
+        }
+        let Some(output) = self.output.take() else {
+            return Ok(Carried::All);
+        };
+        self.shared.ended.give();
+        let mut carried = Carried::All;
+        loop {
+            let time = until.map(|at| timespec(at.saturating_duration_since(Instant::now())));
+            let mut fds = [
+                PollFd::new(&output, PollFlags::IN),
+                PollFd::from_borrowed_fd(signals.fd(), PollFlags::IN),
+            ];
+            match poll(&mut fds, time.as_ref()) {
+                Ok(0) => carried = Carried::TimeUp,
+                Ok(_) if !fds[0].revents().is_empty() => return Ok(Carried::All),
+                Ok(_) => {
+                    let told = std::iter::from_fn(|| signals.next())
+                        .find(|arrived| ENDING.contains(&arrived.signal));
+                    if let Some(arrived) = told {
+                        carried = Carried::Signalled(arrived.signal);
+                    }
+                }
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(SysError::new("poll", errno.raw_os_error())),
+            }
+            if !matches!(carried, Carried::All) {
+                self.shared.give_up.give();
+                hung_up_within(&output, STOPPING);
+                return Ok(carried);
+            }
         }
     }
 }
 
-fn carry(from: OwnedFd, to: OwnedFd, max: Option<u64>, sum: &AtomicU64, too_much: &AtomicBool) {
-    let (mut from, mut to) = (File::from(from), File::from(to));
-    let mut buffer = vec![0_u8; 64 * 1024];
-    loop {
-        let n = match from.read(&mut buffer) {
-            // A terminal whose last process is gone reads as an error (EIO).
-            Ok(0) | Err(_) => return,
-            Ok(n) => n,
-        };
-        let before = sum.fetch_add(n as u64, Ordering::Relaxed);
-        let allowed = max.map_or(n, |max| {
-            usize::try_from(max.saturating_sub(before)).map_or(n, |left| left.min(n))
-        });
-        if to.write_all(&buffer[..allowed]).is_err() {
-            // Nobody reads any more: closing our end tells the command.
-            return;
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // Whichever way this ends, no thread goes on.
+        self.shared.input_over.give();
+        self.shared.give_up.give();
+    }
+}
+
+fn carrying(error: SysError) -> Error {
+    Error::System {
+        what: "carrying the command's output",
+        error,
+    }
+}
+
+fn hung_up_within(fd: &OwnedFd, time: Duration) {
+    // Who is not done then is left behind.
+    let _late = poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&timespec(time)));
+}
+
+/// The caller's terminal, put back as it was when this is dropped. `SIGTTOU` must be
+/// blocked as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    saved: Option<Saved>,
+    lent: bool,
+}
+
+impl Screen {
+    pub(crate) fn save() -> Screen {
+        Screen {
+            saved: terminal::save(std::io::stdin().as_fd()),
+            lent: false,
         }
-        if allowed < n {
-            too_much.store(true, Ordering::Relaxed);
-            return;
+    }
+
+    /// This process has its terminal's foreground.
+    pub(crate) fn in_foreground(&self) -> bool {
+        self.saved.as_ref().is_some_and(Saved::in_foreground)
+    }
+
+    /// Lets a command have it: itself, or for a terminal of its own every key as it is
+    /// typed. A terminal that is somebody else's foreground is theirs.
+    pub(crate) fn lend(&mut self, relay: &Relay) {
+        self.lent = self.in_foreground();
+        if self.lent && relay.terminal {
+            // Keys that come in lines are better than none.
+            let _cooked = terminal::raw(std::io::stdin().as_fd());
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        if let Some(saved) = &self.saved
+            && self.lent
+        {
+            saved.restore();
         }
     }
 }

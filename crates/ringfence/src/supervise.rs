@@ -11,7 +11,6 @@ use ringfence_ops::{Availability, Outcome, Shortfall};
 use ringfence_plan::{Plan, RingMode, Root};
 use ringfence_policy::LinuxMode;
 use ringfence_sys_linux::signal::{self, Arrived, Signals};
-use ringfence_sys_linux::terminal;
 use ringfence_wire::{End, Failure, Note, Order, Report, Stage, decode, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -19,7 +18,7 @@ use crate::error::Error;
 use crate::launch::{self, Launched, Waiting, hand_over, own_stdio};
 use crate::look::Looks;
 use crate::prepare::{Begun, Prepared};
-use crate::relay::Relay;
+use crate::relay::{Relay, Screen};
 use crate::site::{Made, index};
 
 /// How a command ended.
@@ -59,22 +58,22 @@ pub struct Finished {
     pub elapsed: Duration,
 }
 
-const SIGHUP: i32 = 1;
-const SIGINT: i32 = 2;
-const SIGQUIT: i32 = 3;
-const SIGKILL: i32 = 9;
+pub(crate) const SIGHUP: i32 = 1;
+pub(crate) const SIGINT: i32 = 2;
+pub(crate) const SIGQUIT: i32 = 3;
+pub(crate) const SIGKILL: i32 = 9;
 const SIGUSR1: i32 = 10;
 const SIGUSR2: i32 = 12;
-const SIGTERM: i32 = 15;
-const SIGCONT: i32 = 18;
+pub(crate) const SIGTERM: i32 = 15;
+pub(crate) const SIGCONT: i32 = 18;
 const SIGSTOP: i32 = 19;
 const SIGTSTP: i32 = 20;
-const SIGTTIN: i32 = 21;
-const SIGTTOU: i32 = 22;
-const SIGWINCH: i32 = 28;
+pub(crate) const SIGTTIN: i32 = 21;
+pub(crate) const SIGTTOU: i32 = 22;
+pub(crate) const SIGWINCH: i32 = 28;
 
 /// After its time is up a command has this long to end by itself.
-const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// Makes the ring, runs the command in it, and waits until nothing of either is left.
 ///
@@ -158,22 +157,15 @@ impl Attempt<'_> {
         let Some(plan) = prepared.plan.as_ref().filter(|p| p.mode == waiting.mode) else {
             return Err(Error::Planned);
         };
-        let saved = terminal::save(std::io::stdin().as_fd());
+        let mut screen = Screen::save();
         let output_max = prepared.policy.limits.output.as_ref().map(|o| o.value);
         let mut relay =
             Relay::new(prepared.pty, own_stdio()?, output_max).map_err(|error| Error::System {
                 what: "making the command's terminal",
                 error,
             })?;
-        let launched = hand_over(
-            waiting,
-            prepared,
-            plan,
-            relay.stdio(),
-            relay.new_session,
-            relay.terminal,
-        )?;
-        let raw = relay.terminal && terminal::raw(std::io::stdin().as_fd()).is_ok();
+        let launched = hand_over(waiting, prepared, plan, &relay)?;
+        screen.lend(&relay);
         let started = relay.start();
         let result = match started {
             Ok(()) => Supervisor {
@@ -181,9 +173,9 @@ impl Attempt<'_> {
                 plan,
                 launched: &launched,
                 signals: self.signals,
-                relay: &relay,
+                relay: &mut relay,
                 ring_made: self.ring_made,
-                interactive: saved.as_ref().is_some_and(terminal::Saved::in_foreground),
+                interactive: screen.in_foreground(),
                 notes: Vec::new(),
                 taken_away: Vec::new(),
                 shortfalls: Vec::new(),
@@ -196,20 +188,13 @@ impl Attempt<'_> {
                 error,
             }),
         };
-        let result = result.map(|mut finished| {
-            finished.elapsed = self.start.elapsed();
-            finished
-        });
         // Also where this process exits right after: not every process 1 reaps what it is
         // left, and in a container nobody's runners would pile up.
         launched.end();
-        relay.finish();
-        if let Some(saved) = &saved
-            && (raw || !relay.terminal)
-        {
-            saved.restore();
-        }
-        result
+        let deadline = prepared.time().and_then(|l| self.start.checked_add(l));
+        let mut finished = relay.deliver(result, deadline, self.signals)?;
+        finished.elapsed = self.start.elapsed();
+        Ok(finished)
     }
 }
 
@@ -218,7 +203,7 @@ struct Supervisor<'a> {
     plan: &'a Plan,
     launched: &'a Launched,
     signals: &'a Signals,
-    relay: &'a Relay,
+    relay: &'a mut Relay,
     ring_made: SystemTime,
     /// This process has its terminal's foreground.
     interactive: bool,
@@ -385,17 +370,9 @@ impl Supervisor<'_> {
         self.order(&Order::Signal { id: 1, signal });
     }
 
-    fn arrived(&self, arrived: Arrived) {
-        match arrived.signal {
-            SIGTTIN | SIGTTOU => {}
-            SIGWINCH => self.relay.resize(),
-            // A key on the terminal reaches the command itself, which is in the same
-            // foreground group; unless it has a session of its own.
-            signal if arrived.sent || self.relay.new_session => self.signal(signal),
-            // The terminal hung up: the kernel tells session leader and foreground, but
-            // who is told twice only ends once.
-            SIGHUP => self.signal(SIGHUP),
-            _ => {}
+    fn arrived(&mut self, arrived: Arrived) {
+        if let Some(signal) = self.relay.passes_on(arrived) {
+            self.signal(signal);
         }
     }
 
@@ -406,7 +383,13 @@ impl Supervisor<'_> {
     ) -> Result<Option<Finished>, Error> {
         match report {
             Report::Built { notes } => self.notes = notes,
-            Report::Started { .. } | Report::Insists { .. } => {}
+            Report::Started { .. } => {
+                self.relay.start_input().map_err(|error| Error::System {
+                    what: "carrying the command's input",
+                    error,
+                })?;
+            }
+            Report::Insists { .. } => {}
             Report::Stopped { signal, .. } => {
                 // Not before the command has: what reads the terminal until it is stopped
                 // would take what is typed to the shell that saw us stop.

@@ -2,9 +2,10 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Pid;
 use rustix::pty::OpenptFlags;
-use rustix::termios::{OptionalActions, Termios, Winsize};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, Winsize};
 
 use crate::error::{Named, SysError};
 
@@ -12,6 +13,12 @@ use crate::error::{Named, SysError};
 #[must_use]
 pub fn is_terminal(fd: BorrowedFd<'_>) -> bool {
     rustix::termios::isatty(fd)
+}
+
+/// Whether it is this process' terminal, and another process group has its foreground.
+#[must_use]
+pub fn is_others(fd: BorrowedFd<'_>) -> bool {
+    rustix::termios::tcgetpgrp(fd).is_ok_and(|group| group != rustix::process::getpgrp())
 }
 
 /// A terminal's settings and foreground process group, to be put back.
@@ -106,4 +113,23 @@ pub fn raw(fd: BorrowedFd<'_>) -> Result<(), SysError> {
     let mut settings = rustix::termios::tcgetattr(fd).named("tcgetattr")?;
     settings.make_raw();
     rustix::termios::tcsetattr(fd, OptionalActions::Now, &settings).named("tcsetattr")
+}
+
+/// The key that tells a program on this terminal that nothing more is typed, given its
+/// controlling side. `None` while there is something it has not read yet, and for a
+/// terminal on which no key has a meaning (raw mode).
+#[must_use]
+pub fn end_key(controller: BorrowedFd<'_>) -> Option<u8> {
+    let settings = rustix::termios::tcgetattr(controller).ok()?;
+    // A line editor takes keys as they come, yet leaves the signals on: it is a person it
+    // expects, and takes this key as a terminal would.
+    let keys = LocalModes::ICANON | LocalModes::ISIG;
+    let key = settings.special_codes[SpecialCodeIndex::VEOF];
+    if key == 0 || !settings.local_modes.intersects(keys) {
+        return None;
+    }
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let terminal = rustix::pty::ioctl_tiocgptpeer(controller, flags).ok()?;
+    let mut unread = [PollFd::new(&terminal, PollFlags::IN)];
+    matches!(poll(&mut unread, Some(&Timespec::default())), Ok(0)).then_some(key)
 }

@@ -489,20 +489,6 @@ fn ringfences_own_policy_is_protected_behind_a_home_that_is_a_link() {
     let (there, _) = all(&dir, &surveyed(&dir, "ws", &text).unwrap());
     assert_eq!(there, ["real/.config/ringfence"]);
 }
-    surveyed_where(dir, workspace, text, None)
-}
-
-/// The same where the administrator wrote something as well.
-fn surveyed_where(
-    dir: &Dir,
-    workspace: &str,
-    text: &str,
-    managed: Option<&str>,
-) -> Result<super::Survey, crate::error::Error> {
-        managed: managed.map(|text| ringfence_policy::FileText {
-            path: "/etc/ringfence/managed.toml".into(),
-            text: text.to_owned(),
-        }),
 
 #[test]
 fn a_managed_bound_holds_where_a_path_leads() {
