@@ -29,6 +29,7 @@ mod supervise;
 #[cfg(test)]
 mod tests;
 pub mod trust;
+mod unconfined;
 pub mod why;
 
 pub use error::{Error, Kind};

@@ -16,7 +16,7 @@ use crate::launch::Early;
 use crate::relay::PtyMode;
 use crate::site::{Asked, survey};
 use crate::state::State;
-use crate::{caches, facts, layers, program};
+use crate::{caches, facts, layers, program, unconfined};
 
 /// What a person asks for.
 #[derive(Debug, Clone, Default)]
@@ -244,6 +244,7 @@ impl Begun {
         survey.site.kept = layered.kept;
         survey.site.shared = layered.shared;
         let plan = if full {
+            let _accepted = unconfined::shortfalls(&policy)?;
             None
         } else {
             let planned = plan(&policy, &survey.site, &facts)?;

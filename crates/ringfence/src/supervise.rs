@@ -20,6 +20,7 @@ use crate::look::Looks;
 use crate::prepare::{Begun, Prepared};
 use crate::relay::{Relay, Screen};
 use crate::site::{Made, index};
+use crate::unconfined;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +88,7 @@ pub fn run(mut begun: Begun) -> Result<Finished, Error> {
     let start = Instant::now();
     let ring_made = SystemTime::now();
     let Some(mode) = begun.likely_mode() else {
-        return unconfined(&begun.finish()?, start);
+        return unconfined::run(&begun.finish()?, start);
     };
     let linux_mode = begun.policy.linux.mode.value;
     let early = std::mem::replace(&mut begun.early, launch::Early::none());
@@ -103,14 +104,7 @@ pub fn run(mut begun: Begun) -> Result<Finished, Error> {
             return Err(error);
         }
     };
-    let signals = Signals::take(&[
-        SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU,
-        SIGWINCH,
-    ])
-    .map_err(|error| Error::System {
-        what: "taking signals",
-        error,
-    })?;
+    let signals = take_signals(&[SIGTSTP, SIGTTIN])?;
     let attempt = Attempt {
         signals: &signals,
         start,
@@ -143,6 +137,18 @@ pub fn run(mut begun: Begun) -> Result<Finished, Error> {
     drop(prepared.temp_own.take());
     drop(std::mem::take(&mut prepared.locks));
     result
+}
+
+/// Reads from now on the signals that concern a command or its terminal.
+pub(crate) fn take_signals(more: &[i32]) -> Result<Signals, Error> {
+    let mut all = vec![
+        SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM, SIGCONT, SIGTTOU, SIGWINCH,
+    ];
+    all.extend(more);
+    Signals::take(&all).map_err(|error| Error::System {
+        what: "taking signals",
+        error,
+    })
 }
 
 /// What every try to run a command has in common.
@@ -665,43 +671,6 @@ struct Ready {
     report: bool,
     signal: bool,
     gone: bool,
-}
-
-/// `mode = "full-access"`: no ring at all, the person's explicit word.
-fn unconfined(prepared: &Prepared, start: Instant) -> Result<Finished, Error> {
-    use std::os::unix::process::{CommandExt, ExitStatusExt};
-    let mut command = std::process::Command::new(&prepared.program);
-    command.args(&prepared.argv[1..]).env_clear();
-    if let Some(name) = prepared.argv.first() {
-        command.arg0(name);
-    }
-    for (name, value) in &prepared.environment.variables {
-        command.env(name, value);
-    }
-    // Keys on the terminal are the command's; we wait.
-    for signal in [SIGINT, SIGQUIT] {
-        signal::ignore(signal).map_err(|error| Error::System {
-            what: "ignoring signals",
-            error,
-        })?;
-    }
-    let status = command.status().map_err(|error| Error::NotExecutable {
-        path: prepared.program.clone(),
-        why: error.to_string(),
-    })?;
-    Ok(Finished {
-        ended: match status.signal() {
-            Some(signal) => Ended::Signalled(signal),
-            None => Ended::Exited(status.code().unwrap_or(125)),
-        },
-        mode: None,
-        outcome: Outcome::none(),
-        taken_away: Vec::new(),
-        made: Vec::new(),
-        max_rss_kib: 0,
-        cpu_us: 0,
-        elapsed: start.elapsed(),
-    })
 }
 
 #[cfg(test)]

@@ -248,6 +248,7 @@ impl Session {
             new_session: spawn.new_session,
             terminal: spawn.terminal,
             die_with_parent: !self.init,
+            unconfined: false,
             limits: &ring.limits,
             landlock: ring.landlock.as_ref().map(AsFd::as_fd),
             seccomp: ring.seccomp.as_deref(),

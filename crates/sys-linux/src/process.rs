@@ -91,19 +91,32 @@ pub struct Changed {
 /// The next child that changed, without waiting; `None` when none did or none is left.
 #[must_use]
 pub fn next_change() -> Option<Changed> {
+    let flags = libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED;
+    changed(-1, flags).ok().filter(|changed| changed.pid > 0)
+}
+
+/// Waits until this child has ended, and reaps it.
+///
+/// # Errors
+/// What `wait4(2)` says.
+pub fn ended(pid: i32) -> Result<Changed, SysError> {
+    changed(pid, 0)
+}
+
+fn changed(which: i32, flags: i32) -> Result<Changed, SysError> {
     let mut status = 0;
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: live places for status and usage.
     let pid = unsafe {
         libc::wait4(
-            -1,
+            which,
             &raw mut status,
-            libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED | libc::__WALL,
+            flags | libc::__WALL,
             usage.as_mut_ptr(),
         )
     };
-    if pid <= 0 {
-        return None;
+    if pid < 0 {
+        return Err(SysError::last("wait4"));
     }
     // SAFETY: zeroed above and filled by the call.
     let usage = unsafe { usage.assume_init() };
@@ -117,7 +130,7 @@ pub fn next_change() -> Option<Changed> {
         Change::Continued
     };
     let micros = |t: libc::timeval| (t.tv_sec * 1_000_000 + t.tv_usec).unsigned_abs();
-    Some(Changed {
+    Ok(Changed {
         pid,
         change,
         max_rss_kib: usage.ru_maxrss.unsigned_abs(),

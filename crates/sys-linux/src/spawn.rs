@@ -435,6 +435,8 @@ pub struct CommandStart<'a> {
     pub terminal: bool,
     /// Die with the parent thread.
     pub die_with_parent: bool,
+    /// Leave its capabilities, its ways to privilege, and the descriptors it inherits.
+    pub unconfined: bool,
     /// Resource limits, soft and hard alike.
     pub limits: &'a [(Resource, u64)],
     /// Restrict by this Landlock ruleset.
@@ -576,10 +578,12 @@ fn confine_and_exec(
         }
     }
     step.set(Step::Capabilities);
-    capability::drop_all()?;
+    if !start.unconfined {
+        capability::drop_all()?;
+    }
     step.set(Step::NoNewPrivs);
     // SAFETY: integers only.
-    if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
+    if !start.unconfined && unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
         return Err(SysError::last("PR_SET_NO_NEW_PRIVS"));
     }
     step.set(Step::Landlock);
@@ -592,7 +596,9 @@ fn confine_and_exec(
         }
     }
     step.set(Step::Prepare);
-    close_from(3)?;
+    if !start.unconfined {
+        close_from(3)?;
+    }
     signal::reset_for_exec()?;
     step.set(Step::Seccomp);
     if !args.filter.is_null() {

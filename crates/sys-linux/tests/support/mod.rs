@@ -94,6 +94,7 @@ impl<'a> Start<'a> {
             new_session: self.new_session,
             terminal: self.terminal,
             die_with_parent: false,
+            unconfined: false,
             limits: &self.limits,
             landlock: self.landlock,
             seccomp: self.seccomp.as_deref(),
