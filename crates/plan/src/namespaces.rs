@@ -1,6 +1,6 @@
 //! The ring in namespaces: the default, which needs no setup.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use ringfence_ops::linux::landlock::{self, Rule, Ruleset};
@@ -332,7 +332,11 @@ fn mounts(draft: &mut Draft<'_>, policy: &Effective, site: &Site, facts: &Facts)
     }
     watches(draft, site);
     for doubt in &site.doubts {
-        draft.tell(doubt.promise, doubt.what.clone(), "");
+        if doubt.refused {
+            draft.lack(doubt.promise, doubt.what.clone(), "");
+        } else {
+            draft.tell(doubt.promise, doubt.what.clone(), "");
+        }
     }
 }
 
@@ -410,21 +414,21 @@ fn protections(draft: &mut Draft<'_>, site: &Site) {
 
 fn watches(draft: &mut Draft<'_>, site: &Site) {
     let mut names: Vec<String> = Vec::new();
-    let mut seen: Vec<(&Path, &Path)> = Vec::new();
+    let mut seen: BTreeSet<(&Path, &Path)> = BTreeSet::new();
+    // A path's ancestors are few, what is guarded may be much.
+    let closed: BTreeSet<&Path> = site
+        .roots
+        .iter()
+        .flat_map(|r| &r.guarded)
+        .map(|g| g.object.path.as_path())
+        .chain(site.hidden.iter().map(|h| h.mask.at.path.as_path()))
+        .collect();
     for missing in site.roots.iter().flat_map(|r| &r.missing) {
         let key = (missing.dir.path.as_path(), missing.name.as_path());
-        if seen.contains(&key) {
+        if !seen.insert(key) {
             continue;
         }
-        seen.push(key);
-        let closed = |at: &Located| missing.dir.path.starts_with(&at.path);
-        if site
-            .roots
-            .iter()
-            .flat_map(|r| &r.guarded)
-            .any(|g| closed(&g.object))
-            || site.hidden.iter().any(|h| closed(&h.mask.at))
-        {
+        if missing.dir.path.ancestors().any(|up| closed.contains(up)) {
             // Nothing can be made there at all.
             continue;
         }

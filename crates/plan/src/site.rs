@@ -47,6 +47,8 @@ pub struct Doubt {
     pub promise: &'static str,
     /// What is not enforced, for a person.
     pub what: String,
+    /// So little is kept that it is refused, unless that is accepted.
+    pub refused: bool,
 }
 
 /// A write root.

@@ -90,9 +90,11 @@ impl Keeper {
         if self.watched.len() >= MOST {
             return Err(TOO_MANY);
         }
+        // Names of one directory come one after another.
         let known = self
             .watched
             .iter()
+            .rev()
             .filter(|w| w.path == dir.path)
             .find_map(|w| w.dir.clone());
         let handle = match known {

@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "tests"
 )]
 
@@ -105,7 +106,7 @@ rings! {
             }
         }
         assert!(wrong.is_empty(), "{wrong:#?}");
-        assert!(kept >= 150, "only {kept} rows were stopped");
+        assert!(kept >= 120, "only {kept} rows were stopped");
         // As long as Landlock can only grant, some do get out; if not, this test has lost its teeth.
         assert!(out >= 20, "only {out} rows got out");
     }

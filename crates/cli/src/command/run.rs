@@ -62,7 +62,14 @@ fn start(policy: PolicyFlags, ring: RingFlags, argv: Vec<OsString>, early: Early
 }
 
 fn finish(finished: &Finished, as_json: bool) -> ExitCode {
-    for (path, errno) in &finished.taken_away {
+    let most = 16;
+    if finished.taken_away.len() > most {
+        let more = finished.taken_away.len() - most;
+        say::line(format_args!(
+            "{more} protected names more than the following were made in the ring (--json lists all)"
+        ));
+    }
+    for (path, errno) in finished.taken_away.iter().take(most) {
         let path = say::Plain(path);
         match errno {
             None => say::line(format_args!(

@@ -469,7 +469,23 @@ impl<'a> Guards<'a> {
     }
 
     fn doubt(&mut self, promise: &'static str, what: String) {
-        let doubt = Doubt { promise, what };
+        self.note(Doubt {
+            promise,
+            what,
+            refused: false,
+        });
+    }
+
+    /// Something that is not protected at all.
+    pub(crate) fn give_up(&mut self, promise: &'static str, what: String) {
+        self.note(Doubt {
+            promise,
+            what,
+            refused: true,
+        });
+    }
+
+    fn note(&mut self, doubt: Doubt) {
         if !self.doubts.contains(&doubt) {
             self.doubts.push(doubt);
         }

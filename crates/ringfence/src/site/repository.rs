@@ -55,11 +55,26 @@ pub(super) fn guard(
             }
         }
     }
-    for relative in &nested {
+    if nested.len() > MOST_NESTED {
+        // Which of them are somebody's work is not known: what would be left out could be just
+        // those.
+        let what = format!(
+            "{} holds {} repositories, more than the {MOST_NESTED} that are protected one by one: \
+             remove those nobody needs, or name a smaller workspace",
+            root.at.path.display(),
+            nested.len()
+        );
+        guards.give_up(promise::PROTECT_GIT, what);
+    }
+    for relative in nested.iter().take(MOST_NESTED) {
         repository(guards, root, relative, &person);
     }
     walks
 }
+
+/// Nested repositories that are protected in one write root: each costs every command mounts
+/// and watches, and a command can make as many as it likes.
+const MOST_NESTED: usize = 512;
 
 /// Guards the repository whose work tree lies at `relative` below the root.
 pub(crate) fn repository(guards: &mut Guards<'_>, root: &Found, relative: &Path, person: &Person) {

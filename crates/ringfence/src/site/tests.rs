@@ -522,3 +522,21 @@ fn a_managed_bound_holds_where_a_path_leads() {
         }
     }
 }
+
+/// What would be left out could be just the one that counts.
+#[test]
+fn more_repositories_than_can_be_protected_are_refused() {
+    let dir = Dir::new();
+    let refused = || {
+        let survey = surveyed(&dir, "w", "").unwrap();
+        let mut all = survey.site.doubts.into_iter();
+        all.find(|doubt| doubt.refused).map(|doubt| doubt.what)
+    };
+    for n in 0..513 {
+        dir.dir(&format!("w/{n}/.git"));
+    }
+    let what = refused().unwrap();
+    assert!(what.contains("holds 513 repositories"), "{what}");
+    std::fs::remove_dir_all(dir.0.join("w/0")).unwrap();
+    assert_eq!(refused(), None);
+}
