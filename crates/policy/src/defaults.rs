@@ -23,8 +23,11 @@ pub const REPOSITORY_PROTECTED: &[&str] = &[
     "branches",
 ];
 
-/// Read-only below each write root, existing or not: programs outside the ring run or obey them.
-/// Relative to the write root.
+/// Read-only below each write root, existing or not, and below each repository in one, where they exist:
+/// programs outside the ring run or obey them by themselves. Relative to the write root or the work tree.
+///
+/// Not here: what a person has to call for or agree to (`.devcontainer`, `.cargo/config.toml`, `.yarnrc.yml`,
+/// `.nvim.lua`, `mise.toml`), since a command's work may be in it.
 pub const WORKSPACE_PROTECTED: &[&str] = &[
     ".ringfence.toml",
     ".vscode/settings.json",
@@ -39,7 +42,19 @@ pub const WORKSPACE_PROTECTED: &[&str] = &[
     ".agents",
     ".cursor",
     ".gemini",
+    // Plugins of its own and from npm, loaded at the start (opencode.ai/docs/plugins).
+    ".opencode",
+    "opencode.json",
+    "opencode.jsonc",
+    // Commands at each step of an agent (docs.windsurf.com, Cascade Hooks; kiro.dev/docs/hooks;
+    // docs.github.com, Copilot CLI hooks reference).
+    ".windsurf",
+    ".kiro",
+    ".github/hooks",
     ".envrc",
+    // Hooks, pagers, editors, merge tools (hgrc(5); jj-vcs.github.io, Settings).
+    ".hg/hgrc",
+    ".jj/repo/config.toml",
 ];
 
 /// The tools whose caches are known.

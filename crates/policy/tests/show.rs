@@ -58,7 +58,7 @@ fn the_default_page_lists_every_hidden_and_protected_path_with_its_reason() {
     for protect in ringfence_policy::defaults::WORKSPACE_PROTECTED {
         assert!(page.contains(&format!("\"{protect}\",")), "{protect}");
     }
-    insta::assert_snapshot!(page.lines().take(28).collect::<Vec<_>>().join("\n"));
+    insta::assert_snapshot!(page.lines().take(36).collect::<Vec<_>>().join("\n"));
 }
 
 #[test]

@@ -244,3 +244,26 @@ fn a_repository_that_lost_its_head_is_still_one() {
         "{there:?}"
     );
 }
+
+/// A nested work tree may be opened by itself; what it does not have is not watched for.
+#[test]
+fn settings_of_a_nested_work_tree_are_guarded_where_they_exist() {
+    let dir = Dir::new();
+    git_dir(&dir, "w/n/.git");
+    dir.file("w/n/.vscode/tasks.json", "{}");
+    dir.file("w/n/.github/hooks/x.json", "{}");
+    dir.file("w/n/.envrc", "");
+    dir.file("w/n/plain", "");
+    let root = follow(&dir.0.join("w")).unwrap();
+    let roots = vec![root.at.path.clone()];
+    let mut guards = Guards::new(&roots);
+    repository::repository(&mut guards, &root, Path::new("n"), &Person::default());
+    let (guarded, missing) = guards.finish();
+    let (there, not) = names(&root.at.path, &guarded, &missing);
+    let settings: Vec<&String> = there.iter().filter(|n| !n.starts_with("n/.git/")).collect();
+    assert_eq!(
+        settings,
+        ["n/.envrc", "n/.github/hooks", "n/.vscode/tasks.json"]
+    );
+    assert!(!not.iter().any(|n| n.contains("vscode")), "{not:?}");
+}

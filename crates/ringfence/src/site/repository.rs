@@ -6,11 +6,12 @@ pub(crate) mod config;
 pub(crate) mod runs;
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use ringfence_plan::promise;
-use ringfence_policy::defaults::REPOSITORY_PROTECTED;
+use ringfence_policy::defaults::{REPOSITORY_PROTECTED, WORKSPACE_PROTECTED};
 
 use super::guard::Guards;
 use super::roots::Top;
@@ -95,6 +96,9 @@ pub(crate) fn repository(guards: &mut Guards<'_>, root: &Found, relative: &Path,
         }
     };
     not_bare(guards, root, relative);
+    if !relative.as_os_str().is_empty() {
+        settings(guards, root, relative);
+    }
     if kind.is_dir() {
         git_dir(guards, root, &dot_git, person);
         return;
@@ -118,6 +122,33 @@ pub(crate) fn repository(guards: &mut Guards<'_>, root: &Found, relative: &Path,
     // Wherever the repository is: its hooks may be in this work tree.
     let configuration = configuration(&git, person);
     hooks(guards, &configuration, &[tree], &git, person);
+}
+
+/// Guards the settings of editors and agents that exist in a nested work tree, which may be
+/// opened by itself. What does not exist is watched only in write roots: there are few of them.
+fn settings(guards: &mut Guards<'_>, root: &Found, relative: &Path) {
+    /// A directory with more names is not listed but asked for each.
+    const MOST: usize = 1024;
+    let names: Option<BTreeSet<OsString>> = std::fs::read_dir(root.at.path.join(relative))
+        .and_then(|entries| {
+            let names = entries.take(MOST).map(|e| Ok(e?.file_name()));
+            names.collect()
+        })
+        .ok()
+        .filter(|names: &BTreeSet<_>| names.len() < MOST);
+    for path in WORKSPACE_PROTECTED.iter().map(Path::new) {
+        let first = path.components().next().map(|c| c.as_os_str());
+        let lacks = |names: &BTreeSet<OsString>| first.is_some_and(|f| !names.contains(f));
+        if names.as_ref().is_some_and(lacks) {
+            continue;
+        }
+        let _unreachable = guards.add_existing(
+            root.handle.as_fd(),
+            &root.at,
+            &relative.join(path),
+            promise::PROTECT_WORKSPACE,
+        );
+    }
 }
 
 /// Where git finds no valid `.git` it takes the directory itself for a bare repository, if it

@@ -174,6 +174,8 @@ impl Tree {
             ("deploy/run.sh", 0o755),
             ("shelf/file.txt", 0o644),
             ("a/b/file.txt", 0o644),
+            ("a/b/.claude/settings.json", 0o644),
+            ("a/b/.envrc", 0o644),
         ] {
             self.file(&format!("{ws}/{path}"), mode, format!("{path}\n"));
         }

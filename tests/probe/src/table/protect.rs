@@ -323,6 +323,20 @@ pub(super) const ROWS: &[Row] = &[
         "ws:.claude/settings.local.json",
     )
     .promise("protect.workspace"),
+    row(
+        "protect.nested-claude",
+        "write an agent's settings in a nested repository",
+        overwrite,
+        "ws:a/b/.claude/settings.json",
+    )
+    .promise("protect.workspace"),
+    row(
+        "protect.nested-envrc",
+        "move a file over a nested repository's .envrc",
+        rename_over,
+        "ws:a/b/.envrc",
+    )
+    .promise("protect.workspace"),
     row("protect.envrc", "write .envrc", overwrite, "ws:.envrc").promise("protect.workspace"),
     row(
         "protect.flag",
@@ -394,6 +408,16 @@ pub(super) const ROWS: &[Row] = &[
         "protect.missing-agents",
         "make .agents",
         "ws:.agents/agent.md",
+    ),
+    missing(
+        "protect.missing-opencode",
+        "make an agent's plugin",
+        "ws:.opencode/plugins/x.js",
+    ),
+    missing(
+        "protect.missing-copilot",
+        "make an agent's hooks",
+        "ws:.github/hooks/x.json",
     ),
     missing(
         "protect.missing-nested",
