@@ -337,10 +337,12 @@ impl Supervisor<'_> {
     }
 
     fn wait(&self, until: Option<Instant>) -> Result<Ready, Error> {
+        // poll(2) looks at them in this order: a runner that is seen to be gone has said its
+        // last word before the socket is looked at.
         let mut fds = [
+            PollFd::from_borrowed_fd(self.launched.runner.pidfd.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(self.launched.socket.fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(self.signals.fd(), PollFlags::IN),
-            PollFd::from_borrowed_fd(self.launched.runner.pidfd.as_fd(), PollFlags::IN),
         ];
         let timeout = until.map(|at| {
             let left = at.saturating_duration_since(Instant::now());
@@ -360,10 +362,10 @@ impl Supervisor<'_> {
         }
         let ready = |i: usize| !fds[i].revents().is_empty();
         Ok(Ready {
-            report: ready(0),
-            signal: ready(1),
+            report: ready(1),
+            signal: ready(2),
             // What it said before it died is read first.
-            gone: ready(2) && !ready(0),
+            gone: ready(0) && !ready(1),
         })
     }
 

@@ -93,6 +93,13 @@ pub fn set_attribute(path: &Path, name: &str, value: &[u8]) -> io::Result<()> {
     .map(drop)
 }
 
+/// Removes an extended attribute from a path.
+pub fn remove_attribute(path: &Path, name: &str) -> io::Result<()> {
+    let (path, name) = (c_path(path)?, c_bytes(name.as_bytes())?);
+    // SAFETY: both names are NUL-terminated and live over the call.
+    checked(unsafe { libc::removexattr(path.as_ptr(), name.as_ptr()) }).map(drop)
+}
+
 /// Reads the inode's flags and writes the same ones back (`chattr`), which needs a writable mount but only a
 /// read-only descriptor.
 pub fn rewrite_flags(file: &File) -> io::Result<()> {

@@ -4,7 +4,7 @@ use super::place::{create, path};
 use crate::answer::Tried;
 use crate::facts::Facts;
 use crate::row::{Attempt, End, Group, Need, Row};
-use ringfence_sys_linux::attempt::{errno, processes, processes::Signal};
+use ringfence_sys_linux::attempt::{errno, files, processes, processes::Signal};
 use std::fs::{self, OpenOptions};
 use std::path::PathBuf;
 
@@ -18,17 +18,20 @@ pub(super) const ROWS: &[Row] = &[
     row("self.harness", "change the harness's binary", change_binary)
         .promise("write.metadata")
         .with("ringfence")
-        .needs(HARNESS),
+        .needs(HARNESS)
+        .after(binary_is_marked),
     row("self.runner", "change the runner's binary", change_binary)
         .promise("write.metadata")
         .with("ringfence-runner")
-        .needs(HARNESS),
+        .needs(HARNESS)
+        .after(binary_is_marked),
     row(
         "self.beside",
         "make a program beside the harness",
         make_beside,
     )
-    .needs(HARNESS),
+    .needs(HARNESS)
+    .after(made_beside),
     row("self.state", "append to the ledger", append).with("home:.local/state/ringfence/ledger.db"),
     row("self.state-new", "make a file in Ringfence's state", make)
         .with("home:.local/state/ringfence/new"),
@@ -81,22 +84,32 @@ fn binary(facts: &Facts, name: &str) -> PathBuf {
     }
 }
 
-/// A mode set to what it is: running binaries cannot be opened for writing anywhere.
+const MARK: &str = "user.ringfence-probe";
+const BESIDE: &str = "ringfence-probe-was-here";
+
+/// A mark: running binaries cannot be opened for writing anywhere. Judged from outside, since binaries that lie
+/// below a private `/tmp` can be changed in there, and are the ring's own copies.
 fn change_binary(facts: &Facts, argument: &'static str) -> Tried {
-    let path = binary(facts, argument);
-    Tried::of(
-        fs::metadata(&path).and_then(|meta| fs::set_permissions(&path, meta.permissions())),
-        &[],
-    )
+    let marked = files::set_attribute(&binary(facts, argument), MARK, b"changed");
+    Tried::of(marked, &[])
+}
+
+fn binary_is_marked(facts: &Facts, argument: &'static str, _: End) -> Tried {
+    match files::remove_attribute(&binary(facts, argument), MARK) {
+        Ok(()) => Tried::allowed("the binary was marked"),
+        Err(error) => Tried::denied(format!("the binary has no mark: {error}")),
+    }
 }
 
 fn make_beside(facts: &Facts, _: &'static str) -> Tried {
-    let path = binary(facts, "ringfence-probe-was-here");
-    let made = create(&path);
-    if made.is_ok() {
-        let _ = fs::remove_file(&path);
+    Tried::of(create(&binary(facts, BESIDE)), &[])
+}
+
+fn made_beside(facts: &Facts, _: &'static str, _: End) -> Tried {
+    match fs::remove_file(binary(facts, BESIDE)) {
+        Ok(()) => Tried::allowed("it was there"),
+        Err(error) => Tried::denied(format!("it was not there: {error}")),
     }
-    Tried::of(made, &[])
 }
 
 /// Its state may be out of sight altogether.
