@@ -90,6 +90,19 @@ impl Contender {
         Some(Contender::new("bwrap, the same plan", workspace, prefix))
     }
 
+    /// util-linux's `unshare`: the same namespaces and nothing in them, as a floor. It execs the command
+    /// from its own child, so that it starts one program fewer than a ring with a runner.
+    pub(crate) fn unshare(workspace: &Path) -> Option<Contender> {
+        let mut prefix = vec![run::on_path("unshare")?.into_os_string()];
+        let words = "--user --map-root-user --pid --fork --mount --net --ipc --uts --";
+        prefix.extend(words.split(' ').map(OsString::from));
+        Some(Contender::new(
+            "unshare, the namespaces alone",
+            workspace,
+            prefix,
+        ))
+    }
+
     /// All three, as far as they are installed.
     pub(crate) fn all(binaries: &Path, workspace: &Path, roots: &[PathBuf]) -> Vec<Contender> {
         let mut all = vec![Contender::bare(workspace)];

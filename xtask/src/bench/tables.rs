@@ -80,6 +80,7 @@ fn start(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> 
     let repository = place.repository("start", 100)?;
     let mut contenders = Contender::all(binaries, &repository, &[]);
     contenders.extend(Contender::bwrap_alike(binaries, &repository));
+    contenders.extend(Contender::unshare(&repository));
     let argv = words("/bin/true");
     let rounds = settings.many();
     let cells = interleave(&contenders, rounds, &argv, |one| whole(one, &argv))?;
