@@ -77,16 +77,16 @@ pub(crate) struct ShellArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Ring")]
 pub(crate) struct RingFlags {
-    /// The directory to work in, writable in the ring [default: the current directory]
+    /// The directory to work in, writable in the ring [default: the repository you are in, else the current directory]
     #[arg(long, value_name = "DIR")]
     pub(crate) workspace: Option<PathBuf>,
     /// auto: the caller's own terminal or pipes; always: a terminal of the ring's own; never: none
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) pty: PtyMode,
-    /// Print how the ring would be built, and start nothing
+    /// Print how the ring would be built (with --json as data), and start nothing
     #[arg(long)]
     pub(crate) explain: bool,
-    /// When the command has ended, print one line of JSON on stderr: how, and what was enforced
+    /// In the end print one line of JSON on stderr: how the command ended and what was enforced, or why it was not run
     #[arg(long)]
     pub(crate) json: bool,
 }

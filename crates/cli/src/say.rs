@@ -26,16 +26,16 @@ pub(crate) fn line(text: impl Display) {
 }
 
 /// Says what went wrong and gives the exit code for it.
-pub(crate) fn error(error: &Error) -> ExitCode {
+pub(crate) fn error(error: &Error) -> u8 {
     match error {
         Error::Refused(refusal) => line(refused(&refusal.lacking)),
         error => line(error),
     }
-    ExitCode::from(match error.kind() {
+    match error.kind() {
         Kind::Ringfence => REFUSED,
         Kind::NotExecutable => 126,
         Kind::NotFound => 127,
-    })
+    }
 }
 
 /// Each promise that cannot be kept; what mends several is said once.

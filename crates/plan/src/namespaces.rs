@@ -1,6 +1,6 @@
 //! The ring in namespaces: the default, which needs no setup.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use ringfence_ops::linux::landlock::{self, Rule, Ruleset};
@@ -414,9 +414,9 @@ fn protections(draft: &mut Draft<'_>, site: &Site) {
 
 fn watches(draft: &mut Draft<'_>, site: &Site) {
     let mut names: Vec<String> = Vec::new();
-    let mut seen: BTreeSet<(&Path, &Path)> = BTreeSet::new();
+    let mut seen: HashSet<(&Path, &Path)> = HashSet::new();
     // A path's ancestors are few, what is guarded may be much.
-    let closed: BTreeSet<&Path> = site
+    let closed: HashSet<&Path> = site
         .roots
         .iter()
         .flat_map(|r| &r.guarded)
@@ -545,7 +545,8 @@ pub(crate) fn unchecked(at: &Located) -> Located {
 struct Covers {
     temps: Vec<PathBuf>,
     others: Vec<PathBuf>,
-    roots: Vec<PathBuf>,
+    /// None lies in another.
+    roots: HashSet<PathBuf>,
 }
 
 impl Covers {
@@ -560,13 +561,19 @@ impl Covers {
         }
     }
 
+    /// There may be many roots, and a path has few ancestors.
+    fn root_of<'a>(&self, path: &'a Path) -> Option<&'a Path> {
+        path.ancestors().find(|up| self.roots.contains(*up))
+    }
+
     fn is_in_root(&self, path: &Path) -> bool {
-        below(&self.roots, path).is_some()
+        self.root_of(path).is_some()
     }
 
     fn is_covered(&self, path: &Path) -> bool {
         below(&self.temps, path).is_some_and(|cover| {
-            below(&self.roots, path).is_none_or(|root| cover.starts_with(root))
+            self.root_of(path)
+                .is_none_or(|root| cover.starts_with(root))
         })
     }
 
@@ -575,7 +582,7 @@ impl Covers {
         match cover {
             // A write root under a cover is the host's own again, but not its top,
             // whose mount point lies in the cover.
-            Some(cover) => match below(&self.roots, &at.path) {
+            Some(cover) => match self.root_of(&at.path) {
                 Some(root) if root.starts_with(cover) && root != at.path => at.clone(),
                 _ => unchecked(at),
             },

@@ -37,10 +37,12 @@ pub fn load(sources: &Sources, context: &Context<'_>) -> Result<Effective, Polic
     };
     let managed = read(sources.managed.as_ref(), Layer::Managed);
     let user = read(sources.user.as_ref(), Layer::User);
-    let project = read(
-        sources.project.as_ref().map(|(file, _)| file),
-        Layer::Project,
-    );
+    // Not the nearest alone: who may write a directory could lift what holds above it.
+    let projects: Vec<_> = sources
+        .projects
+        .iter()
+        .map(|(file, trust)| (read(Some(file), Layer::Project), *trust))
+        .collect();
     let flags = from_flags(&sources.flags, context)
         .map_err(|found| errors.extend(found))
         .ok();
@@ -56,11 +58,12 @@ pub fn load(sources: &Sources, context: &Context<'_>) -> Result<Effective, Polic
     if let Some(user) = user {
         merge.layer(user);
     }
-    if let Some(mut project) = project {
+    for (project, trust) in projects {
+        let Some(mut project) = project else { continue };
         merge.never_from_project(&mut project);
-        match sources.project.as_ref().map(|(_, trust)| trust) {
-            Some(Trust::Trusted) => merge.layer(project),
-            Some(Trust::Untrusted) | None => merge.tighten(project),
+        match trust {
+            Trust::Trusted => merge.layer(project),
+            Trust::Untrusted => merge.tighten(project),
         }
     }
     if let Some(flags) = flags {
@@ -87,7 +90,16 @@ pub fn load(sources: &Sources, context: &Context<'_>) -> Result<Effective, Polic
 /// What holds when nobody says anything.
 fn built_in(context: &Context<'_>) -> Effective {
     let home = context.home.as_deref().and_then(path::normal);
-    let hide = defaults::hidden_where(home.as_deref(), context.variable);
+    let mut hide = defaults::hidden_where(home.as_deref(), context.variable);
+    let account_home = context.account_home.as_deref().and_then(path::normal);
+    if account_home.is_some() && account_home != home {
+        // What a variable moved is hidden already.
+        for more in defaults::hidden_where(account_home.as_deref(), &|_| None) {
+            if !hide.contains(&more) {
+                hide.push(more);
+            }
+        }
+    }
     let mut protect: Vec<_> = WORKSPACE_PROTECTED
         .iter()
         .map(|below| Sourced::built_in(Protect::Relative(PathBuf::from(below))))

@@ -238,6 +238,7 @@ mod tests {
             _ => None,
         };
         check(&Context {
+            account_home: None,
             home: Some("/home/a".into()),
             cwd: "/work".into(),
             variable: &variable,

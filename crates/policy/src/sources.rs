@@ -32,8 +32,8 @@ pub struct Sources {
     pub managed: Option<FileText>,
     /// The person's own file.
     pub user: Option<FileText>,
-    /// The project's file, and whether a person accepted it.
-    pub project: Option<(FileText, Trust)>,
+    /// The project's files, the outermost directory's first, and whether a person accepted each.
+    pub projects: Vec<(FileText, Trust)>,
     /// The command line.
     pub flags: Flags,
 }
@@ -88,6 +88,9 @@ pub struct Flags {
 pub struct Context<'a> {
     /// The person's home directory, absolute; what `~` is.
     pub home: Option<PathBuf>,
+    /// The home directory of the person's account, absolute. Hidden in it is what is hidden in `home`,
+    /// where that is another.
+    pub account_home: Option<PathBuf>,
     /// The current directory, absolute: the base of the flags' relative paths.
     pub cwd: PathBuf,
     /// The environment; asked only for [`defaults::VARIABLES`](crate::defaults::VARIABLES) and for
@@ -99,6 +102,7 @@ impl fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
             .field("home", &self.home)
+            .field("account_home", &self.account_home)
             .field("cwd", &self.cwd)
             .finish_non_exhaustive()
     }

@@ -389,3 +389,58 @@ fn rules_of_stronger_layers_come_first() {
         .collect();
     assert_eq!(layers, [Layer::Managed, Layer::Project, Layer::User]);
 }
+
+/// A `.ringfence.toml` made further in does not lift what one further out asks for.
+#[test]
+fn every_project_file_above_holds() {
+    let outer = support::file("/work/.ringfence.toml", "mode = \"read-only\"\n");
+    let inner = support::file("/work/a/.ringfence.toml", "[limits]\nprocesses = 7\n");
+    let with = |inner_trust| {
+        ok(&Sources {
+            projects: vec![
+                (outer.clone(), Trust::Untrusted),
+                (inner.clone(), inner_trust),
+            ],
+            ..Sources::default()
+        })
+    };
+    for trust in [Trust::Untrusted, Trust::Trusted] {
+        let policy = with(trust);
+        assert_eq!(policy.mode.value, Mode::ReadOnly);
+        assert_eq!(policy.limits.processes.unwrap().value, 7);
+    }
+    // Only a person's word, or nothing, about the inner one widens again.
+    let inner = support::file("/work/a/.ringfence.toml", "mode = \"workspace-write\"\n");
+    let sources = |trust| Sources {
+        projects: vec![(outer.clone(), Trust::Untrusted), (inner.clone(), trust)],
+        ..Sources::default()
+    };
+    assert!(load_from(&sources(Trust::Untrusted)).is_err());
+    assert_eq!(
+        ok(&sources(Trust::Trusted)).mode.value,
+        Mode::WorkspaceWrite
+    );
+}
+
+/// Secrets lie in the account's home, whatever `HOME` says.
+#[test]
+fn hidden_in_both_homes() {
+    let variable = |_: &str| None;
+    let policy = ringfence_policy::load(
+        &Sources::default(),
+        &ringfence_policy::Context {
+            home: Some("/tmp/h".into()),
+            account_home: Some("/home/ada".into()),
+            cwd: "/work".into(),
+            variable: &variable,
+        },
+    )
+    .unwrap();
+    for path in ["/tmp/h/.ssh", "/home/ada/.ssh"] {
+        let hidden = policy
+            .hide
+            .iter()
+            .any(|hide| hide.value.path == std::path::Path::new(path));
+        assert!(hidden, "{path}");
+    }
+}

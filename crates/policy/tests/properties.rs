@@ -301,6 +301,7 @@ proptest! {
 fn a_file_without_an_absolute_name_is_read_beside_the_current_directory() {
     let none = |_: &str| None;
     let context = ringfence_policy::Context {
+        account_home: None,
         home: None,
         cwd: "/work".into(),
         variable: &none,

@@ -4,10 +4,11 @@
 //! |---|---|
 //! | managed | `/etc/ringfence/managed.toml` |
 //! | user | `$XDG_CONFIG_HOME/ringfence/policy.toml`, by default below `~/.config` |
-//! | project | `.ringfence.toml` in the workspace or its nearest parent that has one |
+//! | project | `.ringfence.toml` in the workspace and in each directory above it |
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use ringfence_plan::promise;
 use ringfence_policy::{Context, Effective, FileText, Flags, Sources, load, not_yet};
@@ -30,15 +31,26 @@ pub fn home() -> Option<PathBuf> {
     {
         return Some(home);
     }
-    let uid = rustix::process::getuid().as_raw().to_string();
-    let users = std::fs::read_to_string("/etc/passwd").ok()?;
-    users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        (fields.nth(2) == Some(&uid))
-            .then(|| fields.nth(2).map(PathBuf::from))
-            .flatten()
-            .filter(|home| home.is_absolute())
+    account_home().map(Path::to_owned)
+}
+
+/// The home directory that the password database has. Where `HOME` says another (`HOME=/tmp/x
+/// agent`, `sudo -E`), the person's keys are here all the same.
+pub(crate) fn account_home() -> Option<&'static Path> {
+    static HOME: OnceLock<Option<PathBuf>> = OnceLock::new();
+    HOME.get_or_init(|| {
+        let uid = rustix::process::getuid().as_raw().to_string();
+        let users = careful::text(Path::new("/etc/passwd"), careful::SMALL).ok()?;
+        users.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            (fields.nth(2) == Some(&uid))
+                .then(|| fields.nth(2).map(PathBuf::from))
+                .flatten()
+                // Accounts that have none say so with the root, or with a place that is not there.
+                .filter(|home| home.is_absolute() && home != Path::new("/"))
+        })
     })
+    .as_deref()
 }
 
 /// The user's policy file.
@@ -51,13 +63,13 @@ pub fn user_file(home: Option<&Path>) -> Option<PathBuf> {
     Some(base.join("ringfence/policy.toml"))
 }
 
-/// The project's policy file that holds for a workspace.
-#[must_use]
-pub fn project_file(workspace: &Path) -> Option<PathBuf> {
+/// The project's policy files that hold for a workspace, the nearest first. Each does: a
+/// file made further in cannot lift what one further out asks for.
+pub fn project_files(workspace: &Path) -> impl Iterator<Item = PathBuf> {
     workspace
         .ancestors()
         .map(|dir| dir.join(PROJECT))
-        .find(|file| std::fs::symlink_metadata(file).is_ok())
+        .filter(|file| std::fs::symlink_metadata(file).is_ok())
 }
 
 /// Reads one policy file; `None` where it does not exist.
@@ -99,17 +111,18 @@ pub fn sources(
         Some(path) => read(&path)?,
         None => None,
     };
-    let project = match project_file(workspace) {
-        Some(path) => read(&path)?.map(|file| {
+    let mut projects = Vec::new();
+    for path in project_files(workspace) {
+        projects.extend(read(&path)?.map(|file| {
             let trust = trust::of(state, &file);
             (file, trust)
-        }),
-        None => None,
-    };
+        }));
+    }
+    projects.reverse();
     Ok(Sources {
         managed: read(Path::new(MANAGED))?,
         user,
-        project,
+        projects,
         flags,
     })
 }
@@ -124,6 +137,7 @@ pub fn merge(sources: &Sources, cwd: &Path, home: Option<&Path>) -> Result<Effec
         sources,
         &Context {
             home: home.map(Path::to_owned),
+            account_home: account_home().map(Path::to_owned),
             cwd: cwd.to_owned(),
             variable: &variable,
         },

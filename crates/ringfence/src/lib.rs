@@ -31,6 +31,7 @@ mod tests;
 pub mod trust;
 mod unconfined;
 pub mod why;
+mod workspace;
 
 pub use error::{Error, Kind};
 pub use launch::{Early, Launched, runner_program};

@@ -16,14 +16,14 @@ use crate::launch::Early;
 use crate::relay::PtyMode;
 use crate::site::{Asked, survey};
 use crate::state::State;
-use crate::{caches, facts, layers, program, unconfined};
+use crate::{caches, facts, layers, program, unconfined, workspace};
 
 /// What a person asks for.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     /// The command: program and arguments.
     pub argv: Vec<OsString>,
-    /// The workspace; the current directory where it is not named.
+    /// The workspace; where it is not named, [`workspace::around`] the current directory.
     pub workspace: Option<PathBuf>,
     /// What the flags say of the policy.
     pub flags: Flags,
@@ -148,10 +148,14 @@ pub fn begin_with(request: Request, early: Early) -> Result<Begun, Error> {
     let cwd = std::env::current_dir().map_err(|_| Error::NoCwd)?;
     let home = layers::home();
     let state = State::of_user(home.as_deref());
-    let workspace = cwd.join(request.workspace.as_deref().unwrap_or(Path::new("")));
+    // Policies are looked for from where the caller stands, up.
+    let (workspace, policies) = match &request.workspace {
+        Some(named) => (cwd.join(named), cwd.join(named)),
+        None => (workspace::around(&cwd, home.as_deref()), cwd.clone()),
+    };
     let policy = layers::effective(
         request.flags,
-        &workspace,
+        &policies,
         &cwd,
         home.as_deref(),
         state.as_ref(),

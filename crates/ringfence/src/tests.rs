@@ -66,6 +66,7 @@ fn policy(text: &str) -> Effective {
         ..Sources::default()
     };
     let context = Context {
+        account_home: None,
         home: Some("/home/ada".into()),
         cwd: "/".into(),
         variable: &none,

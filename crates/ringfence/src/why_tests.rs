@@ -24,6 +24,7 @@ fn policy(text: &str) -> Effective {
             ..Sources::default()
         },
         &Context {
+            account_home: None,
             home: Some(HOME.into()),
             cwd: "/home/ada/work".into(),
             variable: &none,

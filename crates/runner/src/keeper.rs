@@ -5,6 +5,7 @@
 //! renamed aside at once: nothing is lost, and no tool finds it under the name that
 //! would have it obeyed.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,6 +15,7 @@ use std::rc::Rc;
 
 use ringfence_ops::linux::Located;
 use ringfence_sys_linux::error::Named;
+use ringfence_sys_linux::listing::Listing;
 use ringfence_sys_linux::watch::Watches;
 use ringfence_sys_linux::{SysError, object};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
@@ -24,6 +26,10 @@ use crate::files::open_verified;
 
 /// Names watched at most: far more than a plan has. Past it each is reported.
 const MOST: usize = 4096;
+
+/// Names of one directory that is opened once lie at most so far apart in a plan: there are
+/// some dozens for a write root.
+const NEAR: usize = 64;
 
 /// What a renamed object's name ends in.
 const ASIDE: &str = ".from-ring";
@@ -48,6 +54,8 @@ struct Watched {
 pub(crate) struct Keeper {
     watches: Option<Watches>,
     watched: Vec<Watched>,
+    /// The paths of those that were found.
+    found: HashSet<PathBuf>,
     /// The soft limit of descriptors that this process was given and has since raised.
     given: Option<Rlimit>,
     /// The limit of descriptors is not this keeper's to raise.
@@ -90,11 +98,12 @@ impl Keeper {
         if self.watched.len() >= MOST {
             return Err(TOO_MANY);
         }
-        // Names of one directory come one after another.
+        // Names of one directory come one after another, or nearly.
         let known = self
             .watched
             .iter()
             .rev()
+            .take(NEAR)
             .filter(|w| w.path == dir.path)
             .find_map(|w| w.dir.clone());
         let handle = match known {
@@ -206,12 +215,36 @@ impl Keeper {
     pub(crate) fn sweep(&mut self) -> Vec<Taken> {
         let mut taken = Vec::new();
         let mut index = 0;
+        let mut listed: Option<(Rc<OwnedFd>, Option<Listing>)> = None;
         // Looking may add watches below, which are then looked at in turn.
         while index < self.watched.len() {
-            self.look(index, &mut taken);
+            if self.may_be_there(index, &mut listed) {
+                self.look(index, &mut taken);
+            }
             index += 1;
         }
         taken
+    }
+
+    /// Whether a name has to be looked at. A small directory is read once for all its names.
+    fn may_be_there(
+        &self,
+        index: usize,
+        listed: &mut Option<(Rc<OwnedFd>, Option<Listing>)>,
+    ) -> bool {
+        let watched = &self.watched[index];
+        let (Some(dir), Some(name)) = (&watched.dir, first(&watched.rest)) else {
+            return true;
+        };
+        // What was found is let go of where it is gone.
+        if !self.found.is_empty() && self.found.contains(&watched.path.join(name)) {
+            return true;
+        }
+        let listing = match listed {
+            Some((known, listing)) if Rc::ptr_eq(known, dir) => &*listing,
+            other => &other.insert((dir.clone(), Listing::of(dir.as_fd()))).1,
+        };
+        listing.as_ref().is_none_or(|l| l.may_have(name.as_bytes()))
     }
 
     fn look(&mut self, index: usize, taken: &mut Vec<Taken>) {
@@ -302,6 +335,7 @@ impl Keeper {
                 index
             }
             None if self.watched.len() < MOST => {
+                self.found.insert(entry.path.clone());
                 self.watched.push(entry);
                 self.watched.len() - 1
             }
@@ -318,6 +352,9 @@ impl Keeper {
 
     /// Lets go of a directory that stands at its path no more.
     fn forget(&mut self, path: &Path, rest: &Path) {
+        if !self.found.contains(path) {
+            return;
+        }
         let gone = |w: &&mut Watched| w.found && w.path == path && w.rest == rest;
         let Some(entry) = self.watched.iter_mut().find(gone) else {
             return;

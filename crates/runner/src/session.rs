@@ -28,10 +28,11 @@ const SIGKILL: i32 = 9;
 const INSISTS: u32 = 32;
 
 /// A command that runs longer than this has protected names watched; a shorter one has
-/// them looked at when it ends.
+/// them looked at when it ends. To let go of an inotify instance takes the kernel 5 to 10 ms,
+/// for which the end of the ring waits: that should be little beside the command's own time.
 const ARM_AFTER: Timespec = Timespec {
     tv_sec: 0,
-    tv_nsec: 20_000_000,
+    tv_nsec: 100_000_000,
 };
 
 /// One ring's life.

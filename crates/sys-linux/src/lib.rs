@@ -12,6 +12,7 @@ pub mod capability;
 pub mod error;
 pub mod landlock;
 pub mod link;
+pub mod listing;
 pub mod mount;
 pub mod object;
 pub mod packet;

@@ -47,4 +47,22 @@ rings! {
             }
         }
     }
+
+    /// Without namespaces the default is refused by name, before anything ran or was made.
+    no_namespaces_no_run needs ["userns"] |ws| {
+        let ringfence = binaries().ringfence.display();
+        let without = |rest: &str| {
+            ws.bare_sh(&format!(
+                "exec unshare --user --map-root-user sh -c 'echo 0 > /proc/sys/user/max_user_namespaces && exec {ringfence} {rest}'"
+            ))
+            .run()
+        };
+        // The control: what stops it is the missing namespace, not the unshare around it.
+        ws.bare_sh(&format!("exec unshare --user --map-root-user {ringfence} run -- touch control")).run().ok();
+        let done = without("run -- touch ran").exits(125);
+        for word in ["protect", "hide", "max_user_namespaces", "--accept"] {
+            assert!(done.err().contains(word), "{word}: {done}");
+        }
+        assert!(ws.has("control") && !ws.has("ran"));
+    }
 }

@@ -311,6 +311,75 @@ at_home! {
         assert_eq!((&report["ended"]["how"], &report["ended"]["value"]), (&"signalled".into(), &15.into()));
     }
 
+    /// Also why there was none is data.
+    json_report_of_what_did_not_run needs [] |ws| {
+        ws.file("text", "no program\n");
+        for (argv, flags, how, code) in [
+            (["true"], vec!["--memory", "lots"], "", 125),
+            (["no-such-program"], vec![], "not-found", 127),
+            (["./text"], vec![], "not-executable", 126),
+            (["true"], vec!["--write", "/no/such"], "failed", 125),
+            (["true"], vec!["--linux-mode", "landlock-only"], "refused", 125),
+        ] {
+            let done = ws.ring(argv).flags(flags).flags(["--json"]).run().exits(code);
+            if how.is_empty() {
+                // Not understood, so that nobody knows whether --json was meant.
+                continue;
+            }
+            let report: serde_json::Value = serde_json::from_str(done.err().lines().last().unwrap()).unwrap();
+            assert_eq!((&report["ended"]["how"], &report["exit_code"]), (&how.into(), &code.into()), "{done}");
+            assert!(!report["error"].as_str().unwrap().is_empty(), "{done}");
+            assert_eq!(report["lacking"].as_array().unwrap().is_empty(), how != "refused", "{done}");
+        }
+        let plan: serde_json::Value = serde_json::from_str(&ws.ring(["true"]).flags(["--explain", "--json"]).ok()).unwrap();
+        assert_eq!(plan["ring"], "namespaces");
+        assert!(plan["steps"].as_array().unwrap().iter().any(|step| step["op"] == "no new privileges"), "{plan}");
+    }
+
+    /// Where nobody names a workspace it is the repository: commit and build write to its top.
+    from_a_subdirectory needs ["tool:git"] |ws| {
+        ws.bare_sh("git init -q . && mkdir -p a/b && echo one > a/b/one").run().ok();
+        let commit = "git add one && git -c user.name=a -c user.email=a@b commit -qm one && echo top > ../../top && pwd";
+        let done = ws.ring_sh(commit).dir(ws.at("a/b")).run().ok();
+        assert_eq!(done.out(), ws.at("a/b").display().to_string());
+        assert!(ws.has("top"));
+        ws.ring_sh("! echo x > ../../.git/hooks/pre-commit").dir(ws.at("a/b")).run().ok();
+        // Who wants less says so.
+        ws.ring_sh("echo two > two; ! echo x > ../top").flags(["--workspace", "."]).dir(ws.at("a/b")).run().ok();
+        assert_eq!(ws.read("top"), "top\n");
+    }
+
+    /// One further in does not lift what one further out asks for.
+    project_files_above_hold needs [] |ws| {
+        ws.file(".ringfence.toml", "mode = \"read-only\"\n");
+        ws.file("sub/.ringfence.toml", "");
+        for flags in [vec![], vec!["--workspace", "."]] {
+            ws.ring_sh("! touch new").flags(flags).dir(ws.at("sub")).run().ok();
+        }
+        assert!(!ws.has("sub/new"));
+    }
+
+    /// The keys of the account stay hidden where `HOME` is another directory, which is no workspace either way.
+    another_home needs [] |ws| {
+        // The tests' own home is not the account's.
+        let uid = ws.person.uid.to_string();
+        let users = std::fs::read_to_string("/etc/passwd").unwrap();
+        let mut users = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        let home = users.find(|user| user[2] == uid).unwrap()[5].to_owned();
+        let made = ws.bare_sh(&format!("test -d {home}/.ssh || mkdir -m 700 {home}/.ssh; echo secret > {home}/.ssh/rf-test-key")).run();
+        made.ok();
+        let key = std::path::Path::new(&home).join(".ssh/rf-test-key");
+        let read = format!("cat {}", key.display());
+        let elsewhere = ws.dir("../elsewhere");
+        let outside = ws.bare_sh(&read).env("HOME", &elsewhere).run();
+        let inside = ws.ring_sh(&format!("! {read}")).env("HOME", &elsewhere).run();
+        let refused = ws.ring(["true"]).env("HOME", &elsewhere).flags(["--workspace", &home]).run();
+        ws.bare_sh(&format!("rm {}; rmdir --ignore-fail-on-non-empty {home}/.ssh", key.display())).run().ok();
+        assert_eq!(outside.ok().out(), "secret");
+        inside.ok();
+        assert!(refused.exits(125).err().contains("your home directory"));
+    }
+
     /// A reader that leaves early is no reason to crash.
     own_output_through_a_pipe_that_closes needs ["tool:bash"] |ws| {
         for args in [vec!["run", "--explain", "--", "true"], vec!["--help"], vec!["policy", "show"], vec!["policy", "schema"]] {

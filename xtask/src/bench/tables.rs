@@ -135,35 +135,53 @@ fn pipe(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
     let repository = place.repository("pipe", 100)?;
     let contenders = Contender::all(binaries, &repository, &[]);
     let size: u32 = if settings.quick { 1 << 28 } else { 1 << 30 };
-    let argv = words(&format!("head -c {size} /dev/zero"));
+    let large = words(&format!(
+        "dd if=/dev/zero bs=64k count={} status=none",
+        size >> 16
+    ));
+    let small = words(&format!("head -c {size} /dev/zero"));
     let rounds = settings.few();
+    let mut text = String::new();
+    for (argv, title, why) in [
+        (large, "Bytes through stdout", "written 64 KiB at a time"),
+        (
+            small,
+            "Bytes through stdout, written in small pieces",
+            "8 KiB at a time: two system calls for each, of which each pays for the seccomp filter \
+             (some 40 ns), and the sooner the reader falls asleep in between, the more often it is woken",
+        ),
+    ] {
+        let cells = interleave(&contenders, rounds, &argv, |one| {
+            through_a_pipe(one, &argv, u64::from(size))
+        })?;
+        let what = format!(
+            "`{}` into a pipe, {why}; {rounds} rounds. More is better.",
+            argv.join(" ".as_ref()).display()
+        );
+        text.push_str(&table(title, &what, Unit::BytesPerSecond, &cells));
+    }
+    Ok(text)
+}
+
+/// Bytes a second, from the first one on, so that the start is not counted.
+fn through_a_pipe(one: &Contender, argv: &[OsString], size: u64) -> Result<f64> {
     let mut buffer = vec![0; 1 << 20];
-    let cells = interleave(&contenders, rounds, &argv, |one| {
-        let mut child = one.command(&argv).stdout(Stdio::piped()).spawn()?;
-        let mut output = child.stdout.take().context("no pipe")?;
-        // From the first byte on, so that the start is not counted here.
-        let mut bytes = output.read(&mut buffer)? as u64;
-        let first = bytes;
-        let start = Instant::now();
-        loop {
-            match output.read(&mut buffer)? {
-                0 => break,
-                more => bytes += more as u64,
-            }
+    let mut child = one.command(argv).stdout(Stdio::piped()).spawn()?;
+    let mut output = child.stdout.take().context("no pipe")?;
+    let mut bytes = output.read(&mut buffer)? as u64;
+    let first = bytes;
+    let start = Instant::now();
+    loop {
+        match output.read(&mut buffer)? {
+            0 => break,
+            more => bytes += more as u64,
         }
-        let time = start.elapsed();
-        child.wait()?;
-        ensure!(bytes == u64::from(size), "{}: {bytes} bytes", one.name);
-        #[expect(clippy::cast_precision_loss, reason = "a gigabyte fits")]
-        Ok((bytes - first) as f64 / time.as_secs_f64())
-    })?;
-    let what = format!("`head -c {size} /dev/zero` into a pipe; {rounds} rounds. More is better.");
-    Ok(table(
-        "Bytes through stdout",
-        &what,
-        Unit::BytesPerSecond,
-        &cells,
-    ))
+    }
+    let time = start.elapsed();
+    child.wait()?;
+    ensure!(bytes == size, "{}: {bytes} bytes", one.name);
+    #[expect(clippy::cast_precision_loss, reason = "a gigabyte fits")]
+    Ok((bytes - first) as f64 / time.as_secs_f64())
 }
 
 fn git(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {

@@ -69,7 +69,7 @@ pub(crate) fn caches(args: CachesArgs) -> ExitCode {
         What::List(args) => list(&state, args),
         What::Clear(args) => clear_some(&state, args),
     };
-    done.unwrap_or_else(|error| say::error(&error))
+    done.unwrap_or_else(|error| say::error(&error).into())
 }
 
 fn list(state: &State, args: ListArgs) -> Result<ExitCode, Error> {

@@ -5,6 +5,7 @@ mod completions;
 mod doctor;
 mod man;
 mod policy;
+mod report;
 mod run;
 mod trust;
 mod verify;

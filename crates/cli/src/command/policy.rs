@@ -70,7 +70,7 @@ pub(crate) fn policy(args: PolicyArgs) -> ExitCode {
         What::Init(args) => init(args),
         What::Schema => Ok(say::out(format_args!("{:#}\n", schema()))),
     };
-    done.unwrap_or_else(|error| say::error(&error))
+    done.unwrap_or_else(|error| say::error(&error).into())
 }
 
 fn show_effective(args: ShowArgs) -> Result<ExitCode, Error> {
@@ -156,13 +156,13 @@ fn named(sources: &Sources) -> String {
     let Sources {
         managed,
         user,
-        project,
+        projects,
         flags: _,
     } = sources;
     let files: Vec<String> = managed
         .iter()
         .chain(user)
-        .chain(project.iter().map(|(file, _)| file))
+        .chain(projects.iter().map(|(file, _)| file))
         .map(|file| format!("{}: valid\n", say::Plain(&file.path)))
         .collect();
     if files.is_empty() {
@@ -199,7 +199,7 @@ impl Place {
         } else if file.file_name() == Some(layers::PROJECT.as_ref()) {
             sources = self.layers()?;
             let trust = trust::of(self.state.as_ref(), &text);
-            sources.project = Some((text, trust));
+            sources.projects = vec![(text, trust)];
         } else {
             sources.user = Some(text);
         }

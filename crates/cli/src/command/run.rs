@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use ringfence::{Early, Ended, Finished, Request, begin_with};
+use ringfence::{Early, Ended, Error, Finished, Request, begin_with};
 use ringfence_policy::Mode;
-use serde_json::json;
+use serde_json::Value;
 
+use crate::command::report;
 use crate::flags::PolicyFlags;
 use crate::grammar::{RingFlags, RunArgs, ShellArgs};
 use crate::say;
@@ -38,15 +39,25 @@ fn start(policy: PolicyFlags, ring: RingFlags, argv: Vec<OsString>, early: Early
         flags: policy.into(),
         pty,
     };
+    let fail = |error: &Error| {
+        let code = say::error(error);
+        if json {
+            print(&report::failed(error, code));
+        }
+        ExitCode::from(code)
+    };
     let begun = match begin_with(request, early) {
         Ok(begun) => begun,
-        Err(error) => return say::error(&error),
+        Err(error) => return fail(&error),
     };
     if explain {
         let prepared = match begun.finish() {
             Ok(prepared) => prepared,
-            Err(error) => return say::error(&error),
+            Err(error) => return fail(&error),
         };
+        if json {
+            return say::out(format_args!("{}\n", report::plan(prepared.plan.as_ref())));
+        }
         return match &prepared.plan {
             Some(plan) => say::out(plan),
             None => say::out("ring: none (full-access)\n"),
@@ -57,7 +68,7 @@ fn start(policy: PolicyFlags, ring: RingFlags, argv: Vec<OsString>, early: Early
     }
     match ringfence::run(begun) {
         Ok(finished) => finish(&finished, json),
-        Err(error) => say::error(&error),
+        Err(error) => fail(&error),
     }
 }
 
@@ -110,50 +121,12 @@ fn finish(finished: &Finished, as_json: bool) -> ExitCode {
         }
     };
     if as_json {
-        let shortfalls: Vec<_> = finished
-            .outcome
-            .shortfalls
-            .iter()
-            .map(|s| {
-                json!({
-                    "promise": s.promise,
-                    "what": s.what,
-                    "remedy": s.remedy,
-                    "accepted": s.accepted,
-                })
-            })
-            .collect();
-        let (how, value) = match finished.ended {
-            Ended::Exited(status) => ("exited", Some(status)),
-            Ended::Signalled(signal) => ("signalled", Some(signal)),
-            Ended::TimedOut => ("timed-out", None),
-            Ended::TooMuchOutput => ("too-much-output", None),
-            Ended::Insisted => ("insisted", None),
-        };
-        let report = json!({
-            "ended": { "how": how, "value": value },
-            "exit_code": code,
-            "ring": finished.mode.map(|mode| mode.to_string()),
-            "enforcement": finished.outcome.enforcement.to_string(),
-            "shortfalls": shortfalls,
-            "taken_away": finished
-                .taken_away
-                .iter()
-                .map(|(path, _)| path.to_string_lossy())
-                .collect::<Vec<_>>(),
-            "made": finished
-                .made
-                .iter()
-                .map(|made| json!({ "path": made.path.to_string_lossy(), "runs": made.runs }))
-                .collect::<Vec<_>>(),
-            "usage": {
-                "max_rss_kib": finished.max_rss_kib,
-                "cpu_us": finished.cpu_us,
-                "elapsed_us": finished.elapsed.as_micros() as u64,
-            },
-        });
-        // The report is for a program; one that does not read it has its reasons.
-        let _closed = writeln!(std::io::stderr(), "{report}");
+        print(&report::finished(finished, code));
     }
     ExitCode::from(code)
+}
+
+/// The report is for a program; one that does not read it has its reasons.
+fn print(report: &Value) {
+    let _closed = writeln!(std::io::stderr(), "{report}");
 }

@@ -32,7 +32,7 @@ pub(crate) fn trust(args: TrustArgs) -> ExitCode {
     }
     match trusted(path, yes) {
         Ok(code) | Err(Stop::Said(code)) => code,
-        Err(Stop::Failed(error)) => say::error(&error),
+        Err(Stop::Failed(error)) => say::error(&error).into(),
     }
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn untrust(args: UntrustArgs) -> ExitCode {
     }
     match untrusted(path) {
         Ok(code) | Err(Stop::Said(code)) => code,
-        Err(Stop::Failed(error)) => say::error(&error),
+        Err(Stop::Failed(error)) => say::error(&error).into(),
     }
 }
 
@@ -84,7 +84,7 @@ fn scene(path: Option<PathBuf>) -> Result<Scene, Stop> {
     };
     let named = path.map_or(cwd.clone(), |path| cwd.join(path));
     let file = if named.is_dir() {
-        layers::project_file(&named)
+        layers::project_files(&named).next()
     } else {
         Some(named.clone())
     };
@@ -125,9 +125,10 @@ fn trusted(path: Option<PathBuf>, yes: bool) -> Result<ExitCode, Stop> {
     };
     let dir = file.parent().unwrap_or(Path::new("/"));
     let mut sources = layers::sources(Flags::default(), dir, home.as_deref(), Some(&state))?;
-    sources.project = None;
+    // What holds further out holds as well.
+    sources.projects.retain(|(outer, _)| outer.path != file);
     let without = layers::merge(&sources, &cwd, home.as_deref())?;
-    sources.project = Some((text.clone(), Trust::Trusted));
+    sources.projects.push((text.clone(), Trust::Trusted));
     let with = layers::merge(&sources, &cwd, home.as_deref())?;
     let wider = widens(&without, &with);
     let mut page = format!("{}\n", say::Plain(&file));

@@ -61,7 +61,8 @@ pub(crate) fn verify(args: VerifyArgs) -> ExitCode {
         command.env("HOME", home);
     }
     match tried(command, &whats, json) {
-        Ok(Tried { tally, success, .. }) if success && tally.rows > 0 => ExitCode::SUCCESS,
+        // Where every ring was refused nothing got out, and nothing was proved.
+        Ok(Tried { tally, success, .. }) if success && tally.kept > 0 => ExitCode::SUCCESS,
         // The probe's own trouble begins with its name; else nothing was to be tried.
         Ok(Tried { tally, words, .. }) if tally.rows == 0 => {
             match words

@@ -23,7 +23,7 @@ use crate::say;
 pub(crate) struct WhyArgs {
     #[command(flatten)]
     policy: PolicyFlags,
-    /// The workspace of the ring [default: the current directory]
+    /// The workspace of the ring [default: the repository you are in, else the current directory]
     #[arg(long, value_name = "DIR")]
     workspace: Option<PathBuf>,
     /// Print one line of JSON for each answer
@@ -47,7 +47,7 @@ pub(crate) fn why(args: WhyArgs) -> ExitCode {
     } = args;
     let cwd = match std::env::current_dir() {
         Ok(cwd) => cwd,
-        Err(_) => return say::error(&ringfence::Error::NoCwd),
+        Err(_) => return say::error(&ringfence::Error::NoCwd).into(),
     };
     let inside = super::inside();
     if let (Some(mode), false) = (&inside, json) {
@@ -70,7 +70,7 @@ pub(crate) fn why(args: WhyArgs) -> ExitCode {
         pty: PtyMode::Auto,
     }) {
         Ok(seen) => seen,
-        Err(error) => return say::error(&error),
+        Err(error) => return say::error(&error).into(),
     };
     let home = layers::home();
     let ground = seen.ground(home.as_deref());

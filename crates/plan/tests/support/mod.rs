@@ -23,6 +23,7 @@ pub fn policy(text: &str) -> Effective {
         ..Sources::default()
     };
     let context = Context {
+        account_home: None,
         home: Some("/home/ada".into()),
         cwd: "/home/ada/work".into(),
         variable: &none,

@@ -10,6 +10,7 @@ use ringfence_policy::{Context, Effective, FileText, Flags, PolicyError, Sources
 pub fn load_from(sources: &Sources) -> Result<Effective, PolicyError> {
     let none = |_: &str| -> Option<OsString> { None };
     let context = Context {
+        account_home: None,
         home: Some("/home/a".into()),
         cwd: "/work".into(),
         variable: &none,
@@ -52,7 +53,10 @@ pub fn layers(
     Sources {
         managed: managed(managed_text).filter(|_| some(managed_text)),
         user: user(user_text).filter(|_| some(user_text)),
-        project: project(project_text, trust).filter(|_| some(project_text)),
+        projects: project(project_text, trust)
+            .filter(|_| some(project_text))
+            .into_iter()
+            .collect(),
         flags,
     }
 }

@@ -112,7 +112,7 @@ fn policies(home: Option<&Path>, state: Option<&State>) -> (Vec<PolicyFile>, Opt
         return (files, Some(Error::NoCwd.to_string()));
     };
     let merged = layers::sources(Flags::default(), &cwd, home, state).and_then(|sources| {
-        if let Some((file, trust)) = &sources.project {
+        for (file, trust) in &sources.projects {
             files.push(PolicyFile {
                 layer: "project",
                 path: file.path.clone(),

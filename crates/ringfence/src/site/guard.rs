@@ -10,16 +10,35 @@ use std::path::{Component, Path, PathBuf};
 use ringfence_ops::linux::Located;
 use ringfence_plan::{Doubt, Guarded, Missing, promise};
 use ringfence_sys_linux::SysError;
+use ringfence_sys_linux::listing::Listing;
 use ringfence_sys_linux::object::{self, Identity};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use crate::locate::{located, look, trail};
 
+/// The paths of all write roots of which none lies in another. There may be many, and a
+/// path has few ancestors.
+#[derive(Debug)]
+pub(crate) struct Tops(HashSet<PathBuf>);
+
+impl Tops {
+    /// The one a canonical path lies in.
+    fn above(&self, path: &Path) -> Option<&PathBuf> {
+        path.ancestors().find_map(|up| self.0.get(up))
+    }
+}
+
+impl FromIterator<PathBuf> for Tops {
+    fn from_iter<T: IntoIterator<Item = PathBuf>>(paths: T) -> Tops {
+        Tops(paths.into_iter().collect())
+    }
+}
+
 /// Guards being collected for one write root.
 #[derive(Debug)]
 pub(crate) struct Guards<'a> {
-    roots: &'a [PathBuf],
+    roots: &'a Tops,
     guarded: Vec<Guarded>,
     missing: Vec<Lacking>,
     doubts: Vec<Doubt>,
@@ -27,6 +46,8 @@ pub(crate) struct Guards<'a> {
     sealed: BTreeSet<PathBuf>,
     /// Names in protected directories that may yet be looked at.
     looks: usize,
+    /// The names in the write root, once they were read.
+    names: Option<(PathBuf, Option<Listing>)>,
 }
 
 /// Names in protected directories that are looked at for links, in one write root: what
@@ -49,7 +70,7 @@ struct Lacking {
 }
 
 impl<'a> Guards<'a> {
-    pub(crate) fn new(roots: &'a [PathBuf]) -> Guards<'a> {
+    pub(crate) fn new(roots: &'a Tops) -> Guards<'a> {
         Guards {
             roots,
             guarded: Vec::new(),
@@ -57,7 +78,19 @@ impl<'a> Guards<'a> {
             doubts: Vec::new(),
             sealed: BTreeSet::new(),
             looks: LOOKS,
+            names: None,
         }
+    }
+
+    /// Whether a write root may have a name. Most that are protected do not exist.
+    fn may_have(&mut self, root: BorrowedFd<'_>, at: &Path, name: &OsStr) -> bool {
+        let names = match &self.names {
+            Some((known, names)) if known == at => names,
+            _ => &self.names.insert((at.to_owned(), Listing::of(root))).1,
+        };
+        names
+            .as_ref()
+            .is_none_or(|names| names.may_have(name.as_bytes()))
     }
 
     /// Each object and each name once for each promise.
@@ -149,7 +182,12 @@ impl<'a> Guards<'a> {
             let c_name = CString::new(name.as_bytes())
                 .map_err(|_| SysError::new("openat", rustix::io::Errno::INVAL.raw_os_error()))?;
             let parent = dir.as_ref().map_or(root, AsFd::as_fd);
-            let Some(identity) = object::identity_at(parent, &c_name)? else {
+            let found = if dir.is_some() || self.may_have(root, &at.path, name) {
+                object::identity_at(parent, &c_name)?
+            } else {
+                None
+            };
+            let Some(identity) = found else {
                 let chain = [at.clone()].into_iter().chain(pins).collect();
                 return Ok(Some(Lacking { chain, relative }));
             };
@@ -208,7 +246,7 @@ impl<'a> Guards<'a> {
 
     /// Guards a canonical path in a write root, or watches for it.
     fn place(&mut self, path: &Path, promise: &'static str) -> Result<(), SysError> {
-        let Some(root) = self.roots.iter().find(|root| path.starts_with(root)) else {
+        let Some(root) = self.roots.above(path) else {
             return Ok(());
         };
         let mut pins: Vec<Located> = Vec::new();
@@ -256,7 +294,7 @@ impl<'a> Guards<'a> {
     /// command as a whole.
     pub(crate) fn lead(&mut self, path: &Path, from: &Path, promise: &'static str) {
         // A write root's path is canonical: no need to start further up.
-        let root = self.roots.iter().find(|root| path.starts_with(root));
+        let root = self.roots.above(path);
         let (here, rest) = match root.map(|root| (root, path.strip_prefix(root))) {
             Some((root, Ok(rest))) => (root.clone(), rest),
             _ => (PathBuf::from("/"), path),
@@ -322,7 +360,7 @@ impl<'a> Guards<'a> {
             return;
         }
         if from.starts_with(&here) {
-            if self.roots.iter().any(|root| here.starts_with(root)) {
+            if self.roots.above(&here).is_some() {
                 self.doubt(
                     promise,
                     format!(
@@ -346,7 +384,7 @@ impl<'a> Guards<'a> {
 
     /// Watches for a name that a path leads to and that is missing.
     fn lack(&mut self, here: &Path, name: &OsStr, todo: &[OsString]) {
-        let Some(root) = self.roots.iter().find(|root| here.starts_with(root)) else {
+        let Some(root) = self.roots.above(here) else {
             return;
         };
         let (Ok(Some(identity)), Some(mut chain)) = (object::identity_of(root), self.chain(here))
@@ -372,7 +410,7 @@ impl<'a> Guards<'a> {
 
     /// The components below the write root a canonical path lies in.
     fn chain(&self, path: &Path) -> Option<Vec<Located>> {
-        let root = self.roots.iter().find(|root| path.starts_with(root))?;
+        let root = self.roots.above(path)?;
         let mut chain = Vec::new();
         let mut here = root.clone();
         for component in path.strip_prefix(root).ok()?.components() {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use ringfence_plan::promise;
 
-use super::guard::Guards;
+use super::guard::{Guards, Tops};
 use super::repository::{self, Person};
 use super::tests::{found, git_dir, names};
 use crate::locate::follow;
@@ -16,7 +16,9 @@ use crate::tests::Dir;
 /// What is guarded and watched for one protected name, and what is doubted.
 fn protected(dir: &Dir, name: &str) -> (Vec<String>, Vec<String>, Vec<String>) {
     let root = follow(&dir.0.join("w")).unwrap();
-    let roots = vec![root.at.path.clone(), dir.0.join("other")];
+    let roots: Tops = [root.at.path.clone(), dir.0.join("other")]
+        .into_iter()
+        .collect();
     let mut guards = Guards::new(&roots);
     let promise = promise::PROTECT_WORKSPACE;
     guards
@@ -122,7 +124,7 @@ fn a_hook_with_another_name_is_told() {
     std::fs::hard_link(&sample, dir.0.join("w/same-sample")).unwrap();
     std::fs::hard_link(dir.0.join("w/.git/config"), dir.0.join("w/same-config")).unwrap();
     let root = follow(&dir.0.join("w")).unwrap();
-    let roots = vec![root.at.path.clone()];
+    let roots: Tops = [root.at.path.clone()].into_iter().collect();
     let mut guards = Guards::new(&roots);
     repository::repository(&mut guards, &root, Path::new(""), &Person::default());
     let mut told: Vec<String> = guards.doubts().into_iter().map(|d| d.what).collect();
@@ -192,7 +194,9 @@ fn hooks_in_another_write_root_are_guarded_there() {
         "[core]\nhooksPath = ../other/hooks\n[include]\npath = ../../other/inc",
     );
     let root = follow(&dir.0.join("w")).unwrap();
-    let roots = vec![root.at.path.clone(), dir.0.join("other")];
+    let roots: Tops = [root.at.path.clone(), dir.0.join("other")]
+        .into_iter()
+        .collect();
     let mut guards = Guards::new(&roots);
     let person = Person::of(None, &|name| match name {
         "GIT_CONFIG_COUNT" => Some("1".into()),
@@ -224,7 +228,7 @@ fn a_repository_that_lost_its_head_is_still_one() {
     let walked = super::index::walk(&dir.0.join("w"), &std::sync::atomic::AtomicBool::new(false));
     assert_eq!(walked.found, [Path::new("o.git")]);
     let root = follow(&dir.0.join("w")).unwrap();
-    let roots = vec![root.at.path.clone()];
+    let roots: Tops = [root.at.path.clone()].into_iter().collect();
     let mut guards = Guards::new(&roots);
     for tree in ["", "o.git", "plain"] {
         repository::repository(&mut guards, &root, Path::new(tree), &Person::default());
@@ -255,7 +259,7 @@ fn settings_of_a_nested_work_tree_are_guarded_where_they_exist() {
     dir.file("w/n/.envrc", "");
     dir.file("w/n/plain", "");
     let root = follow(&dir.0.join("w")).unwrap();
-    let roots = vec![root.at.path.clone()];
+    let roots: Tops = [root.at.path.clone()].into_iter().collect();
     let mut guards = Guards::new(&roots);
     repository::repository(&mut guards, &root, Path::new("n"), &Person::default());
     let (guarded, missing) = guards.finish();

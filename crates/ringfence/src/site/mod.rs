@@ -26,7 +26,7 @@ use ringfence_sys_linux::object;
 use crate::error::Error;
 use crate::locate::{Found, follow, of_descriptor, trail};
 use crate::state::State;
-pub(crate) use guard::Guards;
+pub(crate) use guard::{Guards, Tops};
 pub use repository::runs::Made;
 pub(crate) use repository::runs::made;
 pub(crate) use roots::too_wide;
@@ -79,9 +79,10 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
     let root_paths: Vec<PathBuf> = tops.iter().map(|t| t.found.at.path.clone()).collect();
     let mut walked = Vec::new();
     let mut doubts = Vec::new();
+    let all = roots::All::new(policy, &tops);
     let guarded = tops
         .iter()
-        .map(|top| roots::guard(top, asked, &root_paths, &mut walked, &mut doubts))
+        .map(|top| roots::guard(top, asked, &all, &mut walked, &mut doubts))
         .collect::<Result<Vec<Root>, Error>>()?;
 
     let temps = temps();
@@ -186,7 +187,7 @@ pub(crate) fn guard_new(
     ring_made: std::time::SystemTime,
 ) -> Result<Root, Error> {
     let found = follow(&root.path).map_err(|_| Error::NoCwd)?;
-    let roots = vec![root.path.clone()];
+    let roots: Tops = [root.path.clone()].into_iter().collect();
     let mut guards = Guards::new(&roots);
     let person = repository::Person::of(layers_home().as_deref(), &|name| std::env::var_os(name));
     for relative in repositories {

@@ -1,13 +1,14 @@
 //! Write roots: which may be one, and what is guarded in them.
 
+use std::collections::HashSet;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use ringfence_plan::{Doubt, Root, promise};
-use ringfence_policy::Protect;
+use ringfence_policy::{Effective, Protect, Sourced};
 use rustix::fs::FileType;
 
-use super::guard::Guards;
+use super::guard::{Guards, Tops};
 use super::{Asked, index, repository};
 use crate::error::Error;
 use crate::locate::{Found, follow, trail};
@@ -17,7 +18,10 @@ pub(crate) fn too_wide(path: &Path, home: Option<&Path>) -> Option<&'static str>
     if path == Path::new("/") {
         return Some("is the root of the file system; name the directory you work in");
     }
-    if let Some(home) = home {
+    let account = crate::layers::account_home()
+        .filter(|account| home != Some(*account))
+        .map(|account| account.canonicalize().unwrap_or(account.to_owned()));
+    for home in home.into_iter().chain(account.as_deref()) {
         if path == home {
             return Some(
                 "is your home directory, with your keys and shell startup files; name a \
@@ -28,11 +32,40 @@ pub(crate) fn too_wide(path: &Path, home: Option<&Path>) -> Option<&'static str>
             return Some("contains your home directory; name the directory you work in");
         }
     }
-    const SYSTEM: [&str; 14] = [
-        "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys",
-        "/tmp", "/usr", "/var", "/var/tmp",
+    // Work does lie below some of these (`/usr/src/app`, `/srv/site`, `/tmp/try`), below others not.
+    const SYSTEM: [&str; 15] = [
+        "/etc",
+        "/home",
+        "/media",
+        "/mnt",
+        "/opt",
+        "/root",
+        "/run",
+        "/srv",
+        "/tmp",
+        "/usr",
+        "/usr/local",
+        "/usr/share",
+        "/var",
+        "/var/lib",
+        "/var/tmp",
     ];
-    if SYSTEM.iter().any(|dir| path == Path::new(dir)) {
+    const SYSTEM_AND_BELOW: [&str; 11] = [
+        "/bin",
+        "/boot",
+        "/dev",
+        "/lib",
+        "/lib64",
+        "/proc",
+        "/sbin",
+        "/sys",
+        "/usr/bin",
+        "/usr/lib",
+        "/usr/sbin",
+    ];
+    if SYSTEM.iter().any(|dir| path == Path::new(dir))
+        || SYSTEM_AND_BELOW.iter().any(|dir| path.starts_with(dir))
+    {
         return Some("belongs to the system; name a directory of your own");
     }
     None
@@ -114,15 +147,16 @@ pub(super) struct Top {
 
 /// Write roots that lie in no other, in the order they were asked for.
 pub(super) fn tops(wanted: Vec<Found>) -> Vec<Top> {
-    let paths: Vec<PathBuf> = wanted.iter().map(|found| found.at.path.clone()).collect();
+    let paths: HashSet<PathBuf> = wanted.iter().map(|found| found.at.path.clone()).collect();
+    let mut seen = HashSet::new();
     let mut tops: Vec<Top> = Vec::new();
     let mut inside = Vec::new();
     for found in wanted {
         let path = &found.at.path;
-        if tops.iter().any(|top| top.found.at.path == *path) {
+        if !seen.insert(path.clone()) {
             continue;
         }
-        if paths.iter().any(|p| p != path && path.starts_with(p)) {
+        if path.ancestors().skip(1).any(|up| paths.contains(up)) {
             inside.push(found.at);
         } else {
             tops.push(Top {
@@ -143,54 +177,102 @@ pub(super) fn tops(wanted: Vec<Found>) -> Vec<Top> {
     tops
 }
 
+/// What holds for all write roots together.
+pub(super) struct All<'a> {
+    tops: Tops,
+    /// The first that is a directory: what is protected wherever it lies is looked for once.
+    first: Option<PathBuf>,
+    absolute: Vec<Absolute<'a>>,
+    /// The directory of Ringfence's own programs.
+    own: Option<PathBuf>,
+}
+
+/// A protected path that is not meant below each write root.
+struct Absolute<'a> {
+    entry: &'a Sourced<Protect>,
+    path: &'a Path,
+    /// Where it leads.
+    end: Option<PathBuf>,
+}
+
+impl<'a> All<'a> {
+    pub(super) fn new(policy: &'a Effective, tops: &[Top]) -> All<'a> {
+        let absolute = policy
+            .protect
+            .iter()
+            .filter_map(|entry| match &entry.value {
+                Protect::Absolute(path) => Some(Absolute {
+                    entry,
+                    path,
+                    end: trail(path).ok().map(|t| t.end),
+                }),
+                Protect::Relative(_) => None,
+            });
+        let path = |top: &Top| top.found.at.path.clone();
+        All {
+            tops: tops.iter().map(path).collect(),
+            first: tops.iter().find(|top| top.found.at.dir).map(path),
+            absolute: absolute.collect(),
+            own: std::env::current_exe()
+                .ok()
+                .and_then(|own| own.parent().map(Path::to_owned)),
+        }
+    }
+}
+
+fn promise_of(entry: &Sourced<Protect>) -> &'static str {
+    if entry.origin.layer == ringfence_policy::Layer::Builtin {
+        promise::PROTECT_WORKSPACE
+    } else {
+        promise::PROTECT_PATHS
+    }
+}
+
 pub(super) fn guard(
     top: &Top,
     asked: &Asked<'_>,
-    roots: &[PathBuf],
+    all: &All<'_>,
     walked: &mut Vec<(PathBuf, index::Walked)>,
     doubts: &mut Vec<Doubt>,
 ) -> Result<Root, Error> {
     let root = &top.found;
-    let mut guards = Guards::new(roots);
+    let mut guards = Guards::new(&all.tops);
     if root.at.dir {
+        let fail = |entry: &Sourced<Protect>, path: &Path, error| Error::Path {
+            path: path.to_owned(),
+            origin: entry.origin.to_string(),
+            error,
+        };
         for entry in &asked.policy.protect {
-            let built_in = entry.origin.layer == ringfence_policy::Layer::Builtin;
-            let promise = if built_in {
-                promise::PROTECT_WORKSPACE
-            } else {
-                promise::PROTECT_PATHS
+            let Protect::Relative(path) = &entry.value else {
+                continue;
             };
-            let fail = |path: &Path, error| Error::Path {
-                path: path.to_owned(),
-                origin: entry.origin.to_string(),
-                error,
-            };
-            match &entry.value {
-                Protect::Relative(path) => {
-                    for relative in top.starts().map(|start| start.join(path)) {
-                        guards
-                            .add(root.handle.as_fd(), &root.at, &relative, promise)
-                            .map_err(|error| fail(&root.at.path.join(&relative), error))?;
-                    }
-                }
-                // Wherever it leads: what ends in no write root is read-only with
-                // everything else, but not the links in one that lead there.
-                Protect::Absolute(path) => {
-                    guards
-                        .reach(path, promise)
-                        .map_err(|error| fail(path, error))?;
-                    let above = trail(path).is_ok_and(|t| root.at.path.starts_with(&t.end));
-                    if above {
-                        guards
-                            .whole(&root.at.path, promise)
-                            .map_err(|error| fail(path, error))?;
-                    }
-                }
+            for relative in top.starts().map(|start| start.join(path)) {
+                guards
+                    .add(root.handle.as_fd(), &root.at, &relative, promise_of(entry))
+                    .map_err(|error| fail(entry, &root.at.path.join(&relative), error))?;
+            }
+        }
+        for Absolute { entry, path, end } in &all.absolute {
+            // Wherever it leads: what ends in no write root is read-only with everything
+            // else, but not the links in one that lead there.
+            if all.first.as_ref() == Some(&root.at.path) {
+                guards
+                    .reach(path, promise_of(entry))
+                    .map_err(|error| fail(entry, path, error))?;
+            }
+            if end
+                .as_ref()
+                .is_some_and(|end| root.at.path.starts_with(end))
+            {
+                guards
+                    .whole(&root.at.path, promise_of(entry))
+                    .map_err(|error| fail(entry, path, error))?;
             }
         }
         walked.extend(repository::guard(&mut guards, top, asked));
     }
-    own_programs(&mut guards, root);
+    own_programs(&mut guards, root, all.own.as_deref());
     doubts.append(&mut guards.doubts());
     let (guarded, missing) = guards.finish();
     Ok(Root {
@@ -210,11 +292,8 @@ impl Top {
 
 /// Ringfence run from a checkout lies in the workspace: the next ring is built by what
 /// lies there.
-fn own_programs(guards: &mut Guards<'_>, root: &Found) {
-    let Ok(own) = std::env::current_exe() else {
-        return;
-    };
-    let Some(dir) = own.parent() else { return };
+fn own_programs(guards: &mut Guards<'_>, root: &Found, dir: Option<&Path>) {
+    let Some(dir) = dir else { return };
     for name in ["ringfence", "ringfence-runner", "ringfence-probe"] {
         if let Ok(relative) = dir.join(name).strip_prefix(&root.at.path) {
             // One that does not exist need not: whoever makes it is asked for nothing.

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use ringfence_plan::{Guarded, Missing, promise};
 
-use super::guard::Guards;
+use super::guard::{Guards, Tops};
 use super::repository::Person;
 use super::{index, repository};
 use crate::locate::follow;
@@ -29,7 +29,7 @@ pub(super) fn git_dir(dir: &Dir, at: &str) {
 /// What is guarded and watched in a repository, relative to its root.
 pub(super) fn found(dir: &Dir, root: &str) -> (Vec<String>, Vec<String>) {
     let root = follow(&dir.0.join(root)).unwrap();
-    let roots = vec![root.at.path.clone()];
+    let roots: Tops = [root.at.path.clone()].into_iter().collect();
     let mut guards = Guards::new(&roots);
     repository::repository(&mut guards, &root, Path::new(""), &Person::default());
     let (guarded, missing) = guards.finish();
@@ -89,7 +89,7 @@ fn what_is_missing_is_watched_from_where_it_cannot_be_moved() {
     dir.dir("w/fixed/free");
     dir.file("w/fixed/file", "");
     let root = follow(&dir.0.join("w")).unwrap();
-    let roots = vec![root.at.path.clone()];
+    let roots: Tops = [root.at.path.clone()].into_iter().collect();
     let mut guards = Guards::new(&roots);
     for name in ["free/a", "fixed/b", "fixed/free/c", "fixed/file"] {
         guards
@@ -150,7 +150,7 @@ fn a_gitfile_is_guarded_itself_and_where_it_leads() {
     git_dir(&dir, "w/store");
     dir.file("w/sub/.git", "gitdir: ../store\n");
     let root = follow(&dir.0.join("w")).unwrap();
-    let roots = vec![root.at.path.clone()];
+    let roots: Tops = [root.at.path.clone()].into_iter().collect();
     let mut guards = Guards::new(&roots);
     repository::repository(&mut guards, &root, Path::new("sub"), &Person::default());
     let (guarded, missing) = guards.finish();
@@ -241,7 +241,7 @@ fn what_is_protected_is_pinned_from_outside_in() {
     symlink("a", dir.0.join("w/link")).unwrap();
     symlink("/nonexistent", dir.0.join("w/dangling")).unwrap();
     let root = follow(&dir.0.join("w")).unwrap();
-    let roots = vec![root.at.path.clone()];
+    let roots: Tops = [root.at.path.clone()].into_iter().collect();
     let mut guards = Guards::new(&roots);
     use std::os::fd::AsFd;
     let mut add = |path: &str| {
@@ -370,6 +370,7 @@ fn surveyed_where(
         ..ringfence_policy::Sources::default()
     };
     let context = ringfence_policy::Context {
+        account_home: None,
         home: Some(home.clone()),
         cwd: workspace.clone(),
         variable: &none,

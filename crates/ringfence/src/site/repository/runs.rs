@@ -5,7 +5,7 @@
 //! anybody outside uses git there, or in a repository around it: `git status` there goes
 //! into each submodule.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -63,11 +63,19 @@ pub(crate) fn made(
     let mut left = INDEX;
     let mut todo: Vec<PathBuf> = found.iter().cloned().collect();
     todo.extend(roots.iter().map(|root| (*root).to_owned()));
+    // Known ones are protected, but a command may have added a submodule to one.
+    let dot_gits = known.iter().filter(|path| path.ends_with(".git"));
+    todo.extend(dot_gits.filter_map(|dot_git| {
+        let tree = dot_git.parent()?;
+        let meta = std::fs::symlink_metadata(git_dir_of(tree)?.join("index")).ok()?;
+        changed_since(&meta, ring_made).then(|| tree.to_owned())
+    }));
+    let tops: HashSet<&Path> = roots.iter().copied().collect();
     while let Some(tree) = todo.pop() {
         let Ok(tree) = std::fs::canonicalize(tree) else {
             continue;
         };
-        let inside = roots.iter().any(|root| tree.starts_with(root));
+        let inside = tree.ancestors().any(|up| tops.contains(up));
         if !inside || seen.len() >= MOST || !seen.insert(tree.clone()) {
             continue;
         }
@@ -228,12 +236,19 @@ fn submodules(
 }
 
 /// By the kernel's word, which no command can change as it can the time of modification.
-/// The clock of a file system may be a little behind.
+/// What the kernel writes there is the time of its last tick, at most 10 ms old; some file systems
+/// keep whole seconds, or two.
 fn changed_since(meta: &std::fs::Metadata, time: SystemTime) -> bool {
     use std::os::unix::fs::MetadataExt;
     let seconds = u64::try_from(meta.ctime()).unwrap_or(0);
-    let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-    changed + Duration::from_secs(2) >= time
+    let nanoseconds = u32::try_from(meta.ctime_nsec()).unwrap_or(0);
+    let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds);
+    let behind = if nanoseconds == 0 {
+        Duration::from_secs(2)
+    } else {
+        Duration::from_millis(100)
+    };
+    changed + behind >= time
 }
 
 /// Paths with mode 160000 of an index (`gitformat-index(5)`).

@@ -1,0 +1,100 @@
+//! `--json`: what a run was, or why there was none, as one line.
+
+use ringfence::{Ended, Error, Finished, Kind};
+use ringfence_ops::Shortfall;
+use ringfence_plan::Plan;
+use serde_json::{Value, json};
+
+/// How a command ended, and what was enforced.
+pub(super) fn finished(finished: &Finished, code: u8) -> Value {
+    let (how, value) = match finished.ended {
+        Ended::Exited(status) => ("exited", Some(status)),
+        Ended::Signalled(signal) => ("signalled", Some(signal)),
+        Ended::TimedOut => ("timed-out", None),
+        Ended::TooMuchOutput => ("too-much-output", None),
+        Ended::Insisted => ("insisted", None),
+    };
+    json!({
+        "ended": { "how": how, "value": value },
+        "exit_code": code,
+        "ring": finished.mode.map(|mode| mode.to_string()),
+        "enforcement": finished.outcome.enforcement.to_string(),
+        "shortfalls": shortfalls(&finished.outcome.shortfalls),
+        "taken_away": finished
+            .taken_away
+            .iter()
+            .filter(|(_, errno)| errno.is_none())
+            .map(|(path, _)| path.to_string_lossy())
+            .collect::<Vec<_>>(),
+        "left_in_place": finished
+            .taken_away
+            .iter()
+            .filter_map(|(path, errno)| {
+                let errno = (*errno)?;
+                let error = std::io::Error::from_raw_os_error(errno).to_string();
+                Some(json!({ "path": path.to_string_lossy(), "errno": errno, "error": error }))
+            })
+            .collect::<Vec<_>>(),
+        "made": finished
+            .made
+            .iter()
+            .map(|made| json!({ "path": made.path.to_string_lossy(), "runs": made.runs }))
+            .collect::<Vec<_>>(),
+        "usage": {
+            "max_rss_kib": finished.max_rss_kib,
+            "cpu_us": finished.cpu_us,
+            "elapsed_us": finished.elapsed.as_micros() as u64,
+        },
+    })
+}
+
+/// Why no command was run to its end.
+pub(super) fn failed(error: &Error, code: u8) -> Value {
+    let (how, lacking) = match error {
+        Error::Refused(refusal) => ("refused", shortfalls(&refusal.lacking)),
+        error => match error.kind() {
+            Kind::Ringfence => ("failed", Vec::new()),
+            Kind::NotExecutable => ("not-executable", Vec::new()),
+            Kind::NotFound => ("not-found", Vec::new()),
+        },
+    };
+    json!({
+        "ended": { "how": how, "value": null },
+        "exit_code": code,
+        "error": error.to_string(),
+        "lacking": lacking,
+    })
+}
+
+/// What `--explain` prints.
+pub(super) fn plan(plan: Option<&Plan>) -> Value {
+    let Some(plan) = plan else {
+        return json!({ "ring": null, "steps": [], "shortfalls": [] });
+    };
+    json!({
+        "ring": plan.mode.to_string(),
+        "steps": plan
+            .steps
+            .iter()
+            .map(|step| json!({
+                "need": step.need.to_string(),
+                "op": step.op.to_string(),
+                "promise": step.promise,
+            }))
+            .collect::<Vec<_>>(),
+        "shortfalls": shortfalls(&plan.shortfalls),
+    })
+}
+
+fn shortfalls(all: &[Shortfall]) -> Vec<Value> {
+    all.iter()
+        .map(|short| {
+            json!({
+                "promise": short.promise,
+                "what": short.what,
+                "remedy": short.remedy,
+                "accepted": short.accepted,
+            })
+        })
+        .collect()
+}
