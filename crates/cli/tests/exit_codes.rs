@@ -180,9 +180,12 @@ fn a_policy_is_begun_checked_and_trusted() {
 
     std::fs::write(&file, "[network]\nmode = \"on\"\n").unwrap();
     assert_eq!(person.says(&["policy", "check"]).status.code(), Some(1));
+    // Nobody is there to be asked.
     let output = person.says(&["trust"]);
-    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.status.code(), Some(125));
     assert!(out(&output).contains("network.mode"), "{}", out(&output));
+    assert_eq!(person.says(&["policy", "check"]).status.code(), Some(1));
+    assert_eq!(person.says(&["trust", "--yes"]).status.code(), Some(0));
     assert_eq!(person.says(&["policy", "check"]).status.code(), Some(0));
     // An edit ends it, as does taking it back.
     std::fs::write(&file, "[network]\nmode = \"on\" \n").unwrap();

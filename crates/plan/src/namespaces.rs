@@ -128,7 +128,8 @@ fn limits(draft: &mut Draft<'_>, policy: &Effective, facts: &Facts) {
     } else if group.is_some_and(|g| g.pids) {
         Counter::Group
     } else if exempt && facts.kernel >= (6, 14) {
-        draft.tell(
+        // A limit that somebody asked for is not a thirtieth of one.
+        draft.lack(
             promise::LIMIT_PROCESSES,
             format!(
                 "as root, without a delegated cgroup, the least limit is {PID_MAX_LEAST}, not \

@@ -259,7 +259,7 @@ pub enum Problem {
         why: &'static str,
     },
     /// No name of a part of the enforcement.
-    #[error("{} is no name of a part; write it as the refusal named it, for example \"protect.git-hooks\"", quoted(.0))]
+    #[error("{} is no name of a part; write it as the refusal named it, for example \"protect.git\"", quoted(.0))]
     AcceptName(String),
     /// A keyword of `read` inside a list.
     #[error("{} is a word of its own; write it alone, not in a list, or only paths", quoted(.0))]

@@ -45,7 +45,7 @@ keys! {
     MEMORY = "limits", "memory", "limits.memory", "a string", "memory = \"4GiB\"";
     PROCESSES = "limits", "processes", "limits.processes", "a whole number", "processes = 512";
     OUTPUT = "limits", "output", "limits.output", "a string", "output = \"256MiB\"";
-    ACCEPT = "enforcement", "accept", "enforcement.accept", "a list of strings", "accept = [\"protect.git-hooks\"]";
+    ACCEPT = "enforcement", "accept", "enforcement.accept", "a list of strings", "accept = [\"protect.git\"]";
     LINUX_MODE = "linux", "mode", "linux.mode", "a string", "mode = \"auto\"";
     SOCKETS = "linux", "sockets", "linux.sockets", "a list of strings", "sockets = [\"/run/postgresql/.s.PGSQL.5432\"]";
     NESTED = "linux", "nested", "linux.nested", "true or false", "nested = true";

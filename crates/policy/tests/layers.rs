@@ -154,7 +154,7 @@ fn an_untrusted_project_that_widens_is_an_error_for_each_key() {
         ("[limits]\nprocesses = 101", "limits.processes"),
         ("[limits]\noutput = \"2GiB\"", "limits.output"),
         (
-            "[enforcement]\naccept = [\"protect.git-hooks\"]",
+            "[enforcement]\naccept = [\"protect.git\"]",
             "enforcement.accept",
         ),
         ("[linux]\nmode = \"landlock-only\"", "linux.mode"),

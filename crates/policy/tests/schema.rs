@@ -23,7 +23,7 @@ const GOOD: &[&str] = &[
     "[environment]\npass = [\"CI\", \"RUST_*\"]\ndrop = [\"*_INTERNAL\", \"npm_config_//h/:_authToken\"]",
     "[limits]\ntime = \"1h30m\"\nmemory = \"1.5 GiB\"\nprocesses = 512\noutput = \"256MiB\"",
     "[limits]\ntime = \"90s\"\nmemory = \"10 mb\"\nprocesses = 0x10\noutput = \"4096B\"",
-    "[enforcement]\naccept = [\"protect.git-hooks\"]",
+    "[enforcement]\naccept = [\"protect.git\"]",
     "[linux]\nmode = \"landlock-only\"\nsockets = [\"/run/x.sock\"]\nnested = true",
     "[[rule]]\nprefix = [\"git\", [\"push\", \"fetch\"]]\ndecision = \"ask\"\nring = \"inside\"\nwhy = \"publishes work\"\nmatch = [\"git push origin main\"]\nnot_match = [\"git status\"]\n[[rule]]\nprefix = [\"rm\"]\ndecision = \"forbid\"",
     "[[rule]]\nprefix = [\"make\"]\ndecision = \"ask\"\nring = \"outside\"",

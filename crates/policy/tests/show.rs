@@ -19,7 +19,7 @@ fn example() -> Effective {
     let flags = Flags {
         mode: Some(Mode::ReadOnly),
         allow: vec!["Example.com:443".into()],
-        accept: vec!["protect.git-hooks".into()],
+        accept: vec!["protect.git".into()],
         ..Flags::default()
     };
     load_from(&layers(managed, user, project, Trust::Untrusted, flags)).unwrap()

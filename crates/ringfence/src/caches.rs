@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use ringfence_plan::{CacheSite, KeptDir};
+use ringfence_plan::{CacheSite, Doubt, KeptDir, promise};
 use ringfence_policy::{CacheMode, Effective};
 
 use crate::environment::ChildEnvironment;
@@ -114,6 +114,8 @@ pub struct Layers {
     pub(crate) shared: Vec<ringfence_ops::linux::Located>,
     pub(crate) locks: Vec<File>,
     pub(crate) set: Vec<(&'static str, OsString)>,
+    /// Caches that cannot be written here, and why.
+    pub(crate) doubts: Vec<Doubt>,
 }
 
 /// Decides which caches a command gets, and makes the directories its writes go to.
@@ -157,6 +159,19 @@ pub(crate) fn layers(
             Ok(found) if policy.caches.mode.value == CacheMode::Shared => {
                 layers.shared.push(found.at);
             }
+            // Nowhere to write to: then it is seen as it is, and read-only.
+            Ok(found) if found.identity.is_dir() && !state.is_usable() => {
+                layers.doubts.push(Doubt {
+                    promise: promise::CACHES,
+                    what: format!(
+                        "the cache of {} is read-only: {} cannot be written to, where its layer \
+                         would be kept",
+                        cache.tool,
+                        state.dir().display()
+                    ),
+                    refused: false,
+                });
+            }
             Ok(found) if found.identity.is_dir() => {
                 let slot = Slot::of(state, workspace, cache, purpose)?;
                 layers.overlays.push(CacheSite {
@@ -168,7 +183,7 @@ pub(crate) fn layers(
                 layers.locks.extend(slot.lock);
             }
             // The user has none: one is kept for this workspace, if the tool is used.
-            _ if named => {
+            _ if named && state.is_usable() => {
                 let slot = Slot::of(state, workspace, cache, purpose)?;
                 let at = PathBuf::from("/tmp/.ringfence").join(cache.variable);
                 layers.kept.push(KeptDir {

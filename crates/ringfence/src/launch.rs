@@ -1,7 +1,7 @@
 //! Starting the runner and handing it the plan and the command.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ringfence_ops::linux::{Located, Op};
 use ringfence_ops::{Facts, Need};
@@ -16,6 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
 
 use crate::error::Error;
+use crate::group::Group;
 use crate::locate::of_descriptor;
 use crate::prepare::Prepared;
 use crate::relay::Relay;
@@ -28,28 +29,6 @@ pub struct Launched {
     pub(crate) socket: Packets,
     pub(crate) runner: Runner,
     pub(crate) group: Option<Group>,
-}
-
-/// A control group of one ring, removed with it.
-#[derive(Debug)]
-pub(crate) struct Group {
-    dir: PathBuf,
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // Empty by then: the runner has been waited for. A race with the last task's
-        // exit is the kernel's to finish; the directory is then found by doctor.
-        for _ in 0..100 {
-            match std::fs::remove_dir(&self.dir) {
-                Err(e) if e.kind() == std::io::ErrorKind::ResourceBusy => {
-                    let _killed = std::fs::write(self.dir.join("cgroup.kill"), "1");
-                    std::thread::yield_now();
-                }
-                _ => return,
-            }
-        }
-    }
 }
 
 /// Where the runner's binary is: beside this one, and nowhere else.
@@ -350,28 +329,14 @@ fn enter_group(plan: &Plan, runner: &Runner) -> Result<Option<Group>, Error> {
     }) else {
         return Ok(None);
     };
-    let dir = parent.join(format!("ringfence-{}", std::process::id()));
-    let made = std::fs::create_dir(&dir).and_then(|()| {
-        if let Some(bytes) = memory {
-            std::fs::write(dir.join("memory.max"), bytes.to_string())?;
-            // Without swap the limit is what it says; not every kernel has the file.
-            match std::fs::write(dir.join("memory.swap.max"), "0") {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
-                _ => {}
-            }
-        }
-        if let Some(n) = processes {
-            std::fs::write(dir.join("pids.max"), n.to_string())?;
-        }
-        std::fs::write(dir.join("cgroup.procs"), runner.pid.to_string())
-    });
-    let group = Group { dir };
-    match made {
+    let fail = |path: &Path, error| Error::State {
+        path: path.to_owned(),
+        error,
+    };
+    let group = Group::new(parent).map_err(|error| fail(parent, error))?;
+    match group.take(memory, processes, runner.pid) {
         Ok(()) => Ok(Some(group)),
-        Err(error) => Err(Error::State {
-            path: group.dir.clone(),
-            error,
-        }),
+        Err(error) => Err(fail(group.dir(), error)),
     }
 }
 

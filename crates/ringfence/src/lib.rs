@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod environment;
 mod error;
 pub mod facts;
+mod group;
 mod launch;
 pub mod layers;
 mod locate;

@@ -23,7 +23,7 @@ use crate::{caches, facts, layers, program, unconfined, workspace};
 pub struct Request {
     /// The command: program and arguments.
     pub argv: Vec<OsString>,
-    /// The workspace; where it is not named, [`workspace::around`] the current directory.
+    /// The workspace; where it is not named, the repository around the current directory, or that.
     pub workspace: Option<PathBuf>,
     /// What the flags say of the policy.
     pub flags: Flags,
@@ -247,6 +247,7 @@ impl Begun {
         survey.site.caches = layered.overlays;
         survey.site.kept = layered.kept;
         survey.site.shared = layered.shared;
+        survey.site.doubts.extend(layered.doubts);
         let plan = if full {
             let _accepted = unconfined::shortfalls(&policy)?;
             None

@@ -34,6 +34,15 @@ impl State {
         State { dir }
     }
 
+    /// Whether it could be written to, or made. What is kept there makes a ring better, and is no
+    /// reason for none.
+    pub(crate) fn is_usable(&self) -> bool {
+        let there = |dir: &&Path| rustix::fs::access(*dir, rustix::fs::Access::EXISTS).is_ok();
+        let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        let nearest = self.dir.ancestors().find(there);
+        nearest.is_some_and(|dir| rustix::fs::access(dir, wanted).is_ok())
+    }
+
     /// The directory itself.
     #[must_use]
     pub fn dir(&self) -> &Path {

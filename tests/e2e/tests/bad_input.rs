@@ -63,6 +63,19 @@ fn with_flags(ws: &Workspace, flags: &[&str]) -> Run {
 }
 
 refusals! {
+    /// What hides the place of work itself leaves nowhere to work.
+    workspace_hidden |ws| {
+        let own = ws.path().display().to_string();
+        refused(ws, with_flags(ws, &["--hide", &own]), 125, &["is hidden by the policy"]);
+        let above = ws.base.display().to_string();
+        refused(ws, with_flags(ws, &["--hide", &above]), 125, &["is hidden by the policy"]);
+    }
+
+    /// Only sockets, and directories of them, are let in.
+    socket_that_is_none |ws| {
+        refused(ws, with_flags(ws, &["--socket", "/etc/passwd"]), 125, &["--socket", "/etc/passwd"]);
+    }
+
     unknown_key |ws| {
         ws.file(".ringfence.toml", "# mine\nwriet = [\"x\"]\n");
         refused(ws, with_flags(ws, &[]), 125, &[".ringfence.toml:2", "wriet"]);

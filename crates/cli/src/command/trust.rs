@@ -147,8 +147,12 @@ fn trusted(path: Option<PathBuf>, yes: bool) -> Result<ExitCode, Stop> {
     if trust::of(Some(&state), &text) == Trust::Trusted {
         return Ok(say::out("It is trusted already.\n"));
     }
-    // Who cannot be asked has said it by the command.
-    if !yes && std::io::stdin().is_terminal() && !agreed() {
+    if !yes && !std::io::stdin().is_terminal() {
+        return Ok(say::refuse(
+            "not trusted: there is no terminal to ask at; read the above, and say --yes",
+        ));
+    }
+    if !yes && !agreed() {
         return Ok(say::refuse("not trusted"));
     }
     trust::trust(&state, &text)?;

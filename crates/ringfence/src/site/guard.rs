@@ -506,7 +506,8 @@ impl<'a> Guards<'a> {
         self.doubt(promise, what);
     }
 
-    fn doubt(&mut self, promise: &'static str, what: String) {
+    /// Something that is protected less than whole.
+    pub(crate) fn doubt(&mut self, promise: &'static str, what: String) {
         self.note(Doubt {
             promise,
             what,

@@ -19,9 +19,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use ringfence_ops::linux::Located;
-use ringfence_plan::{Root, Site};
+use ringfence_plan::{Hidden, Root, Site};
 use ringfence_policy::{Effective, Mode, Sourced};
-use ringfence_sys_linux::object;
+use ringfence_sys_linux::{SysError, object};
+use rustix::fs::FileType;
+use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::locate::{Found, follow, of_descriptor, trail};
@@ -87,6 +89,17 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
 
     let temps = temps();
     let hidden = hidden::hidden(policy, asked.home)?;
+    for place in [&workspace_at, &cwd.path] {
+        let kept = |h: &Hidden| h.mask.keep.iter().any(|k| place.starts_with(&k.path));
+        let over = |h: &&Hidden| place.starts_with(&h.mask.at.path) && !kept(h);
+        if hidden.iter().any(|h| over(&h)) {
+            return Err(Error::Workspace {
+                path: place.clone(),
+                why: "is hidden by the policy (`ringfence why` with this path says by what); work \
+                      elsewhere, or remove the entry",
+            });
+        }
+    }
     let socket_dirs = sockets::directories();
     let granted_sockets = granted(policy)?;
     let listening = sockets::listening(&socket_dirs, &hidden, &granted_sockets);
@@ -138,6 +151,14 @@ fn granted(policy: &Effective) -> Result<Vec<Located>, Error> {
             origin: socket.origin.to_string(),
             error,
         })?;
+        let kind = found.identity.kind();
+        if kind != FileType::Socket && kind != FileType::Directory {
+            return Err(Error::Path {
+                path: socket.value.clone(),
+                origin: socket.origin.to_string(),
+                error: SysError::new("connect", Errno::NOTSOCK.raw_os_error()),
+            });
+        }
         within(policy.bounds.sockets.as_ref(), socket, &found.at)?;
         all.push(found.at);
     }

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use ringfence_plan::promise;
 use ringfence_policy::defaults::{REPOSITORY_PROTECTED, WORKSPACE_PROTECTED};
+use ringfence_sys_linux::SysError;
+use rustix::io::Errno;
 
 use super::guard::Guards;
 use super::roots::Top;
@@ -142,12 +144,32 @@ fn settings(guards: &mut Guards<'_>, root: &Found, relative: &Path) {
         if names.as_ref().is_some_and(lacks) {
             continue;
         }
-        let _unreachable = guards.add_existing(
+        let path = relative.join(path);
+        let done = guards.add_existing(
             root.handle.as_fd(),
             &root.at,
-            &relative.join(path),
+            &path,
             promise::PROTECT_WORKSPACE,
         );
+        heed(
+            guards,
+            done,
+            &root.at.path.join(path),
+            promise::PROTECT_WORKSPACE,
+        );
+    }
+}
+
+/// What cannot be looked at is not passed over. An object that this user may not even reach can be
+/// made reachable by its owner: that is told. Anything else, such as too few descriptors, leaves
+/// it without protection, and is refused.
+fn heed(guards: &mut Guards<'_>, done: Result<(), SysError>, path: &Path, promise: &'static str) {
+    let Err(error) = done else { return };
+    let what = format!("{} cannot be protected: {error}", path.display());
+    if error.errno == Errno::ACCESS.raw_os_error() {
+        guards.doubt(promise, what);
+    } else {
+        guards.give_up(promise, what);
     }
 }
 
@@ -160,12 +182,9 @@ fn not_bare(guards: &mut Guards<'_>, root: &Found, relative: &Path) {
         .into_iter()
         .find(|name| work_tree.join(name).symlink_metadata().is_err());
     if let Some(name) = missing {
-        let _unreachable = guards.add(
-            root.handle.as_fd(),
-            &root.at,
-            &relative.join(name),
-            promise::PROTECT_GIT,
-        );
+        let path = relative.join(name);
+        let done = guards.add(root.handle.as_fd(), &root.at, &path, promise::PROTECT_GIT);
+        heed(guards, done, &root.at.path.join(path), promise::PROTECT_GIT);
     }
 }
 
@@ -188,12 +207,9 @@ const COMMONDIR: &str = "commondir";
 fn git_dir(guards: &mut Guards<'_>, root: &Found, relative: &Path, person: &Person) {
     for name in REPOSITORY_PROTECTED {
         // What cannot even be looked at is reported by nobody's need: it is not there.
-        let _unreachable = guards.add(
-            root.handle.as_fd(),
-            &root.at,
-            &relative.join(name),
-            promise::PROTECT_GIT,
-        );
+        let path = relative.join(name);
+        let done = guards.add(root.handle.as_fd(), &root.at, &path, promise::PROTECT_GIT);
+        heed(guards, done, &root.at.path.join(path), promise::PROTECT_GIT);
     }
     let path = root.at.path.join(relative);
     let own = configuration(&path, person);
@@ -234,21 +250,16 @@ fn git_dir(guards: &mut Guards<'_>, root: &Found, relative: &Path, person: &Pers
             .iter()
             .filter(|n| !linked || **n != COMMONDIR)
         {
-            let _unreachable = guards.add_existing(
-                root.handle.as_fd(),
-                &root.at,
-                &below.join(name),
-                promise::PROTECT_GIT,
-            );
+            let path = below.join(name);
+            let done =
+                guards.add_existing(root.handle.as_fd(), &root.at, &path, promise::PROTECT_GIT);
+            heed(guards, done, &root.at.path.join(path), promise::PROTECT_GIT);
         }
         let names = ["config", "config.worktree", COMMONDIR];
         for name in names.iter().filter(|n| !linked || **n != COMMONDIR) {
-            let _unreachable = guards.add(
-                root.handle.as_fd(),
-                &root.at,
-                &below.join(name),
-                promise::PROTECT_GIT,
-            );
+            let path = below.join(name);
+            let done = guards.add(root.handle.as_fd(), &root.at, &path, promise::PROTECT_GIT);
+            heed(guards, done, &root.at.path.join(path), promise::PROTECT_GIT);
         }
     }
 }

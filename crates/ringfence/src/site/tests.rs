@@ -500,7 +500,7 @@ fn a_managed_bound_holds_where_a_path_leads() {
     symlink("../other", dir.0.join("scratch/out")).unwrap();
     symlink("own", dir.0.join("scratch/in")).unwrap();
     symlink("scratch", dir.0.join("bound")).unwrap();
-    dir.file("other.sock", "");
+    let _socket = std::os::unix::net::UnixListener::bind(dir.0.join("other.sock")).unwrap();
     symlink("../other.sock", dir.0.join("run/x.sock")).unwrap();
     let at = |name: &str| dir.0.join(name).display().to_string();
     let asked = |key: &str, bound: &str, path: &str| {
