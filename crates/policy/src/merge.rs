@@ -41,7 +41,7 @@ pub fn load(sources: &Sources, context: &Context<'_>) -> Result<Effective, Polic
     let projects: Vec<_> = sources
         .projects
         .iter()
-        .map(|(file, trust)| (read(Some(file), Layer::Project), *trust))
+        .map(|(file, trust)| (read(Some(file), Layer::Project), file, *trust))
         .collect();
     let flags = from_flags(&sources.flags, context)
         .map_err(|found| errors.extend(found))
@@ -58,9 +58,10 @@ pub fn load(sources: &Sources, context: &Context<'_>) -> Result<Effective, Polic
     if let Some(user) = user {
         merge.layer(user);
     }
-    for (project, trust) in projects {
+    for (project, file, trust) in projects {
         let Some(mut project) = project else { continue };
         merge.never_from_project(&mut project);
+        also_beside(&mut project, file);
         match trust {
             Trust::Trusted => merge.layer(project),
             Trust::Untrusted => merge.tighten(project),
@@ -85,6 +86,23 @@ pub fn load(sources: &Sources, context: &Context<'_>) -> Result<Effective, Polic
         hide.retain(|hide| hide.origin.layer != Layer::Builtin || !revealed(&hide.value.name));
     }
     Ok(effective)
+}
+
+/// What a project protects is meant below each write root, and beside the file that says so: a write
+/// root may lie further in, or further out.
+fn also_beside(project: &mut Document, file: &FileText) {
+    let Some(dir) = file.path.parent() else {
+        return;
+    };
+    let beside = |entry: &Sourced<Protect>| match &entry.value {
+        Protect::Relative(below) => Some(Sourced {
+            value: Protect::Absolute(path::normal(&dir.join(below))?),
+            origin: entry.origin.clone(),
+        }),
+        Protect::Absolute(_) => None,
+    };
+    let more: Vec<_> = project.protect.iter().filter_map(beside).collect();
+    project.protect.extend(more);
 }
 
 /// What holds when nobody says anything.

@@ -150,7 +150,12 @@ pub fn begin_with(request: Request, early: Early) -> Result<Begun, Error> {
     let state = State::of_user(home.as_deref());
     // Policies are looked for from where the caller stands, up.
     let (workspace, policies) = match &request.workspace {
-        Some(named) => (cwd.join(named), cwd.join(named)),
+        Some(named) => {
+            let named = cwd.join(named);
+            // Not what its name says lies above, but what does.
+            let real = std::fs::canonicalize(&named).unwrap_or_else(|_| named.clone());
+            (named, real)
+        }
         None => (workspace::around(&cwd, home.as_deref()), cwd.clone()),
     };
     let policy = layers::effective(

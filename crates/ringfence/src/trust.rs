@@ -21,6 +21,11 @@ pub fn of(state: Option<&State>, file: &FileText) -> Trust {
     let Some(state) = state else {
         return Trust::Untrusted;
     };
+    // Trust is in a file at its place. A link to it stands somewhere else, where its relative paths
+    // mean something else, and whoever can make links has not been trusted.
+    if !std::fs::symlink_metadata(&file.path).is_ok_and(|meta| meta.is_file()) {
+        return Trust::Untrusted;
+    }
     let place = std::fs::canonicalize(&file.path).unwrap_or_else(|_| file.path.clone());
     match careful::text(&copy_of(state, &place), careful::SMALL) {
         Ok(text) if text == file.text => Trust::Trusted,
@@ -33,6 +38,12 @@ pub fn of(state: Option<&State>, file: &FileText) -> Trust {
 /// # Errors
 /// [`Error::State`].
 pub fn trust(state: &State, file: &FileText) -> Result<(), Error> {
+    if !std::fs::symlink_metadata(&file.path).is_ok_and(|meta| meta.is_file()) {
+        return Err(Error::PolicyFile {
+            path: file.path.clone(),
+            error: std::io::Error::other("only a file is trusted, and no link to one"),
+        });
+    }
     let place = std::fs::canonicalize(&file.path).map_err(|error| Error::PolicyFile {
         path: file.path.clone(),
         error,

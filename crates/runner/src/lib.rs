@@ -5,7 +5,8 @@
 //! caller's own descriptors; and as process 1 of the ring kills whatever a command
 //! leaves behind.
 //!
-//! It dies with the harness: `PR_SET_PDEATHSIG`, and the end of its socket.
+//! It ends with the harness: by `PR_SET_PDEATHSIG` until the ring stands, then by the end of its
+//! socket, so that it can take away what appeared under protected names.
 #![forbid(unsafe_code)]
 
 mod files;

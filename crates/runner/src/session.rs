@@ -35,6 +35,15 @@ const ARM_AFTER: Timespec = Timespec {
     tv_nsec: 100_000_000,
 };
 
+/// How serving a harness ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Over {
+    /// With the last command.
+    Served,
+    /// The harness is gone.
+    Left,
+}
+
 /// One ring's life.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -76,6 +85,19 @@ impl Session {
     }
 
     pub(crate) fn run(mut self) -> Result<(), SysError> {
+        let served = self.serve();
+        if served != Ok(Over::Served) {
+            // The harness is gone, or cannot be heard, and with it the ring. Nobody is left to
+            // be told what is taken away; what is protected is protected.
+            self.end_all();
+            if let Some(ring) = &mut self.ring {
+                let _untold = ring.keeper.sweep();
+            }
+        }
+        served.map(|_| ())
+    }
+
+    fn serve(&mut self) -> Result<Over, SysError> {
         // The first orders are there already, or about to be: no need to ask which
         // descriptor is ready.
         loop {
@@ -113,16 +135,12 @@ impl Session {
                     self.child_changed(changed)?;
                 }
                 if self.last && self.running.is_none() {
-                    return Ok(());
+                    return Ok(Over::Served);
                 }
             }
             if orders {
                 match self.socket.receive()? {
-                    // The harness is gone: so is the ring, with this process.
-                    None => {
-                        self.end_all();
-                        return Ok(());
-                    }
+                    None => return Ok(Over::Left),
                     Some(received) => self.order(received)?,
                 }
             }
@@ -140,6 +158,9 @@ impl Session {
                     self.ring = Some(ring);
                     // Not before: building reads links of /proc/self.
                     process::not_dumpable()?;
+                    // From here on there may be names to take away when the harness dies,
+                    // which the end of its socket tells; the signal would not wait for it.
+                    process::outlive_parent()?;
                     // A message is a wake-up of the harness. Where all went as planned the
                     // command's own end says so.
                     if notes.is_empty() {

@@ -371,6 +371,50 @@ at_home! {
         assert_eq!(ws.read("top"), "top\n");
     }
 
+    /// What a repository obeys is protected in a ring that holds only a part of it, and a `.git` made there
+    /// to have one changes nothing.
+    hooks_of_the_repository_around needs ["tool:git"] |ws| {
+        ws.bare_sh("git init -q . && mkdir -p src/hooks && git config core.hooksPath src/hooks && git config include.path ../src/inc && : > src/inc").run().ok();
+        let attack = "! { echo evil > hooks/pre-commit; } 2>/dev/null && ! { echo evil >> inc; } 2>/dev/null && ! mv hooks h 2>/dev/null && touch other";
+        let run = |flags: &[&str]| ws.ring_sh(attack).flags(flags.iter().copied()).dir(ws.at("src")).run();
+        run(&[]).ok();
+        run(&["--workspace", "."]).ok();
+        ws.ring_sh("mkdir .git").dir(ws.at("src")).run().ok();
+        run(&[]).ok();
+        ws.bare_sh("rm -r src/.git").run().ok();
+        ws.ring_sh("git init -q .").dir(ws.at("src")).run().ok();
+        run(&[]).ok();
+        // The control: outside nothing stops it.
+        ws.bare_sh("cd src && echo evil > hooks/pre-commit && echo evil >> inc").run().ok();
+    }
+
+    /// Where the caller stands is a project to editors and agents, and its policy holds.
+    names_where_one_stands needs ["tool:git"] |ws| {
+        ws.bare_sh("git init -q . && mkdir -p a/b/deploy && echo s > a/b/secret").run().ok();
+        ws.file("a/.ringfence.toml", "[filesystem]\nprotect = [\"b/kept\"]\n");
+        ws.file("a/b/.ringfence.toml", "[filesystem]\nhide = [\"secret\"]\nprotect = [\"deploy\"]\n");
+        ws.file("a/b/.envrc", "old\n");
+        ws.file("a/b/kept", "old\n");
+        let script = "! cat secret; ! rm .ringfence.toml; ! rm ../.ringfence.toml; ! echo x > deploy/x; ! echo x > .envrc; ! echo x > kept; \
+                      mkdir -p .claude; echo x > .claude/settings.json; echo x > .mcp.json; echo fine > fine";
+        let done = ws.ring_sh(script).dir(ws.at("a/b")).run().ok();
+        assert!(done.err().contains("a/b/.claude") && done.err().contains("a/b/.mcp.json"), "{done}");
+        assert!(ws.has("a/b/fine") && !ws.has("a/b/.claude") && !ws.has("a/b/.mcp.json") && !ws.has("a/b/deploy/x"));
+        assert_eq!((ws.read("a/b/.envrc"), ws.read("a/b/kept")), ("old\n".to_owned(), "old\n".to_owned()));
+    }
+
+    /// Trust is in a file at its place.
+    a_link_to_a_trusted_file_is_not_trusted needs [] |ws| {
+        ws.file(".ringfence.toml", "[network]\nmode = \"on\"\n");
+        ws.ringfence(["trust", "--yes"]).run().ok();
+        ws.ring(["true"]).run().ok();
+        let other = ws.dir("../linked");
+        std::os::unix::fs::symlink(ws.at(".ringfence.toml"), other.join(".ringfence.toml")).unwrap();
+        ws.ring(["true"]).dir(&other).run().exits(125);
+        ws.ringfence(["trust", "--yes"]).dir(&other).run().exits(125);
+        ws.ring(["true"]).dir(&other).run().exits(125);
+    }
+
     /// One further in does not lift what one further out asks for.
     project_files_above_hold needs [] |ws| {
         ws.file(".ringfence.toml", "mode = \"read-only\"\n");

@@ -205,6 +205,18 @@ rings! {
         ws.ring(["true"]).run().ok();
     }
 
+    /// Also then a protected name that was made is taken away, before a watch was there as well as after.
+    killed_harness_takes_names_away needs [] |ws| {
+        for wait in ["", "sleep 0.4;"] {
+            let live = ws.ring_sh(&format!("{wait} mkdir -p .vscode; echo x > .vscode/tasks.json; echo x > .envrc; echo up > up; exec sleep 1000")).start();
+            until("it runs", || ws.has("up"));
+            live.signal(Signal::KILL);
+            live.wait().exits(-9);
+            until("the names are taken away", || !ws.has(".envrc") && !ws.has(".vscode/tasks.json"));
+            std::fs::remove_file(ws.at("up")).unwrap();
+        }
+    }
+
     killed_runner needs ["tool:git"] |ws| {
         ws.repository(".");
         let _ = std::fs::write(ws.at(".gitignore"), "daemon\n");

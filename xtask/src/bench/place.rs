@@ -48,8 +48,15 @@ impl Place {
         ] {
             git(&dir, arguments)?;
         }
+        settle()?;
         Ok(dir)
     }
+}
+
+/// Waits until all that was written is on the disk: what is written out alongside would be counted to
+/// whoever is measured then.
+pub(crate) fn settle() -> Result<()> {
+    crate::run::must_pass(&mut Command::new("sync"))
 }
 
 fn git(dir: &Path, arguments: &[&str]) -> Result<()> {

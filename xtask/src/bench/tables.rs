@@ -1,7 +1,7 @@
 //! What is measured.
 
 use super::contender::Contender;
-use super::place::Place;
+use super::place::{Place, settle};
 use super::rounds::{Cell, Unit, interleave, table};
 use anyhow::{Context, Result, ensure};
 use std::ffi::OsString;
@@ -205,7 +205,10 @@ fn files(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> 
     let mut argv = vec![program.into_os_string()];
     argv.extend(words(&format!("churn {files}")));
     let rounds = settings.few();
-    let cells = interleave(&contenders, rounds, &argv, |one| whole(one, &argv))?;
+    let cells = interleave(&contenders, rounds, &argv, |one| {
+        settle()?;
+        whole(one, &argv)
+    })?;
     let what = format!(
         "Create, stat and delete {files} files in the workspace; start included; {rounds} rounds."
     );

@@ -29,6 +29,7 @@ use crate::error::Error;
 use crate::locate::{Found, follow, of_descriptor, trail};
 use crate::state::State;
 pub(crate) use guard::{Guards, Tops};
+pub(crate) use repository::is_repository;
 pub use repository::runs::Made;
 pub(crate) use repository::runs::made;
 pub(crate) use roots::too_wide;
@@ -77,7 +78,10 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
             wanted.push(found);
         }
     }
-    let tops = roots::tops(wanted);
+    let mut tops = roots::tops(wanted);
+    for top in &mut tops {
+        top.stand(&cwd.path);
+    }
     let root_paths: Vec<PathBuf> = tops.iter().map(|t| t.found.at.path.clone()).collect();
     let mut walked = Vec::new();
     let mut doubts = Vec::new();

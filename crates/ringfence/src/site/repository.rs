@@ -75,6 +75,39 @@ pub(super) fn guard(
     walks
 }
 
+/// Whether git takes a directory for the top of a work tree.
+pub(crate) fn is_repository(tree: &Path) -> bool {
+    let dot_git = tree.join(".git");
+    match std::fs::metadata(&dot_git) {
+        Ok(meta) if meta.is_dir() => looks_like_git_dir(&dot_git),
+        // A linked worktree's has its objects elsewhere.
+        Ok(_) => gitfile(&dot_git).is_some_and(|git| git.join("HEAD").is_file()),
+        Err(_) => false,
+    }
+}
+
+/// Guards what repositories around the write roots name in them: hooks and included
+/// configuration that lie in a subdirectory are obeyed in all of the repository, and a ring may
+/// hold that subdirectory alone.
+pub(super) fn around(guards: &mut Guards<'_>, trees: &[PathBuf], asked: &Asked<'_>) {
+    if trees.is_empty() {
+        return;
+    }
+    let person = Person::of(asked.home, &|name| std::env::var_os(name));
+    for tree in trees {
+        let dot_git = tree.join(".git");
+        let git = if dot_git.is_dir() {
+            Some(dot_git)
+        } else {
+            gitfile(&dot_git)
+        };
+        if let Some(git) = git {
+            let own = configuration(&git, &person);
+            hooks(guards, &own, std::slice::from_ref(tree), &git, &person);
+        }
+    }
+}
+
 /// Nested repositories that are protected in one write root: each costs every command mounts
 /// and watches, and a command can make as many as it likes.
 const MOST_NESTED: usize = 512;

@@ -143,6 +143,31 @@ pub(super) struct Top {
     /// Relative to it. They are writable with it, and what is protected in a write root is
     /// protected in each of them: `--write ..` must not open the workspace's own files.
     pub(super) inner: Vec<PathBuf>,
+    /// Where the caller stands, relative to it and not the top: what is protected by name in a
+    /// write root is protected there too. Editors and agents take the directory they are
+    /// started in for their project.
+    pub(super) stands: Option<PathBuf>,
+    /// The directories between.
+    pub(super) between: Vec<PathBuf>,
+}
+
+impl Top {
+    /// Notes where the caller stands.
+    pub(super) fn stand(&mut self, cwd: &Path) {
+        let Ok(below) = cwd.strip_prefix(&self.found.at.path) else {
+            return;
+        };
+        if below.as_os_str().is_empty() || self.inner.iter().any(|inner| inner == below) {
+            return;
+        }
+        self.between = below
+            .ancestors()
+            .skip(1)
+            .filter(|dir| !dir.as_os_str().is_empty())
+            .map(Path::to_owned)
+            .collect();
+        self.stands = Some(below.to_owned());
+    }
 }
 
 /// Write roots that lie in no other, in the order they were asked for.
@@ -162,6 +187,8 @@ pub(super) fn tops(wanted: Vec<Found>) -> Vec<Top> {
             tops.push(Top {
                 found,
                 inner: Vec::new(),
+                stands: None,
+                between: Vec::new(),
             });
         }
     }
@@ -185,6 +212,8 @@ pub(super) struct All<'a> {
     absolute: Vec<Absolute<'a>>,
     /// The directory of Ringfence's own programs.
     own: Option<PathBuf>,
+    /// Work trees that have write roots in them and are in none.
+    around: Vec<PathBuf>,
 }
 
 /// A protected path that is not meant below each write root.
@@ -209,6 +238,15 @@ impl<'a> All<'a> {
                 Protect::Relative(_) => None,
             });
         let path = |top: &Top| top.found.at.path.clone();
+        let mut above = HashSet::new();
+        for top in tops {
+            for up in top.found.at.path.ancestors().skip(1) {
+                if !above.insert(up.to_owned()) {
+                    break;
+                }
+            }
+        }
+        above.retain(|up| std::fs::symlink_metadata(up.join(".git")).is_ok());
         All {
             tops: tops.iter().map(path).collect(),
             first: tops.iter().find(|top| top.found.at.dir).map(path),
@@ -216,6 +254,7 @@ impl<'a> All<'a> {
             own: std::env::current_exe()
                 .ok()
                 .and_then(|own| own.parent().map(Path::to_owned)),
+            around: above.into_iter().collect(),
         }
     }
 }
@@ -247,11 +286,28 @@ pub(super) fn guard(
             let Protect::Relative(path) = &entry.value else {
                 continue;
             };
-            for relative in top.starts().map(|start| start.join(path)) {
+            let stands = top.stands.iter().map(PathBuf::as_path);
+            for start in top.starts().chain(stands) {
+                let relative = start.join(path);
                 guards
                     .add(root.handle.as_fd(), &root.at, &relative, promise_of(entry))
                     .map_err(|error| fail(entry, &root.at.path.join(&relative), error))?;
             }
+        }
+        // Between the top and where the caller stands only policies are looked for.
+        for dir in &top.between {
+            let relative = dir.join(crate::layers::PROJECT);
+            let promise = promise::PROTECT_WORKSPACE;
+            guards
+                .add(root.handle.as_fd(), &root.at, &relative, promise)
+                .map_err(|error| Error::Path {
+                    path: root.at.path.join(&relative),
+                    origin: "built-in".to_owned(),
+                    error,
+                })?;
+        }
+        if all.first.as_ref() == Some(&root.at.path) {
+            repository::around(&mut guards, &all.around, asked);
         }
         for Absolute { entry, path, end } in &all.absolute {
             // Wherever it leads: what ends in no write root is read-only with everything

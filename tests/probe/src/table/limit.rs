@@ -16,7 +16,7 @@ const fn row(
     Row::new(name, Group::Limit, promise, what, attempt)
 }
 
-const PROCESSES: &[&str] = &["--processes", "64"];
+const PROCESSES: &[&str] = &["--processes", "320"];
 const MEMORY: &[&str] = &["--memory", "256MiB"];
 const TIME: &[&str] = &["--timeout", "1s"];
 
@@ -24,7 +24,7 @@ pub(super) const ROWS: &[Row] = &[
     row(
         "limit.processes",
         "limits.processes",
-        "start 512 processes where 64 are allowed",
+        "start 512 processes where 320 are allowed",
         fork,
     )
     .flags(PROCESSES),

@@ -105,6 +105,18 @@ fn git_dir_of(tree: &Path) -> Option<PathBuf> {
     }
 }
 
+/// Linked worktrees that take their configuration from somewhere else than git had it written:
+/// each one's `commondir` says `../..` (`git-worktree(1)`, Details).
+fn led_elsewhere(common: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(common.join("worktrees"));
+    let told = entries.into_iter().flatten().flatten().filter_map(|entry| {
+        let text = read_small(&entry.path().join("commondir"))?;
+        (text.trim_end_matches(['\n', '\r']) != "../..")
+            .then(|| format!("worktrees/{}/commondir", entry.file_name().display()))
+    });
+    told.take(16).collect()
+}
+
 /// What runs programs in a git directory, as far as a command could write it.
 fn what_runs(git: &Path, roots: &[&Path], known: &BTreeSet<&Path>) -> Vec<String> {
     let common = read_small(&git.join("commondir")).map_or_else(
@@ -119,6 +131,7 @@ fn what_runs(git: &Path, roots: &[&Path], known: &BTreeSet<&Path>) -> Vec<String
     let mut files = vec![common.join("config"), git.join("config.worktree")];
     files.retain(|file| writable(file));
     let mut runs: Vec<String> = Vec::new();
+    runs.extend(led_elsewhere(&common));
     for text in files.iter().filter_map(|file| read_small(file)) {
         let entries = parse(&text);
         runs.extend(entries.iter().filter(|e| runs_programs(e)).map(Entry::name));
