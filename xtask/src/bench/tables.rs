@@ -158,6 +158,9 @@ fn pipe(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
             "`{}` into a pipe, {why}; {rounds} rounds. More is better.",
             argv.join(" ".as_ref()).display()
         );
+        if !text.is_empty() {
+            text.push('\n');
+        }
         text.push_str(&table(title, &what, Unit::BytesPerSecond, &cells));
     }
     Ok(text)
