@@ -403,6 +403,18 @@ at_home! {
         assert_eq!((ws.read("a/b/.envrc"), ws.read("a/b/kept")), ("old\n".to_owned(), "old\n".to_owned()));
     }
 
+    /// However it is named, it is one file; what lies further out is named to be trusted first.
+    trust_by_any_name needs [] |ws| {
+        ws.file(".ringfence.toml", "[network]\nmode = \"on\"\n");
+        ws.file("sub/.ringfence.toml", "mode = \"read-only\"\n");
+        for name in ["..", "../.ringfence.toml", "../sub/.."] {
+            ws.ringfence(["trust", "--yes", name]).dir(ws.at("sub")).run().ok();
+            ws.ring(["true"]).dir(ws.at("sub")).run().ok();
+            ws.ringfence(["untrust", name]).dir(ws.at("sub")).run().ok();
+            ws.ring(["true"]).dir(ws.at("sub")).run().exits(125);
+        }
+    }
+
     /// Trust is in a file at its place.
     a_link_to_a_trusted_file_is_not_trusted needs [] |ws| {
         ws.file(".ringfence.toml", "[network]\nmode = \"on\"\n");

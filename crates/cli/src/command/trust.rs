@@ -83,6 +83,16 @@ fn scene(path: Option<PathBuf>) -> Result<Scene, Stop> {
         )));
     };
     let named = path.map_or(cwd.clone(), |path| cwd.join(path));
+    // The directory by its own name, so that what holds there is not found twice; the file
+    // itself as it was named, link or not.
+    let named = match (named.is_dir(), named.parent(), named.file_name()) {
+        (true, _, _) => named.canonicalize().unwrap_or(named),
+        (false, Some(dir), Some(name)) => match dir.canonicalize() {
+            Ok(dir) => dir.join(name),
+            Err(_) => named,
+        },
+        _ => named,
+    };
     let file = if named.is_dir() {
         layers::project_files(&named).next()
     } else {
