@@ -2,6 +2,7 @@
 
 mod kept;
 
+use std::cell::LazyCell;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -137,6 +138,7 @@ pub(crate) fn layers(
     }
     let name = program.file_name().unwrap_or_default();
     let driver = DRIVERS.iter().any(|d| name == *d);
+    let usable = LazyCell::new(|| state.is_usable());
     for cache in CACHES {
         let named = match &policy.caches.tools {
             Some(tools) => {
@@ -160,7 +162,7 @@ pub(crate) fn layers(
                 layers.shared.push(found.at);
             }
             // Nowhere to write to: then it is seen as it is, and read-only.
-            Ok(found) if found.identity.is_dir() && !state.is_usable() => {
+            Ok(found) if found.identity.is_dir() && !*usable => {
                 layers.doubts.push(Doubt {
                     promise: promise::CACHES,
                     what: format!(
@@ -183,7 +185,7 @@ pub(crate) fn layers(
                 layers.locks.extend(slot.lock);
             }
             // The user has none: one is kept for this workspace, if the tool is used.
-            _ if named && state.is_usable() => {
+            _ if named && *usable => {
                 let slot = Slot::of(state, workspace, cache, purpose)?;
                 let at = PathBuf::from("/tmp/.ringfence").join(cache.variable);
                 layers.kept.push(KeptDir {

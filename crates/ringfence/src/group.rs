@@ -16,8 +16,12 @@ impl Group {
     /// Makes a group below `parent`, and takes away those of harnesses that were killed
     /// before they could.
     pub(crate) fn new(parent: &Path) -> Result<Group> {
-        let ours = format!("ringfence-{}-", pid_namespace());
-        remove_left_over(parent, &ours);
+        let namespace = pid_namespace();
+        let ours = format!("ringfence-{}-", namespace.as_deref().unwrap_or("0"));
+        // Without /proc nobody's process could be seen to live.
+        if namespace.is_some() {
+            remove_left_over(parent, &ours);
+        }
         let own = std::process::id();
         for number in 0..NAMES {
             let dir = parent.join(format!("{ours}{own}-{number}"));
@@ -73,12 +77,10 @@ impl Drop for Group {
 }
 
 /// Process ids mean something in one pid namespace only, and containers may share groups.
-fn pid_namespace() -> String {
-    let link = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    link.to_string_lossy()
-        .chars()
-        .filter(char::is_ascii_digit)
-        .collect()
+fn pid_namespace() -> Option<String> {
+    let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    let link = link.to_string_lossy();
+    Some(link.chars().filter(char::is_ascii_digit).collect())
 }
 
 /// Removes groups that are empty (the kernel removes no other) and whose process is gone.
@@ -107,7 +109,7 @@ mod tests {
     fn names_that_are_taken_and_groups_that_were_left() {
         let parent = std::env::temp_dir().join(format!("rf-group-{}", std::process::id()));
         std::fs::create_dir(&parent).unwrap();
-        let (ours, own) = (pid_namespace(), std::process::id());
+        let (ours, own) = (pid_namespace().unwrap(), std::process::id());
         // No pid is as high (`PID_MAX_LIMIT`, proc_sys_kernel(5)).
         let left = parent.join(format!("ringfence-{ours}-99999999-0"));
         let busy = parent.join(format!("ringfence-{ours}-99999998-0"));

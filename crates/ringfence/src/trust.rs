@@ -15,15 +15,19 @@ fn copy_of(state: &State, path: &Path) -> PathBuf {
     state.workspace(path).join("trusted.toml")
 }
 
+/// Trust is in a file at its place. A link to it stands somewhere else, where its relative paths
+/// mean something else, and whoever can make links has not been trusted.
+fn stands_there(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file())
+}
+
 /// Whether this exact text at this place is trusted.
 #[must_use]
 pub fn of(state: Option<&State>, file: &FileText) -> Trust {
     let Some(state) = state else {
         return Trust::Untrusted;
     };
-    // Trust is in a file at its place. A link to it stands somewhere else, where its relative paths
-    // mean something else, and whoever can make links has not been trusted.
-    if !std::fs::symlink_metadata(&file.path).is_ok_and(|meta| meta.is_file()) {
+    if !stands_there(&file.path) {
         return Trust::Untrusted;
     }
     let place = std::fs::canonicalize(&file.path).unwrap_or_else(|_| file.path.clone());
@@ -38,7 +42,7 @@ pub fn of(state: Option<&State>, file: &FileText) -> Trust {
 /// # Errors
 /// [`Error::State`].
 pub fn trust(state: &State, file: &FileText) -> Result<(), Error> {
-    if !std::fs::symlink_metadata(&file.path).is_ok_and(|meta| meta.is_file()) {
+    if !stands_there(&file.path) {
         return Err(Error::PolicyFile {
             path: file.path.clone(),
             error: std::io::Error::other("only a file is trusted, and no link to one"),

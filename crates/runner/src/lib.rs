@@ -5,8 +5,8 @@
 //! caller's own descriptors; and as process 1 of the ring kills whatever a command
 //! leaves behind.
 //!
-//! It ends with the harness: by `PR_SET_PDEATHSIG` until the ring stands, then by the end of its
-//! socket, so that it can take away what appeared under protected names.
+//! It ends with the harness: by `PR_SET_PDEATHSIG` until the ring stands (without a pid namespace,
+//! always), then by the end of its socket, so that it can take away what appeared under protected names.
 #![forbid(unsafe_code)]
 
 mod files;

@@ -160,7 +160,11 @@ impl Session {
                     process::not_dumpable()?;
                     // From here on there may be names to take away when the harness dies,
                     // which the end of its socket tells; the signal would not wait for it.
-                    process::outlive_parent()?;
+                    // Without a pid namespace a command might stop this process, and then
+                    // only the signal ends it.
+                    if self.init {
+                        process::outlive_parent()?;
+                    }
                     // A message is a wake-up of the harness. Where all went as planned the
                     // command's own end says so.
                     if notes.is_empty() {

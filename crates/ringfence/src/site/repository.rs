@@ -139,12 +139,13 @@ pub(crate) fn repository(guards: &mut Guards<'_>, root: &Found, relative: &Path,
         return;
     }
     // A gitfile (submodule, worktree) or a link: not to be pointed elsewhere.
-    let _gone = guards.add_existing(
+    let done = guards.add_existing(
         root.handle.as_fd(),
         &root.at,
         &dot_git,
         promise::PROTECT_GIT,
     );
+    heed(guards, done, &path, promise::PROTECT_GIT);
     let target = if kind.is_symlink() {
         std::fs::canonicalize(&path).ok()
     } else {
@@ -239,7 +240,6 @@ const COMMONDIR: &str = "commondir";
 /// Guards what git obeys in a git directory at `relative` below the root.
 fn git_dir(guards: &mut Guards<'_>, root: &Found, relative: &Path, person: &Person) {
     for name in REPOSITORY_PROTECTED {
-        // What cannot even be looked at is reported by nobody's need: it is not there.
         let path = relative.join(name);
         let done = guards.add(root.handle.as_fd(), &root.at, &path, promise::PROTECT_GIT);
         heed(guards, done, &root.at.path.join(path), promise::PROTECT_GIT);

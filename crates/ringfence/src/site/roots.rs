@@ -246,7 +246,10 @@ impl<'a> All<'a> {
                 }
             }
         }
-        above.retain(|up| std::fs::symlink_metadata(up.join(".git")).is_ok());
+        let is_tree = |up: &PathBuf| std::fs::symlink_metadata(up.join(".git")).is_ok();
+        let mut around: Vec<PathBuf> = above.into_iter().filter(is_tree).collect();
+        // The same plan each time.
+        around.sort();
         All {
             tops: tops.iter().map(path).collect(),
             first: tops.iter().find(|top| top.found.at.dir).map(path),
@@ -254,7 +257,7 @@ impl<'a> All<'a> {
             own: std::env::current_exe()
                 .ok()
                 .and_then(|own| own.parent().map(Path::to_owned)),
-            around: above.into_iter().collect(),
+            around,
         }
     }
 }
