@@ -7,6 +7,7 @@ use ringfence_ops::linux::{Located, Op};
 use ringfence_ops::{Facts, Need};
 use ringfence_plan::{Plan, RingMode};
 use ringfence_policy::{Effective, NetworkMode};
+use ringfence_sys_linux::SysError;
 use ringfence_sys_linux::object;
 use ringfence_sys_linux::packet::Packets;
 use ringfence_sys_linux::signal;
@@ -96,19 +97,18 @@ fn reap(runner: &Runner) {
 
 /// Starts a runner, which has nothing to do yet. The runner dies with this thread.
 pub(crate) fn start(mode: RingMode, policy: &Effective, facts: &Facts) -> Result<Waiting, Error> {
-    let namespaces = (mode == RingMode::Namespaces).then(|| RunnerNamespaces {
-        net: own_network(policy),
+    let namespaces = (mode == RingMode::Namespaces).then_some(RunnerNamespaces {
         uid: facts.uid,
         gid: facts.gid,
     });
-    start_in(namespaces)
+    start_in(namespaces, own_network(policy))
 }
 
 fn own_network(policy: &Effective) -> bool {
     policy.network.mode.value != NetworkMode::On
 }
 
-fn start_in(namespaces: Option<RunnerNamespaces>) -> Result<Waiting, Error> {
+fn start_in(namespaces: Option<RunnerNamespaces>, network: bool) -> Result<Waiting, Error> {
     let mode = if namespaces.is_some() {
         RingMode::Namespaces
     } else {
@@ -126,6 +126,10 @@ fn start_in(namespaces: Option<RunnerNamespaces>) -> Result<Waiting, Error> {
         namespaces,
     })
     .map_err(|e| failed_start(e, mode))?;
+    if mode == RingMode::Namespaces && network {
+        // One that is gone already is noticed with its last words.
+        let _gone = socket.send(&encode(&Order::Network), &[]);
+    }
     Ok(Waiting {
         socket,
         runner,
@@ -143,11 +147,11 @@ impl Early {
     /// Starts one. What fails is told when, and if, it is needed.
     #[must_use]
     pub fn start() -> Early {
-        Early(Some(start_in(Some(RunnerNamespaces {
-            net: true,
+        let namespaces = RunnerNamespaces {
             uid: rustix::process::geteuid().as_raw(),
             gid: rustix::process::getegid().as_raw(),
-        }))))
+        };
+        Early(Some(start_in(Some(namespaces), true)))
     }
 
     /// None: it will be started when all is known.
@@ -218,12 +222,10 @@ fn refuses_namespaces(failed: SpawnError) -> bool {
     )
 }
 
-/// The same, as the runner's socket tells it.
-pub(crate) fn not_started(bytes: &[u8], mode: RingMode) -> Error {
-    match spawn::start_failure(bytes) {
-        Some(failed) => failed_start(failed, mode),
-        None => Error::Protocol(ringfence_wire::Malformed::Short),
-    }
+/// The same, of the one namespace a runner makes itself.
+pub(crate) fn no_network(error: SysError) -> Error {
+    let step = Step::Namespaces;
+    failed_start(SpawnError { step, error }, RingMode::Namespaces)
 }
 
 /// Hands the plan and the command to a runner. What comes of it is told on the socket.
@@ -364,7 +366,6 @@ pub(crate) fn own_stdio() -> Result<[std::os::fd::OwnedFd; 3], Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ringfence_sys_linux::SysError;
     use rustix::io::Errno;
 
     #[test]

@@ -10,6 +10,7 @@ use ringfence_ops::linux::{Located, Op};
 use ringfence_ops::{Availability, Outcome, Shortfall};
 use ringfence_plan::{Plan, RingMode, Root};
 use ringfence_policy::LinuxMode;
+use ringfence_sys_linux::SysError;
 use ringfence_sys_linux::signal::{self, Arrived, Signals};
 use ringfence_wire::{End, Failure, Note, Order, Report, Stage, decode, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -285,9 +286,6 @@ impl Supervisor<'_> {
             }
             if ready.report {
                 match self.launched.socket.receive() {
-                    Ok(Some(received)) if received.not_started => {
-                        return Err(launch::not_started(&received.bytes, self.plan.mode));
-                    }
                     Ok(Some(received)) => {
                         let report = decode::<Report>(&received.bytes).map_err(Error::Protocol)?;
                         if let Report::Insists { .. } = report {
@@ -356,7 +354,7 @@ impl Supervisor<'_> {
             Err(e) => {
                 return Err(Error::System {
                     what: "waiting for the command",
-                    error: ringfence_sys_linux::SysError::new("poll", e.raw_os_error()),
+                    error: SysError::new("poll", e.raw_os_error()),
                 });
             }
         }
@@ -451,6 +449,10 @@ impl Supervisor<'_> {
                     },
             } => {
                 self.late_protection_failed(&call, errno);
+            }
+            Report::Failed { failure, .. } if failure.stage == Stage::Network => {
+                let error = SysError::new("network namespace", failure.errno);
+                return Err(launch::no_network(error));
             }
             Report::Failed { id, failure } => return Err(self.failed(id, &failure)),
             Report::Ended {

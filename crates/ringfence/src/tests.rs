@@ -151,6 +151,15 @@ fn a_name_is_resolved_to_where_it_really_is() {
         Path::new("/")
     );
     assert!(follow(&dir.0.join("none")).is_err());
+    // However it is written.
+    let real = dir.0.join("real");
+    for written in ["real/", "./real", ".//real/.", "real/../real", "link/"] {
+        let found = follow(&dir.0.join(written)).unwrap().at;
+        assert_eq!(found.path.as_os_str(), real.as_os_str(), "{written}");
+        assert!(found.dir);
+    }
+    assert!(follow(&dir.0.join("real/file/")).is_err());
+    assert_eq!(no_follow(&dir.0.join("real/file/below")), Ok(None));
 }
 
 #[test]

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use ringfence_ops::Need;
 use ringfence_ops::linux::landlock::{self as rights, Ruleset};
-use ringfence_ops::linux::{Caches, Located, Mask, Op, PROC_HIDDEN, PROC_READ_ONLY, Upper};
+use ringfence_ops::linux::{Caches, Clone, Located, Mask, Op, PROC_HIDDEN, PROC_READ_ONLY, Upper};
 use ringfence_sys_linux::mount::{self, Attributes};
+use ringfence_sys_linux::network::Network;
 use ringfence_sys_linux::spawn::Resource;
-use ringfence_sys_linux::{SysError, landlock, link, object, process};
+use ringfence_sys_linux::{SysError, landlock, object, process};
 use ringfence_wire::{Failure, Note, Stage};
 use rustix::io::Errno;
 
@@ -34,6 +35,10 @@ struct Builder {
     ring: Ring,
     held: HashMap<PathBuf, OwnedFd>,
     files: Option<Files>,
+    /// The network namespace, until it is entered.
+    network: Option<Network>,
+    /// The step that wants `lo` up in it.
+    loopback: Option<u32>,
     /// The caller's terminal, of which the plan speaks later than it must be saved.
     console: Option<Located>,
     nodes: Option<Nodes>,
@@ -48,9 +53,13 @@ const UNPLANNED: SysError = SysError {
     errno: Errno::INVAL.raw_os_error(),
 };
 
-/// Does the steps in order.
-pub(crate) fn build(steps: Vec<(Need, Op)>) -> Result<(Ring, Vec<Note>), Failure> {
+/// Does the steps in order, and does not return a ring outside of its network namespace.
+pub(crate) fn build(
+    steps: Vec<(Need, Op)>,
+    network: Option<Network>,
+) -> Result<(Ring, Vec<Note>), Failure> {
     let mut builder = Builder {
+        network,
         console: steps.iter().find_map(|(_, op)| match op {
             Op::Devices { console } => console.clone(),
             _ => None,
@@ -65,13 +74,21 @@ pub(crate) fn build(steps: Vec<(Need, Op)>) -> Result<(Ring, Vec<Note>), Failure
             Err(error) => builder.note(index, error),
         }
     }
-    builder.seal().map_err(|error| Failure {
-        stage: Stage::Step,
+    builder.seal().map_err(|e| failed(Stage::Step, e))?;
+    // Last: until now a thread made it.
+    builder
+        .enter_network()
+        .map_err(|e| failed(Stage::Network, e))?;
+    Ok((builder.ring, builder.notes))
+}
+
+fn failed(stage: Stage, error: SysError) -> Failure {
+    Failure {
+        stage,
         step: None,
         call: error.call.to_owned(),
         errno: error.errno,
-    })?;
-    Ok((builder.ring, builder.notes))
+    }
 }
 
 fn failure(index: u32, error: SysError) -> Failure {
@@ -102,11 +119,18 @@ impl Builder {
 
     fn step(&mut self, op: Op, index: u32) -> Result<(), SysError> {
         match op {
+            // Being made already, or there is no ring.
+            Op::Namespaces(Clone { net: true }) if self.network.is_none() => Err(UNPLANNED),
             // Done by the harness as it started this process.
             Op::Namespaces(_) | Op::MapIds { .. } | Op::Cgroup { .. } => Ok(()),
             // Done in every command, between clone and exec; there is no ring without.
             Op::DropCapabilities | Op::NoNewPrivs => Ok(()),
-            Op::Loopback => link::loopback_up(),
+            // What became of it is known when the network is entered.
+            Op::Loopback if self.network.is_some() => {
+                self.loopback = Some(index);
+                Ok(())
+            }
+            Op::Loopback => Err(UNPLANNED),
             Op::PidMax(n) => write("/proc/sys/kernel/pid_max", &n.to_string()),
             Op::Hold(at) => {
                 let handle = open_verified(&at)?;
@@ -170,6 +194,16 @@ impl Builder {
                 process::outlive_parent()
             }
         }
+    }
+
+    fn enter_network(&mut self) -> Result<(), SysError> {
+        let Some(network) = self.network.take() else {
+            return Ok(());
+        };
+        if let (Err(error), Some(step)) = (network.enter()?, self.loopback) {
+            self.note(step, error);
+        }
+        Ok(())
     }
 
     fn private_cache(&mut self, cache: Caches) -> Result<(), SysError> {

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use ringfence_sys_linux::error::Named;
+use ringfence_sys_linux::network::Network;
 use ringfence_sys_linux::packet::{Packets, Received};
 use ringfence_sys_linux::process::{self, Change, Changed};
 use ringfence_sys_linux::signal::Signals;
@@ -50,6 +51,8 @@ pub(crate) struct Session {
     socket: Packets,
     signals: Signals,
     ring: Option<Ring>,
+    /// The ring's network namespace, while it is being made.
+    network: Option<Network>,
     /// The command that runs: its number and process.
     running: Option<(u32, i32)>,
     /// The caller's stdin and the one opened in its place.
@@ -74,6 +77,7 @@ impl Session {
                 all
             })?,
             ring: None,
+            network: None,
             running: None,
             stdin: None,
             unwatchable: false,
@@ -153,7 +157,11 @@ impl Session {
 
     fn order(&mut self, received: Received) -> Result<(), SysError> {
         match (decode::<Order>(&received.bytes), self.ring.is_some()) {
-            (Ok(Order::Build { steps }), false) => match ring::build(steps) {
+            (Ok(Order::Network), false) if self.network.is_none() => {
+                self.network = Some(Network::begin()?);
+                Ok(())
+            }
+            (Ok(Order::Build { steps }), false) => match ring::build(steps, self.network.take()) {
                 Ok((ring, notes)) => {
                     self.ring = Some(ring);
                     // Not before: building reads links of /proc/self.

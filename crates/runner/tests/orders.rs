@@ -133,7 +133,7 @@ fn an_object_that_was_swapped_is_refused() {
         identity(0)
     );
     let place = |op: Op| {
-        let ring = Ring::start(true);
+        let ring = Ring::start_offline(true);
         let mut all = steps(&root);
         let index = all.len() as u32;
         all.push((Must, op));
@@ -181,6 +181,47 @@ fn a_link_is_never_followed_to_what_it_names() {
         built,
         Err(failure(Stage::Step, Some(0), "openat2", Errno::LOOP))
     );
+}
+
+#[test]
+fn there_is_no_ring_without_the_network_it_was_to_have() {
+    let offline = || {
+        vec![(
+            Must,
+            Op::Namespaces(ringfence_ops::linux::Clone { net: true }),
+        )]
+    };
+    // Nobody ordered it.
+    let ring = Ring::start(false);
+    assert_eq!(
+        ring.build(offline()),
+        Err(failure(Stage::Step, Some(0), "plan", Errno::INVAL))
+    );
+    // It cannot be made: nobody but root may outside of a user namespace.
+    let ring = Ring::start(false);
+    ring.order(&Order::Network);
+    let built = ring.build(offline());
+    if ringfence_sys_linux::capability::is_root() {
+        assert_eq!(built, Ok(Vec::new()));
+    } else {
+        assert_eq!(
+            built,
+            Err(failure(Stage::Network, None, "unshare", Errno::PERM))
+        );
+    }
+    // Only one, and only before the ring.
+    let ring = Ring::start(false);
+    assert_eq!(ring.build(Vec::new()), Ok(Vec::new()));
+    ring.order(&Order::Network);
+    assert_eq!(ring.report(), protocol());
+    assert_eq!(ring.run(1, "echo on").0, "on\n");
+    if !needs::userns() {
+        return;
+    }
+    let ring = Ring::start_offline(true);
+    ring.order(&Order::Network);
+    assert_eq!(ring.report(), protocol());
+    assert_eq!(ring.build(offline()), Ok(Vec::new()));
 }
 
 #[test]

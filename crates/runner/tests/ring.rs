@@ -93,6 +93,29 @@ known
 }
 
 #[test]
+fn the_network_is_the_rings_own_where_that_was_ordered() {
+    if !needs::userns() {
+        return;
+    }
+    let dir = Dir::new();
+    let root = dir.dir("root");
+    let script = "readlink /proc/self/ns/net; grep -c : /proc/net/dev";
+    let ring = Ring::built(true, steps(&root));
+    let (offline, _) = ring.run(1, script);
+    let own = std::fs::read_link("/proc/self/ns/net").unwrap();
+    let own = own.to_str().unwrap();
+    assert!(!offline.contains(own), "{offline}");
+    assert!(offline.ends_with("\n1\n"), "only lo: {offline}");
+    // The control: without the order it is the caller's.
+    let mut online = steps(&root);
+    online.retain(|(_, op)| !matches!(op, Op::Namespaces(_) | Op::Loopback));
+    let ring = Ring::start(true);
+    assert_eq!(ring.build(online), Ok(Vec::new()));
+    let (online, _) = ring.run(1, script);
+    assert!(online.starts_with(own), "{online}");
+}
+
+#[test]
 fn the_end_is_told_when_nothing_lives_any_more() {
     for namespaces in [true, false] {
         if namespaces && !needs::userns() {

@@ -63,6 +63,21 @@ pub fn open_following(path: &Path) -> Result<OwnedFd, SysError> {
     rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).named("open")
 }
 
+/// Opens a path as a handle; a symbolic link anywhere in it is refused (`ELOOP`).
+///
+/// # Errors
+/// What `openat2(2)` says; `ENOSYS` before kernel 5.6.
+pub fn open_without_links(path: &Path) -> Result<OwnedFd, SysError> {
+    rustix::fs::openat2(
+        CWD,
+        path,
+        OFlags::PATH | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS,
+    )
+    .named("openat2")
+}
+
 /// Opens an absolute path as a handle; a symbolic link anywhere but in the last
 /// component is refused (`ELOOP`), one in the last component is opened itself.
 ///

@@ -12,7 +12,6 @@ use rustix::net::{
 };
 
 use crate::error::{Named, SysError};
-use crate::spawn::START_FAILED;
 
 /// Most descriptors that ride with one message: three streams and a memory file.
 pub const FDS_MAX: usize = 4;
@@ -32,9 +31,6 @@ pub struct Received {
     pub bytes: Vec<u8>,
     /// Its descriptors, close-on-exec.
     pub fds: Vec<OwnedFd>,
-    /// The other end could not be started; the bytes say why
-    /// ([`start_failure`](crate::spawn::start_failure)).
-    pub not_started: bool,
 }
 
 const INLINE: u8 = 0;
@@ -187,19 +183,7 @@ impl Packets {
         match head[0] {
             INLINE => {
                 body.truncate(got.bytes - 1);
-                Ok(Some(Received {
-                    bytes: body,
-                    fds,
-                    not_started: false,
-                }))
-            }
-            START_FAILED => {
-                body.truncate(got.bytes - 1);
-                Ok(Some(Received {
-                    bytes: body,
-                    fds,
-                    not_started: true,
-                }))
+                Ok(Some(Received { bytes: body, fds }))
             }
             IN_FILE if !fds.is_empty() => {
                 let file = fds.remove(0);
@@ -215,11 +199,7 @@ impl Packets {
                 file.rewind().named("lseek")?;
                 let mut bytes = Vec::with_capacity(len as usize);
                 file.read_to_end(&mut bytes).named("read")?;
-                Ok(Some(Received {
-                    bytes,
-                    fds,
-                    not_started: false,
-                }))
+                Ok(Some(Received { bytes, fds }))
             }
             _ => Err(bad()),
         }

@@ -1,12 +1,10 @@
 //! Starting processes: the runner in new namespaces, and a command with every
 //! restriction on.
 //!
-//! A command goes the way of `posix_spawn(3)`: `clone(2)` with `CLONE_VM | CLONE_VFORK`
-//! on a stack of its own, so that nothing is copied and the parent waits until the
-//! program is executed or the child gave up; it tells where it failed in memory it shares
-//! with the waiting parent. A runner is forked with memory of its own, so that the
-//! harness can go on planning while it starts; it tells where it failed on its socket.
-//! What either does before exec calls the kernel only: it allocates nothing, locks
+//! Both go the way of `posix_spawn(3)`: `clone(2)` with `CLONE_VM | CLONE_VFORK` on a stack
+//! of its own, so that nothing is copied and the parent waits until the program is executed
+//! or the child gave up; it tells where it failed in memory it shares with the waiting
+//! parent. What it does before exec calls the kernel only: it allocates nothing, locks
 //! nothing and unwinds nowhere.
 
 use std::cell::Cell;
@@ -134,32 +132,18 @@ impl SpawnError {
 
 type Failure = Cell<Option<SpawnError>>;
 
-/// Clones and waits until the child has executed or failed.
+/// Clones, with `flags` more, on a new stack, and waits until the child has executed or
+/// failed. The child has all signals blocked.
 fn start(
-    entry: extern "C" fn(*mut libc::c_void) -> libc::c_int,
-    arg: *mut libc::c_void,
-    failure: &Failure,
-) -> Result<libc::pid_t, SpawnError> {
-    let pid = clone(libc::CLONE_VM | libc::CLONE_VFORK, entry, arg, None)
-        .map_err(SpawnError::at(Step::Clone))?;
-    match failure.get() {
-        None => Ok(pid),
-        Some(error) => {
-            signal::reap(pid);
-            Err(error)
-        }
-    }
-}
-
-/// Clones with `flags` on a new stack. The child has all signals blocked.
-fn clone(
     flags: libc::c_int,
     entry: extern "C" fn(*mut libc::c_void) -> libc::c_int,
     arg: *mut libc::c_void,
+    failure: &Failure,
     pidfd: Option<&mut RawFd>,
-) -> Result<libc::pid_t, SysError> {
-    let stack = Stack::new()?;
-    let mut flags = flags | libc::SIGCHLD;
+) -> Result<libc::pid_t, SpawnError> {
+    let at_clone = SpawnError::at(Step::Clone);
+    let stack = Stack::new().map_err(&at_clone)?;
+    let mut flags = flags | libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     let ptid: *mut RawFd = match pidfd {
         Some(fd) => {
             flags |= libc::CLONE_PIDFD;
@@ -168,20 +152,26 @@ fn clone(
         None => std::ptr::null_mut(),
     };
     // A handler run in a child that shares memory would act on the parent's.
-    let old = signal::block_all()?;
+    let old = signal::block_all().map_err(&at_clone)?;
     // SAFETY: `entry` gets `arg`, which the callers point at a live value of the type the
-    // entry casts it to. The stack is mapped and ours for as long as the child is on it:
-    // it shares memory only with CLONE_VFORK, which holds the parent here until it has
-    // left, and otherwise is on its own copy. `ptid` is null or a live place for a
-    // descriptor.
+    // entry casts it to. The stack is mapped and ours for as long as the child is on it, and
+    // the memory it shares is not used by this thread meanwhile: CLONE_VFORK holds it here
+    // until the child has left. `ptid` is null or a live place for a descriptor.
     let pid = unsafe { libc::clone(entry, stack.top(), flags, arg, ptid) };
     let cloned = if pid < 0 {
-        Err(SysError::last("clone"))
+        Err(at_clone(SysError::last("clone")))
     } else {
         Ok(pid)
     };
     signal::restore(&old);
-    cloned
+    let pid = cloned?;
+    match failure.get() {
+        None => Ok(pid),
+        Some(error) => {
+            signal::reap(pid);
+            Err(error)
+        }
+    }
 }
 
 /// Opens, writes and closes a file of /proc without allocating.
@@ -223,8 +213,6 @@ pub struct RunnerStart<'a> {
 /// The namespaces a runner starts in.
 #[derive(Debug, Clone, Copy)]
 pub struct RunnerNamespaces {
-    /// A network namespace too.
-    pub net: bool,
     /// The one user id mapped, to itself.
     pub uid: u32,
     /// The one group id mapped, to itself.
@@ -237,8 +225,7 @@ struct RunnerArgs<'a> {
     envp: *const *const libc::c_char,
     socket: RawFd,
     maps: Option<(&'a [u8], &'a [u8])>,
-    /// Namespaces it makes itself: the harness need not wait for them.
-    unshare: libc::c_int,
+    failure: &'a Failure,
 }
 
 /// A runner that was started.
@@ -253,14 +240,18 @@ pub struct Runner {
 /// Descriptor number of the runner's socket.
 pub const RUNNER_SOCKET: RawFd = 3;
 
-/// Starts the runner, and does not wait for it. A failure between clone and exec is told
-/// on the socket; see [`start_failure`]. There, [`Step::MapIds`] or
+/// Starts the runner, and returns once it is executed. [`Step::MapIds`] or
 /// [`Step::Capabilities`] with `EPERM` or `EACCES` means that user namespaces are made
 /// without their capabilities (AppArmor).
 ///
+/// The caller waits while the kernel makes the namespaces, but for the one that takes long
+/// ([`network`](crate::network)). A copy of the caller that it need not wait for costs more: it
+/// and the caller each copy what either writes, and the scheduler lets the copy wait for the
+/// caller's processor, where one that executes anew is moved to an idle one.
+///
 /// # Errors
-/// The clone itself; `EPERM`, `ENOSPC` or `EUSERS` means that user namespaces are
-/// refused.
+/// Where it failed. At the clone `EPERM`, `ENOSPC` or `EUSERS` means that user namespaces
+/// are refused.
 pub fn runner(start_with: &RunnerStart<'_>) -> Result<Runner, SpawnError> {
     let invalid = |_| SpawnError {
         step: Step::Exec,
@@ -276,117 +267,93 @@ pub fn runner(start_with: &RunnerStart<'_>) -> Result<Runner, SpawnError> {
             format!("{0} {0} 1", n.gid).into_bytes(),
         )
     });
+    let failure = Cell::new(None);
     let mut args = RunnerArgs {
         program: &program,
         argv: argv.pointers.as_ptr(),
         envp: envp.pointers.as_ptr(),
         socket: start_with.socket.as_raw_fd(),
         maps: maps.as_ref().map(|(u, g)| (&u[..], &g[..])),
-        unshare: 0,
+        failure: &failure,
     };
-    let mut flags = 0;
-    if let Some(n) = start_with.namespaces {
-        // A process cannot enter a pid namespace of its own making; all others it can, in
-        // its own time, and a network namespace takes the kernel longer than all the rest.
-        flags |= libc::CLONE_NEWUSER | libc::CLONE_NEWPID;
-        args.unshare = libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
-        if n.net {
-            args.unshare |= libc::CLONE_NEWNET;
-        }
-    }
+    let flags = match start_with.namespaces {
+        Some(_) => libc::CLONE_NEWUSER | libc::CLONE_NEWPID,
+        None => 0,
+    };
     let mut pidfd: RawFd = -1;
-    let pid = clone(
+    let pid = start(
         flags,
         runner_entry,
         (&raw mut args).cast(),
+        &failure,
         Some(&mut pidfd),
-    )
-    .map_err(SpawnError::at(Step::Clone))?;
-    // SAFETY: CLONE_PIDFD made this descriptor for us (close-on-exec), nobody else
-    // knows it.
-    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    Ok(Runner { pid, pidfd })
+    );
+    // A child that failed has left a descriptor too.
+    let fd = (pidfd >= 0).then(|| {
+        // SAFETY: CLONE_PIDFD made this descriptor for us (close-on-exec), nobody else
+        // knows it.
+        unsafe { OwnedFd::from_raw_fd(pidfd) }
+    });
+    match (pid?, fd) {
+        (pid, Some(pidfd)) => Ok(Runner { pid, pidfd }),
+        (pid, None) => {
+            signal::reap(pid);
+            Err(SpawnError::at(Step::Clone)(SysError::new(
+                "clone",
+                libc::EBADF,
+            )))
+        }
+    }
 }
 
 extern "C" fn runner_entry(arg: *mut libc::c_void) -> libc::c_int {
-    // SAFETY: `runner` passes a pointer to a `RunnerArgs`, of which this process has its
-    // own copy.
+    // SAFETY: `runner` passes a pointer to a `RunnerArgs` that outlives this process' use of
+    // the shared memory: its parent waits.
     let args = unsafe { &*arg.cast::<RunnerArgs<'_>>() };
     let step = Cell::new(Step::MapIds);
-    let run = || -> Result<(), SysError> {
-        if let Some((uid_map, gid_map)) = args.maps {
-            // An ordinary user may map groups only after giving up setgroups(2).
-            write_file(c"/proc/self/setgroups", b"deny")?;
-            write_file(c"/proc/self/uid_map", uid_map)?;
-            write_file(c"/proc/self/gid_map", gid_map)?;
-            step.set(Step::Namespaces);
-            // SAFETY: takes an integer only; this process has one thread.
-            if unsafe { libc::unshare(args.unshare) } != 0 {
-                return Err(SysError::last("unshare"));
-            }
-            step.set(Step::Capabilities);
-            capability::keep_for_runner()?;
-        }
-        step.set(Step::Prepare);
-        take_descriptor(args.socket, RUNNER_SOCKET)?;
-        close_from(RUNNER_SOCKET + 1)?;
-        for fd in 0..RUNNER_SOCKET {
-            // SAFETY: closes inherited descriptors of this process only: the table is
-            // its own, CLONE_FILES is not among the flags.
-            unsafe { libc::close(fd) };
-        }
-        step.set(Step::Exec);
-        // All signals stay blocked until the runner unblocks them: the parent's handlers
-        // are not for this process.
-        //
-        // SAFETY: program, argv and envp are null-terminated and live in this process'
-        // copy of the parent's memory.
-        unsafe { libc::execve(args.program.as_ptr(), args.argv, args.envp) };
-        Err(SysError::last("execve"))
-    };
-    if let Err(error) = run() {
-        let [a, b, c, d] = error.errno.to_le_bytes();
-        let message = [START_FAILED, step.get() as u8, a, b, c, d];
-        // Its first number, unless that is closed already; then it has its second.
-        for socket in [args.socket, RUNNER_SOCKET] {
-            // SAFETY: the buffer is live and of the length given.
-            let sent = unsafe {
-                libc::send(
-                    socket,
-                    message.as_ptr().cast(),
-                    message.len(),
-                    libc::MSG_NOSIGNAL,
-                )
-            };
-            if sent > 0 {
-                break;
-            }
-        }
-    }
+    let Err(error) = enter_and_exec(args, &step);
+    args.failure.set(Some(SpawnError {
+        step: step.get(),
+        error,
+    }));
     leave()
 }
 
-/// First byte of the packet a runner that could not be started sends instead of any.
-pub(crate) const START_FAILED: u8 = 2;
-
-/// What such a packet says after its first byte.
-#[must_use]
-pub fn start_failure(bytes: &[u8]) -> Option<SpawnError> {
-    let (step, errno) = bytes.split_first()?;
-    let errno = i32::from_le_bytes(errno.try_into().ok()?);
-    let (step, call) = [
-        (Step::MapIds, "writing the id map"),
-        (Step::Namespaces, "unshare"),
-        (Step::Capabilities, "capset"),
-        (Step::Prepare, "close_range"),
-        (Step::Exec, "execve"),
-    ]
-    .into_iter()
-    .find(|(s, _)| *s as u8 == *step)?;
-    Some(SpawnError {
-        step,
-        error: SysError::new(call, errno),
-    })
+fn enter_and_exec(
+    args: &RunnerArgs<'_>,
+    step: &Cell<Step>,
+) -> Result<std::convert::Infallible, SysError> {
+    if let Some((uid_map, gid_map)) = args.maps {
+        // An ordinary user may map groups only after giving up setgroups(2).
+        write_file(c"/proc/self/setgroups", b"deny")?;
+        write_file(c"/proc/self/uid_map", uid_map)?;
+        write_file(c"/proc/self/gid_map", gid_map)?;
+        step.set(Step::Namespaces);
+        let others = libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+        // SAFETY: takes an integer only; of what the parent shares with this process, its
+        // memory, nothing is unshared.
+        if unsafe { libc::unshare(others) } != 0 {
+            return Err(SysError::last("unshare"));
+        }
+        step.set(Step::Capabilities);
+        capability::keep_for_runner()?;
+    }
+    step.set(Step::Prepare);
+    take_descriptor(args.socket, RUNNER_SOCKET)?;
+    close_from(RUNNER_SOCKET + 1)?;
+    for fd in 0..RUNNER_SOCKET {
+        // SAFETY: closes inherited descriptors of this process only: the table is its own,
+        // CLONE_FILES is not among the flags.
+        unsafe { libc::close(fd) };
+    }
+    step.set(Step::Exec);
+    // All signals stay blocked until the runner unblocks them: the parent's handlers are not
+    // for this process.
+    //
+    // SAFETY: program, argv and envp are null-terminated and live in the parent, which
+    // waits.
+    unsafe { libc::execve(args.program.as_ptr(), args.argv, args.envp) };
+    Err(SysError::last("execve"))
 }
 
 /// Makes `fd` the descriptor `number`, not closed on exec.
@@ -516,7 +483,7 @@ pub fn command(start_with: &CommandStart<'_>) -> Result<i32, SpawnError> {
         },
         failure: &failure,
     };
-    start(command_entry, (&raw mut args).cast(), &failure)
+    start(0, command_entry, (&raw mut args).cast(), &failure, None)
 }
 
 extern "C" fn command_entry(arg: *mut libc::c_void) -> libc::c_int {

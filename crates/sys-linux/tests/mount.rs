@@ -9,7 +9,8 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use ringfence_sys_linux::mount::{self, Attributes};
-use ringfence_sys_linux::{link, object};
+use ringfence_sys_linux::network::Network;
+use ringfence_sys_linux::object;
 use support::{Dir, in_namespaces};
 
 const READ_ONLY: Attributes = Attributes {
@@ -179,7 +180,11 @@ fn a_network_of_ones_own_has_loopback_once_it_is_up() {
     let before = TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| TcpStream::connect(listener.local_addr()?));
     assert!(before.is_err(), "{before:?}");
-    link::loopback_up().unwrap();
+    let host = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
+    let lo = Network::begin().unwrap().enter().unwrap();
+    assert_eq!(lo, Ok(()));
+    let own = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
+    assert_ne!(own, host);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     TcpStream::connect(listener.local_addr().unwrap()).unwrap();
 }

@@ -23,7 +23,10 @@ pub const MESSAGE_MAX: usize = 64 * 1024 * 1024;
 /// What the harness tells the runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
-    /// Build the ring: each op with its need, in order. Once, first.
+    /// Begin to make a network namespace: the plan, which is still being made, will want one.
+    /// Once, before [`Order::Build`]; the ring is built in it.
+    Network,
+    /// Build the ring: each op with its need, in order. Once, before all that follows.
     Build {
         /// The steps.
         steps: Vec<(Need, Op)>,
@@ -104,6 +107,8 @@ pub enum Stage {
     Exec,
     /// Protecting more in a living ring.
     Protect,
+    /// Making the network namespace.
+    Network,
 }
 
 /// Why something failed.
@@ -231,11 +236,12 @@ wire_enum!(Order {
     1 => Spawn(spawn),
     2 => Signal { id, signal },
     3 => Protect { pins, objects },
+    4 => Network,
 });
 wire_enum!(Stage {
     0 => Protocol, 1 => Step, 2 => Identity, 3 => Cwd, 4 => Stdin, 5 => Fork,
     6 => Session, 7 => Limit, 8 => Capabilities, 9 => NoNewPrivs, 10 => Landlock,
-    11 => Seccomp, 12 => Exec, 13 => Protect,
+    11 => Seccomp, 12 => Exec, 13 => Protect, 14 => Network,
 });
 wire_struct!(Failure {
     stage,

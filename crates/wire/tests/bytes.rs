@@ -161,6 +161,7 @@ fn messages_have_these_bytes() {
             pins: vec![at("/p")],
             objects: vec![at("/p/o")],
         },
+        Order::Network,
     ];
     let reports = [
         Report::Built {
@@ -196,6 +197,7 @@ fn messages_have_these_bytes() {
             errno: 24,
         },
         Report::StdinAsIs { errno: 13 },
+        Report::Insists { id: 1 },
     ];
     let mut text = String::new();
     for (tag, order) in orders.iter().enumerate() {

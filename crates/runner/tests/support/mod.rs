@@ -83,7 +83,6 @@ impl Ring {
             program: Path::new(env!("CARGO_BIN_EXE_ringfence-runner")),
             socket: theirs.fd(),
             namespaces: namespaces.then(|| RunnerNamespaces {
-                net: true,
                 uid: rustix::process::geteuid().as_raw(),
                 gid: rustix::process::getegid().as_raw(),
             }),
@@ -95,9 +94,18 @@ impl Ring {
         }
     }
 
+    /// The same, with a network namespace of its own on the way where it has others.
+    pub fn start_offline(namespaces: bool) -> Ring {
+        let ring = Ring::start(namespaces);
+        if namespaces {
+            ring.order(&Order::Network);
+        }
+        ring
+    }
+
     /// A ring that stands.
     pub fn built(namespaces: bool, steps: Vec<(Need, Op)>) -> Ring {
-        let ring = Ring::start(namespaces);
+        let ring = Ring::start_offline(namespaces);
         assert_eq!(ring.build(steps), Ok(Vec::new()));
         ring
     }

@@ -143,6 +143,7 @@ fn spawn() -> impl Strategy<Value = Spawn> {
 pub fn order() -> impl Strategy<Value = Order> {
     prop_oneof![
         vec((need(), op()), 0..6).prop_map(|steps| Order::Build { steps }),
+        Just(Order::Network),
         spawn().prop_map(Order::Spawn),
         any::<(u32, i32)>().prop_map(|(id, signal)| Order::Signal { id, signal }),
         (vec(located(), 0..3), vec(located(), 0..3))
@@ -151,7 +152,7 @@ pub fn order() -> impl Strategy<Value = Order> {
 }
 
 /// Every stage, by number.
-pub const STAGES: [Stage; 13] = [
+pub const STAGES: [Stage; 15] = [
     Stage::Protocol,
     Stage::Step,
     Stage::Identity,
@@ -165,6 +166,8 @@ pub const STAGES: [Stage; 13] = [
     Stage::Landlock,
     Stage::Seccomp,
     Stage::Exec,
+    Stage::Protect,
+    Stage::Network,
 ];
 
 pub fn report() -> impl Strategy<Value = Report> {
