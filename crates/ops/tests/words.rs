@@ -65,7 +65,7 @@ fn ops() -> Vec<Op> {
         Op::Hide(mask(&[])),
         Op::Watch {
             dir: at("/w"),
-            name: ".envrc".into(),
+            names: vec![".envrc".into(), ".git/hooks".into()],
         },
         Op::KeepDir {
             from: at("/state"),

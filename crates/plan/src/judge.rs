@@ -65,7 +65,13 @@ pub fn judge<'a>(plan: &'a Plan, path: &Path) -> Judgement<'a> {
                 }
             }
             Op::Protect(at) if path.starts_with(&at.path) => Access::ReadOnly,
-            Op::Watch { dir, name } if path.starts_with(dir.path.join(name)) => Access::TakenAway,
+            Op::Watch { dir, names }
+                if path
+                    .strip_prefix(&dir.path)
+                    .is_ok_and(|below| names.iter().any(|name| below.starts_with(name))) =>
+            {
+                Access::TakenAway
+            }
             Op::Landlock(ruleset) => {
                 let granted = ruleset
                     .rules

@@ -92,7 +92,8 @@ fn refuse_paths(draft: &mut Draft<'_>, site: &Site, facts: &Facts, remedy: &str)
         .roots
         .iter()
         .flat_map(|r| &r.missing)
-        .map(|m| m.dir.path.join(&m.name).display().to_string())
+        .flat_map(|m| m.names.iter().map(|name| m.dir.path.join(name)))
+        .map(|path| path.display().to_string())
         .collect();
     if !missing.is_empty() {
         draft.lack(

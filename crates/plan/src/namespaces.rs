@@ -414,8 +414,6 @@ fn protections(draft: &mut Draft<'_>, site: &Site) {
 }
 
 fn watches(draft: &mut Draft<'_>, site: &Site) {
-    let mut names: Vec<String> = Vec::new();
-    let mut seen: HashSet<(&Path, &Path)> = HashSet::new();
     // A path's ancestors are few, what is guarded may be much.
     let closed: HashSet<&Path> = site
         .roots
@@ -424,31 +422,43 @@ fn watches(draft: &mut Draft<'_>, site: &Site) {
         .map(|g| g.object.path.as_path())
         .chain(site.hidden.iter().map(|h| h.mask.at.path.as_path()))
         .collect();
+    // A link in one write root may lead to what is missing in another.
+    let mut of_dir: BTreeMap<&Path, (&Located, Vec<&PathBuf>)> = BTreeMap::new();
     for missing in site.roots.iter().flat_map(|r| &r.missing) {
-        let key = (missing.dir.path.as_path(), missing.name.as_path());
-        if !seen.insert(key) {
-            continue;
-        }
-        if missing.dir.path.ancestors().any(|up| closed.contains(up)) {
+        let (_, names) = of_dir
+            .entry(&missing.dir.path)
+            .or_insert((&missing.dir, Vec::new()));
+        names.extend(&missing.names);
+    }
+    let mut told = String::new();
+    for (dir, (at, mut names)) in of_dir {
+        if dir.ancestors().any(|up| closed.contains(up)) {
             // Nothing can be made there at all.
             continue;
         }
-        names.push(missing.dir.path.join(&missing.name).display().to_string());
+        let mut seen = HashSet::new();
+        names.retain(|name| seen.insert(name.as_os_str()));
+        told.push_str(if told.is_empty() { " " } else { "; " });
+        told.push_str(&dir.to_string_lossy());
+        told.push(':');
+        for name in &names {
+            told.push(' ');
+            told.push_str(&name.to_string_lossy());
+        }
         draft.should(
             promise::PROTECT_MISSING,
             Op::Watch {
-                dir: missing.dir.clone(),
-                name: missing.name.clone(),
+                dir: at.clone(),
+                names: names.into_iter().cloned().collect(),
             },
         );
     }
-    if !names.is_empty() {
+    if !told.is_empty() {
         draft.tell(
             promise::PROTECT_MISSING,
             format!(
                 "protected names that do not exist are not prevented but taken away as they \
-                 appear: {}",
-                names.join(" ")
+                 appear, in{told}"
             ),
             "",
         );

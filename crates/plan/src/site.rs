@@ -76,13 +76,13 @@ pub struct Guarded {
     pub promise: &'static str,
 }
 
-/// A protected name that does not exist.
+/// Protected names that do not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
     /// The deepest directory that exists.
     pub dir: Located,
-    /// The rest.
-    pub name: PathBuf,
+    /// The rest of each, once.
+    pub names: Vec<PathBuf>,
 }
 
 /// A hidden object.

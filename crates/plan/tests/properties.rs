@@ -45,7 +45,7 @@ fn write_root(path: &'static str) -> impl Strategy<Value = Root> {
                 .into_iter()
                 .map(|(b, name)| Missing {
                     dir: dir(Path::new(path).join(b)),
-                    name: PathBuf::from(name),
+                    names: vec![PathBuf::from(name)],
                 })
                 .collect(),
         })
@@ -229,7 +229,8 @@ fn model(site: &Site, facts: &Facts, path: &Path) -> Access {
         if root
             .missing
             .iter()
-            .any(|m| under(&m.dir.path.join(&m.name)))
+            .flat_map(|m| m.names.iter().map(|name| m.dir.path.join(name)))
+            .any(|path| under(&path))
         {
             return Access::TakenAway;
         }
@@ -291,9 +292,11 @@ fn asked(site: &Site) -> Vec<PathBuf> {
             paths.insert(object.with_file_name("beside"));
         }
         for missing in &root.missing {
-            let path = missing.dir.path.join(&missing.name);
-            paths.insert(path.join("inside"));
-            paths.insert(path);
+            for name in &missing.names {
+                let path = missing.dir.path.join(name);
+                paths.insert(path.join("inside"));
+                paths.insert(path);
+            }
         }
     }
     for mask in site.hidden.iter().map(|h| &h.mask) {
@@ -366,14 +369,18 @@ proptest! {
             prop_assert!(found);
         }
         for missing in site.roots.iter().flat_map(|r| &r.missing) {
-            let path = missing.dir.path.join(&missing.name);
-            let watched = plan.steps.iter().any(|s| matches!(&s.op, Op::Watch { dir, name }
-                if dir.path.join(name) == path));
-            let inside = protected.iter().any(|p| path.starts_with(p))
-                || site.hidden.iter().any(|h| path.starts_with(&h.mask.at.path));
-            prop_assert!(watched || inside);
-            prop_assert!(inside || plan.shortfalls.iter().any(|s| s.promise == promise::PROTECT_MISSING
-                && s.what.contains(&path.display().to_string())));
+            let dir_path = &missing.dir.path;
+            let inside = protected.iter().any(|p| dir_path.starts_with(p))
+                || site.hidden.iter().any(|h| dir_path.starts_with(&h.mask.at.path));
+            for name in &missing.names {
+                let watched = plan.steps.iter().any(|s| matches!(&s.op, Op::Watch { dir, names }
+                    if dir.path == *dir_path && names.contains(name)));
+                prop_assert!(watched || inside);
+                let texts = [format!("{}:", dir_path.display()), format!(" {}", name.display())];
+                let told = plan.shortfalls.iter().any(|s| s.promise == promise::PROTECT_MISSING
+                    && texts.iter().all(|text| s.what.contains(text)));
+                prop_assert!(told || inside);
+            }
         }
         for root in &site.roots {
             let held = plan.steps.iter().any(|s| matches!(&s.op, Op::Hold(at) if *at == root.at));

@@ -593,7 +593,7 @@ impl Supervisor<'_> {
     /// Takes away, for a runner that died, what appeared under protected names.
     fn sweep(&mut self) {
         let names = self.plan.steps.iter().filter_map(|step| match &step.op {
-            Op::Watch { dir, name } => Some((dir, name.as_path())),
+            Op::Watch { dir, names } => Some((dir, &names[..])),
             _ => None,
         });
         let taken = ringfence_runner::take_away(names);

@@ -65,7 +65,7 @@ fn root(path: &str) -> Root {
         ],
         missing: vec![Missing {
             dir: dir(path),
-            name: ".envrc".into(),
+            names: vec![".envrc".into()],
         }],
     }
 }

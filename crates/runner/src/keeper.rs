@@ -27,10 +27,6 @@ use crate::files::open_verified;
 /// Names watched at most: far more than a plan has. Past it each is reported.
 const MOST: usize = 4096;
 
-/// Names of one directory that is opened once lie at most so far apart in a plan: there are
-/// some dozens for a write root.
-const NEAR: usize = 64;
-
 /// What a renamed object's name ends in.
 const ASIDE: &str = ".from-ring";
 
@@ -40,7 +36,7 @@ struct Watched {
     watch: Option<i32>,
     /// `None` where none stands at the path any more.
     dir: Option<Rc<OwnedFd>>,
-    path: PathBuf,
+    path: Rc<Path>,
     /// It appeared under a name of the plan. What stands at its path now counts, not what
     /// once did: else a command would have descriptors held without end, until none is left
     /// to look with.
@@ -55,7 +51,7 @@ pub(crate) struct Keeper {
     watches: Option<Watches>,
     watched: Vec<Watched>,
     /// The paths of those that were found.
-    found: HashSet<PathBuf>,
+    found: HashSet<Rc<Path>>,
     /// The soft limit of descriptors that this process was given and has since raised.
     given: Option<Rlimit>,
     /// The limit of descriptors is not this keeper's to raise.
@@ -74,18 +70,18 @@ pub struct Taken {
 /// Takes away what stands under these names, each below a directory the plan located: for
 /// a harness whose runner died. As in the runner, every step is by handle and follows no
 /// link, since what lies there was made by the command.
-pub fn take_away<'a>(names: impl IntoIterator<Item = (&'a Located, &'a Path)>) -> Vec<Taken> {
+pub fn take_away<'a>(names: impl IntoIterator<Item = (&'a Located, &'a [PathBuf])>) -> Vec<Taken> {
     let mut keeper = Keeper {
         fixed: true,
         ..Keeper::default()
     };
     let mut taken = Vec::new();
-    for (dir, name) in names {
-        if let Err(error) = keeper.watch(dir, name) {
-            taken.push(Taken {
+    for (dir, names) in names {
+        if let Err(error) = keeper.watch(dir, names.to_vec()) {
+            taken.extend(names.iter().map(|name| Taken {
                 path: dir.path.join(name),
                 errno: Some(error.errno),
-            });
+            }));
         }
     }
     taken.extend(keeper.sweep());
@@ -93,34 +89,26 @@ pub fn take_away<'a>(names: impl IntoIterator<Item = (&'a Located, &'a Path)>) -
 }
 
 impl Keeper {
-    /// Watches `dir` for the first component of `name`.
-    pub(crate) fn watch(&mut self, dir: &Located, name: &Path) -> Result<(), SysError> {
-        if self.watched.len() >= MOST {
+    /// Watches `dir` for the first component of each name.
+    pub(crate) fn watch(&mut self, dir: &Located, names: Vec<PathBuf>) -> Result<(), SysError> {
+        if self.watched.len() + names.len() > MOST {
             return Err(TOO_MANY);
         }
-        // Names of one directory come one after another, or nearly.
-        let known = self
-            .watched
-            .iter()
-            .rev()
-            .take(NEAR)
-            .filter(|w| w.path == dir.path)
-            .find_map(|w| w.dir.clone());
-        let handle = match known {
-            Some(known) => known,
-            None => Rc::new(self.opened(|| open_verified(dir))?),
-        };
-        let watch = match &self.watches {
-            Some(watches) => Some(watches.add(&dir.path, is_commondir(name))?),
-            None => None,
-        };
-        self.watched.push(Watched {
-            watch,
-            dir: Some(handle),
-            path: dir.path.clone(),
-            found: false,
-            rest: name.to_owned(),
-        });
+        let handle = Rc::new(self.opened(|| open_verified(dir))?);
+        let path: Rc<Path> = dir.path.as_path().into();
+        for rest in names {
+            let watch = match &self.watches {
+                Some(watches) => Some(watches.add(&path, is_commondir(&rest))?),
+                None => None,
+            };
+            self.watched.push(Watched {
+                watch,
+                dir: Some(handle.clone()),
+                path: path.clone(),
+                found: false,
+                rest,
+            });
+        }
         Ok(())
     }
 
@@ -237,7 +225,7 @@ impl Keeper {
             return true;
         };
         // What was found is let go of where it is gone.
-        if !self.found.is_empty() && self.found.contains(&watched.path.join(name)) {
+        if !self.found.is_empty() && self.found.contains(watched.path.join(name).as_path()) {
             return true;
         }
         let listing = match listed {
@@ -262,7 +250,7 @@ impl Keeper {
             match self.opened(|| object::open_at(dir.as_fd(), Path::new(&name))) {
                 Ok(handle) if is_dir(&handle) => {
                     // Only what lies deeper is protected: keep an eye on this directory.
-                    self.descend(path, below, handle, taken);
+                    self.descend(path.into(), below, handle, taken);
                     return;
                 }
                 Err(e) if e.errno == Errno::NOENT.raw_os_error() => {
@@ -290,7 +278,7 @@ impl Keeper {
     }
 
     /// Watches for the rest of a name in a directory that appeared, and looks there.
-    fn descend(&mut self, path: PathBuf, rest: PathBuf, handle: OwnedFd, taken: &mut Vec<Taken>) {
+    fn descend(&mut self, path: Rc<Path>, rest: PathBuf, handle: OwnedFd, taken: &mut Vec<Taken>) {
         // Several names may lie in it: one descriptor does for them.
         let held = self
             .watched
@@ -355,7 +343,7 @@ impl Keeper {
         if !self.found.contains(path) {
             return;
         }
-        let gone = |w: &&mut Watched| w.found && w.path == path && w.rest == rest;
+        let gone = |w: &&mut Watched| w.found && *w.path == *path && w.rest == rest;
         let Some(entry) = self.watched.iter_mut().find(gone) else {
             return;
         };

@@ -170,7 +170,7 @@ impl Builder {
             Op::Place(at) => self.place(&at),
             Op::Pin(at) => pin(&at),
             Op::Protect(at) => protect(&at),
-            Op::Watch { dir, name } => self.ring.keeper.watch(&dir, &name),
+            Op::Watch { dir, names } => self.ring.keeper.watch(&dir, names),
             Op::Landlock(ruleset) => {
                 self.ring.landlock = Some(ruleset_of(&ruleset)?);
                 Ok(())

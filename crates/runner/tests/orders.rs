@@ -70,7 +70,7 @@ fn a_step_that_must_be_and_cannot_is_named_with_call_and_error() {
             Must,
             Op::Watch {
                 dir: missing.clone(),
-                name: "x".into(),
+                names: vec!["x".into()],
             },
         ),
     ]);
@@ -95,7 +95,7 @@ fn a_step_that_need_not_be_is_noted_and_the_rest_is_built() {
     let ring = Ring::start(false);
     let watch = || Op::Watch {
         dir: missing.clone(),
-        name: "x".into(),
+        names: vec!["x".into()],
     };
     let notes = ring.build(vec![
         (Must, Op::NoNewPrivs),
@@ -153,7 +153,7 @@ fn an_object_that_was_swapped_is_refused() {
         }),
         Op::Watch {
             dir: swapped(&root),
-            name: "x".into(),
+            names: vec!["x".into()],
         },
     ] {
         let text = op.to_string();

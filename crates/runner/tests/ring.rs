@@ -283,7 +283,7 @@ fn watching(root: &Path, names: &[&str]) -> Ring {
             Must,
             Op::Watch {
                 dir: located(root),
-                name: name.into(),
+                names: vec![name.into()],
             },
         ));
     }
@@ -417,7 +417,7 @@ fn many_watched_directories_do_not_cost_the_command_its_limit() {
     let steps = (0..64).map(|i| {
         let op = Op::Watch {
             dir: located(dir.dir(&format!("root/{i}"))),
-            name: ".envrc".into(),
+            names: vec![".envrc".into()],
         };
         (Must, op)
     });

@@ -42,7 +42,7 @@ wire_enum!(Op {
     14 => Pin(at),
     15 => Protect(at),
     16 => Hide(mask),
-    17 => Watch { dir, name },
+    17 => Watch { dir, names },
     18 => KeepDir { from, at },
     19 => Landlock(ruleset),
     20 => DropCapabilities,

@@ -75,7 +75,7 @@ fn ops() -> Vec<Op> {
         Op::Hide(mask()),
         Op::Watch {
             dir: at("/d"),
-            name: "n".into(),
+            names: vec!["n".into(), "m".into()],
         },
         Op::KeepDir {
             from: at("/f"),

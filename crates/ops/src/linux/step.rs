@@ -185,12 +185,12 @@ pub enum Op {
     Protect(Located),
     /// Make an object unreadable.
     Hide(Mask),
-    /// Take away at once what appears under a protected name that does not exist.
+    /// Take away at once what appears under protected names that do not exist.
     Watch {
         /// The directory that exists.
         dir: Located,
-        /// The name in it.
-        name: PathBuf,
+        /// The names in it.
+        names: Vec<PathBuf>,
     },
     /// Hold a directory kept on disk, to be placed somewhere else in the ring.
     KeepDir {
@@ -336,8 +336,11 @@ impl fmt::Display for Op {
             Op::Pin(l) => write!(f, "pin {}", l.path.display()),
             Op::Protect(l) => write!(f, "protect {}", l.path.display()),
             Op::Hide(m) => mask(f, "hide", m),
-            Op::Watch { dir, name } => {
-                write!(f, "watch {}", dir.path.join(name).display())
+            Op::Watch { dir, names } => {
+                write!(f, "watch {} for", dir.path.display())?;
+                names
+                    .iter()
+                    .try_for_each(|name| write!(f, " {}", name.display()))
             }
             Op::KeepDir { from, at } => {
                 write!(f, "keep {} at {}", from.path.display(), at.display())

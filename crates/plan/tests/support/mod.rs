@@ -77,7 +77,7 @@ pub fn guarded(root: &Path, below: &str, is_dir: bool, promise: &'static str) ->
 pub fn missing(dir_path: &str, name: &str) -> Missing {
     Missing {
         dir: dir(dir_path),
-        name: PathBuf::from(name),
+        names: vec![PathBuf::from(name)],
     }
 }
 

@@ -1,11 +1,12 @@
 //! Protected names in a write root: what exists is guarded, what does not is watched.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 
 use ringfence_ops::linux::Located;
 use ringfence_plan::{Doubt, Guarded, Missing, promise};
@@ -41,6 +42,8 @@ pub(crate) struct Guards<'a> {
     roots: &'a Tops,
     guarded: Vec<Guarded>,
     missing: Vec<Lacking>,
+    /// The directories of `missing`, each once: there are many names in few.
+    places: Vec<Rc<Located>>,
     doubts: Vec<Doubt>,
     /// Directories that are guarded, with all in them.
     sealed: BTreeSet<PathBuf>,
@@ -63,8 +66,10 @@ const LINKS: u32 = 40;
 /// A protected path of which only the beginning exists.
 #[derive(Debug)]
 struct Lacking {
-    /// The write root and what exists below it, outermost first.
-    chain: Vec<Located>,
+    /// The write root.
+    root: Rc<Located>,
+    /// What exists below it, outermost first.
+    pins: Vec<Located>,
     /// The whole path below the root.
     relative: PathBuf,
 }
@@ -75,6 +80,7 @@ impl<'a> Guards<'a> {
             roots,
             guarded: Vec::new(),
             missing: Vec::new(),
+            places: Vec::new(),
             doubts: Vec::new(),
             sealed: BTreeSet::new(),
             looks: LOOKS,
@@ -83,9 +89,9 @@ impl<'a> Guards<'a> {
     }
 
     /// Whether a write root may have a name. Most that are protected do not exist.
-    fn may_have(&mut self, root: BorrowedFd<'_>, at: &Path, name: &OsStr) -> bool {
+    pub(crate) fn may_have(&mut self, root: BorrowedFd<'_>, at: &Path, name: &OsStr) -> bool {
         let names = match &self.names {
-            Some((known, names)) if known == at => names,
+            Some((known, names)) if known.as_os_str() == at.as_os_str() => names,
             _ => &self.names.insert((at.to_owned(), Listing::of(root))).1,
         };
         names
@@ -104,27 +110,61 @@ impl<'a> Guards<'a> {
             .flat_map(|g| g.pins.iter().chain([&g.object]))
             .map(|at| at.path.as_path())
             .collect();
-        let mut seen = HashSet::new();
-        let missing = self
-            .missing
-            .into_iter()
-            .filter_map(|lacking| {
-                // A directory that can be moved away, and another put in its place, is no
-                // place to watch: the nearest that cannot is, at worst the root itself.
-                let (depth, dir) = lacking
-                    .chain
-                    .iter()
-                    .enumerate()
-                    .rev()
-                    .find(|(depth, at)| *depth == 0 || fixed.contains(at.path.as_path()))?;
-                Some(Missing {
-                    dir: dir.clone(),
-                    name: lacking.relative.components().skip(depth).collect(),
-                })
-            })
-            .filter(|m| seen.insert((m.dir.path.clone(), m.name.clone())))
-            .collect();
+        let mut missing: Vec<Missing> = Vec::new();
+        let mut of_dir: HashMap<OsString, (usize, HashSet<OsString>)> = HashMap::new();
+        for Lacking {
+            root,
+            pins,
+            relative,
+        } in self.missing
+        {
+            // A directory that can be moved away, and another put in its place, is no
+            // place to watch: the nearest that cannot is, at worst the root itself.
+            let depth = pins
+                .iter()
+                .rposition(|at| fixed.contains(at.path.as_path()))
+                .map_or(0, |at| at + 1);
+            let (dir, name) = match depth {
+                0 => (&*root, relative),
+                depth => (
+                    &pins[depth - 1],
+                    relative.components().skip(depth).collect(),
+                ),
+            };
+            let (index, names) = match of_dir.get_mut(dir.path.as_os_str()) {
+                Some(known) => known,
+                None => {
+                    missing.push(Missing {
+                        dir: dir.clone(),
+                        names: Vec::new(),
+                    });
+                    of_dir
+                        .entry(dir.path.clone().into_os_string())
+                        .or_insert((missing.len() - 1, HashSet::new()))
+                }
+            };
+            if names.insert(name.clone().into_os_string()) {
+                missing[*index].names.push(name);
+            }
+        }
         (self.guarded, missing)
+    }
+
+    fn lacks(&mut self, root: &Located, pins: Vec<Located>, relative: PathBuf) {
+        let same = |known: &&Rc<Located>| known.path.as_os_str() == root.path.as_os_str();
+        let root = match self.places.iter().rev().find(same) {
+            Some(known) => known.clone(),
+            None => {
+                let root = Rc::new(root.clone());
+                self.places.push(root.clone());
+                root
+            }
+        };
+        self.missing.push(Lacking {
+            root,
+            pins,
+            relative,
+        });
     }
 
     /// Guards a path below a write root, or watches for it.
@@ -135,18 +175,15 @@ impl<'a> Guards<'a> {
         relative: &Path,
         promise: &'static str,
     ) -> Result<(), SysError> {
-        if let Some(missing) = self.walk(root, at, relative, promise)? {
-            self.missing.push(missing);
+        if let Some((pins, relative)) = self.walk(root, at, relative, promise)? {
+            self.lacks(at, pins, relative);
         }
         Ok(())
     }
 
     /// Watches a name whether it exists or not: the runner knows what may stand there.
     pub(crate) fn watch(&mut self, root: &Located, relative: &Path) {
-        self.missing.push(Lacking {
-            chain: vec![root.clone()],
-            relative: relative.to_owned(),
-        });
+        self.lacks(root, Vec::new(), relative.to_owned());
     }
 
     /// Guards a path below a write root if it exists.
@@ -160,38 +197,36 @@ impl<'a> Guards<'a> {
         self.walk(root, at, relative, promise).map(|_| ())
     }
 
+    /// What of the path exists, and the path, where not all of it does.
     fn walk(
         &mut self,
         root: BorrowedFd<'_>,
         at: &Located,
         relative: &Path,
         promise: &'static str,
-    ) -> Result<Option<Lacking>, SysError> {
+    ) -> Result<Option<(Vec<Located>, PathBuf)>, SysError> {
         let relative: PathBuf = relative
             .components()
             .filter(|c| matches!(c, Component::Normal(_)))
             .collect();
         let mut pins: Vec<Located> = Vec::new();
         let mut dir: Option<OwnedFd> = None;
-        let mut here = at.clone();
         let mut components = relative.components();
         while let Some(component) = components.next() {
             let Component::Normal(name) = component else {
                 continue;
             };
+            if dir.is_none() && !self.may_have(root, &at.path, name) {
+                return Ok(Some((pins, relative)));
+            }
             let c_name = CString::new(name.as_bytes())
                 .map_err(|_| SysError::new("openat", rustix::io::Errno::INVAL.raw_os_error()))?;
             let parent = dir.as_ref().map_or(root, AsFd::as_fd);
-            let found = if dir.is_some() || self.may_have(root, &at.path, name) {
-                object::identity_at(parent, &c_name)?
-            } else {
-                None
+            let Some(identity) = object::identity_at(parent, &c_name)? else {
+                return Ok(Some((pins, relative)));
             };
-            let Some(identity) = found else {
-                let chain = [at.clone()].into_iter().chain(pins).collect();
-                return Ok(Some(Lacking { chain, relative }));
-            };
-            let object = located(here.path.join(name), &identity);
+            let here = &pins.last().unwrap_or(at).path;
+            let object = located(here.join(name), &identity);
             let rest = components.as_path();
             if rest.as_os_str().is_empty() || !identity.is_dir() {
                 // The last component; or a link or file that stands in the way of the
@@ -202,7 +237,7 @@ impl<'a> Guards<'a> {
                 }
                 // What a link leads to is protected too, where it lies in a write root.
                 if let Ok(target) = std::fs::read_link(&object.path) {
-                    self.trail(here.path.clone(), &target.join(rest), &here.path, promise);
+                    self.trail(here.clone(), &target.join(rest), here, promise);
                 }
                 self.guarded.push(Guarded {
                     pins,
@@ -212,8 +247,7 @@ impl<'a> Guards<'a> {
                 return Ok(None);
             }
             dir = Some(object::open_at(parent, Path::new(name))?);
-            pins.push(object.clone());
-            here = object;
+            pins.push(object);
         }
         Ok(None)
     }
@@ -261,10 +295,7 @@ impl<'a> Guards<'a> {
             let Some(identity) = look(&here)? else {
                 // Where the write root itself is gone there is nothing to watch.
                 if let Some(identity) = look(root)? {
-                    let mut chain = vec![located(root, &identity)];
-                    chain.append(&mut pins);
-                    let relative = relative.to_owned();
-                    self.missing.push(Lacking { chain, relative });
+                    self.lacks(&located(root, &identity), pins, relative.to_owned());
                 }
                 return Ok(());
             };
@@ -387,18 +418,16 @@ impl<'a> Guards<'a> {
         let Some(root) = self.roots.above(here) else {
             return;
         };
-        let (Ok(Some(identity)), Some(mut chain)) = (object::identity_of(root), self.chain(here))
-        else {
+        let (Ok(Some(identity)), Some(pins)) = (object::identity_of(root), self.chain(here)) else {
             return;
         };
-        chain.insert(0, located(root.clone(), &identity));
         let mut relative = here.strip_prefix(root).unwrap_or(here).join(name);
         // Where a way goes on up from what does not exist, what appears there says where it
         // leads: nothing may.
         if !todo.iter().any(|name| name == "..") {
             relative.extend(todo.iter().rev());
         }
-        self.missing.push(Lacking { chain, relative });
+        self.lacks(&located(root, &identity), pins, relative);
     }
 
     /// The components between the write root a path lies in and its last one.

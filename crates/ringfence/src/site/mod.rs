@@ -60,7 +60,9 @@ pub(crate) struct Survey {
 
 pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
     let policy = asked.policy;
-    let workspace = roots::workspace(asked.workspace, asked.home)?;
+    let home = asked.home.and_then(|h| follow(h).ok()).map(|f| f.at.path);
+    let home = home.as_deref();
+    let workspace = roots::workspace(asked.workspace, home)?;
     let workspace_at = workspace.at.path.clone();
     let cwd = follow(asked.cwd).map_err(|_| Error::NoCwd)?.at;
     let mut wanted: Vec<Found> = Vec::new();
@@ -69,7 +71,7 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
         let linked = repository::linked(&workspace);
         wanted.push(workspace);
         for root in &policy.write {
-            let found = roots::write_root(&root.value, &root.origin.to_string(), asked.home)?;
+            let found = roots::write_root(&root.value, &root.origin.to_string(), home)?;
             within(policy.bounds.write.as_ref(), root, &found.at)?;
             wanted.push(found);
         }
@@ -85,7 +87,7 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
     let root_paths: Vec<PathBuf> = tops.iter().map(|t| t.found.at.path.clone()).collect();
     let mut walked = Vec::new();
     let mut doubts = Vec::new();
-    let all = roots::All::new(policy, &tops);
+    let all = roots::All::new(asked, &tops);
     let guarded = tops
         .iter()
         .map(|top| roots::guard(top, asked, &all, &mut walked, &mut doubts))

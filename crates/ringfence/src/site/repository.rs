@@ -16,10 +16,11 @@ use ringfence_sys_linux::SysError;
 use rustix::io::Errno;
 
 use super::guard::Guards;
+use super::index;
 use super::roots::Top;
-use super::{Asked, index};
 use crate::careful;
 use crate::locate::{Found, follow};
+use crate::state::State;
 pub(crate) use config::Person;
 use config::{Configuration, runs_what_lies_beside};
 
@@ -29,25 +30,28 @@ use config::{Configuration, runs_what_lies_beside};
 pub(super) fn guard(
     guards: &mut Guards<'_>,
     top: &Top,
-    asked: &Asked<'_>,
+    person: &Person,
+    state: Option<&State>,
 ) -> Vec<(PathBuf, index::Walked)> {
     let root = &top.found;
-    let person = Person::of(asked.home, &|name| std::env::var_os(name));
-    for file in &person.configuration.files {
-        let from = file.parent().unwrap_or(file);
-        guards.lead(file, from, promise::PROTECT_GIT);
-    }
     for start in top.starts() {
-        if is_git_dir(&root.at.path.join(start)) {
+        let handle = root.handle.as_fd();
+        let mut has = |name: &str| {
+            !start.as_os_str().is_empty() || guards.may_have(handle, &root.at.path, name.as_ref())
+        };
+        let (marked, dot_git) = (has("HEAD") || has("config"), has(".git"));
+        if marked && is_git_dir(&root.at.path.join(start)) {
             // A bare repository, or the git directory a linked worktree shares.
-            git_dir(guards, root, start, &person);
+            git_dir(guards, root, start, person);
         }
-        repository(guards, root, start, &person);
+        if dot_git {
+            repository(guards, root, start, person);
+        }
     }
     let mut nested = BTreeSet::new();
     let mut walks = Vec::new();
     for start in top.starts() {
-        let (found, walked) = index::repositories(&root.at.path.join(start), asked.state);
+        let (found, walked) = index::repositories(&root.at.path.join(start), state);
         nested.extend(found.iter().map(|below| start.join(below)));
         if let Some(walked) = walked {
             let whole = walked.whole && start.as_os_str().is_empty();
@@ -70,9 +74,17 @@ pub(super) fn guard(
         guards.give_up(promise::PROTECT_GIT, what);
     }
     for relative in nested.iter().take(MOST_NESTED) {
-        repository(guards, root, relative, &person);
+        repository(guards, root, relative, person);
     }
     walks
+}
+
+/// Guards the person's own configuration, wherever in the write roots it lies.
+pub(super) fn persons(guards: &mut Guards<'_>, person: &Person) {
+    for file in &person.configuration.files {
+        let from = file.parent().unwrap_or(file);
+        guards.lead(file, from, promise::PROTECT_GIT);
+    }
 }
 
 /// Whether git takes a directory for the top of a work tree.
@@ -89,11 +101,7 @@ pub(crate) fn is_repository(tree: &Path) -> bool {
 /// Guards what repositories around the write roots name in them: hooks and included
 /// configuration that lie in a subdirectory are obeyed in all of the repository, and a ring may
 /// hold that subdirectory alone.
-pub(super) fn around(guards: &mut Guards<'_>, trees: &[PathBuf], asked: &Asked<'_>) {
-    if trees.is_empty() {
-        return;
-    }
-    let person = Person::of(asked.home, &|name| std::env::var_os(name));
+pub(super) fn around(guards: &mut Guards<'_>, trees: &[PathBuf], person: &Person) {
     for tree in trees {
         let dot_git = tree.join(".git");
         let git = if dot_git.is_dir() {
@@ -102,8 +110,8 @@ pub(super) fn around(guards: &mut Guards<'_>, trees: &[PathBuf], asked: &Asked<'
             gitfile(&dot_git)
         };
         if let Some(git) = git {
-            let own = configuration(&git, &person);
-            hooks(guards, &own, std::slice::from_ref(tree), &git, &person);
+            let own = configuration(&git, person);
+            hooks(guards, &own, std::slice::from_ref(tree), &git, person);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use ringfence_plan::{Doubt, Root, promise};
-use ringfence_policy::{Effective, Protect, Sourced};
+use ringfence_policy::{Protect, Sourced};
 use rustix::fs::FileType;
 
 use super::guard::{Guards, Tops};
@@ -76,6 +76,7 @@ fn unprintable(path: &Path) -> bool {
         .is_none_or(|text| text.chars().any(char::is_control))
 }
 
+/// `home` is canonical.
 pub(super) fn workspace(path: &Path, home: Option<&Path>) -> Result<Found, Error> {
     let fail = |why| Error::Workspace {
         path: PathBuf::from(path.to_string_lossy().escape_debug().to_string()),
@@ -101,13 +102,13 @@ pub(super) fn workspace(path: &Path, home: Option<&Path>) -> Result<Found, Error
             "has a control character or is not UTF-8 in its name; rename it",
         ));
     }
-    let real_home = home.and_then(|h| follow(h).ok()).map(|f| f.at.path);
-    match too_wide(&found.at.path, real_home.as_deref()) {
+    match too_wide(&found.at.path, home) {
         Some(why) => Err(fail(why)),
         None => Ok(found),
     }
 }
 
+/// `home` is canonical.
 pub(super) fn write_root(path: &Path, origin: &str, home: Option<&Path>) -> Result<Found, Error> {
     let fail = |why| Error::WriteRoot {
         path: PathBuf::from(path.to_string_lossy().escape_debug().to_string()),
@@ -129,8 +130,7 @@ pub(super) fn write_root(path: &Path, origin: &str, home: Option<&Path>) -> Resu
         FileType::Directory | FileType::RegularFile => {}
         _ => return Err(fail("is neither a directory nor a regular file")),
     }
-    let real_home = home.and_then(|h| follow(h).ok()).map(|f| f.at.path);
-    match too_wide(&found.at.path, real_home.as_deref()) {
+    match too_wide(&found.at.path, home) {
         Some(why) => Err(fail(why)),
         None => Ok(found),
     }
@@ -214,6 +214,8 @@ pub(super) struct All<'a> {
     own: Option<PathBuf>,
     /// Work trees that have write roots in them and are in none.
     around: Vec<PathBuf>,
+    /// Whoever runs git.
+    person: repository::Person,
 }
 
 /// A protected path that is not meant below each write root.
@@ -225,8 +227,9 @@ struct Absolute<'a> {
 }
 
 impl<'a> All<'a> {
-    pub(super) fn new(policy: &'a Effective, tops: &[Top]) -> All<'a> {
-        let absolute = policy
+    pub(super) fn new(asked: &Asked<'a>, tops: &[Top]) -> All<'a> {
+        let absolute = asked
+            .policy
             .protect
             .iter()
             .filter_map(|entry| match &entry.value {
@@ -258,6 +261,7 @@ impl<'a> All<'a> {
                 .ok()
                 .and_then(|own| own.parent().map(Path::to_owned)),
             around,
+            person: repository::Person::of(asked.home, &|name| std::env::var_os(name)),
         }
     }
 }
@@ -310,7 +314,8 @@ pub(super) fn guard(
                 })?;
         }
         if all.first.as_ref() == Some(&root.at.path) {
-            repository::around(&mut guards, &all.around, asked);
+            repository::persons(&mut guards, &all.person);
+            repository::around(&mut guards, &all.around, &all.person);
         }
         for Absolute { entry, path, end } in &all.absolute {
             // Wherever it leads: what ends in no write root is read-only with everything
@@ -329,7 +334,12 @@ pub(super) fn guard(
                     .map_err(|error| fail(entry, path, error))?;
             }
         }
-        walked.extend(repository::guard(&mut guards, top, asked));
+        walked.extend(repository::guard(
+            &mut guards,
+            top,
+            &all.person,
+            asked.state,
+        ));
     }
     own_programs(&mut guards, root, all.own.as_deref());
     doubts.append(&mut guards.doubts());

@@ -45,7 +45,7 @@ pub(super) fn names(
     let mut there: Vec<String> = guarded.iter().map(|g| relative(&g.object.path)).collect();
     let mut not: Vec<String> = missing
         .iter()
-        .map(|m| relative(&m.dir.path.join(&m.name)))
+        .flat_map(|m| m.names.iter().map(|name| relative(&m.dir.path.join(name))))
         .collect();
     there.sort();
     there.dedup();
@@ -99,9 +99,11 @@ fn what_is_missing_is_watched_from_where_it_cannot_be_moved() {
     let (_, missing) = guards.finish();
     let seen: Vec<(String, String)> = missing
         .iter()
-        .map(|m| {
-            let dir = m.dir.path.strip_prefix(&root.at.path).unwrap();
-            (dir.display().to_string(), m.name.display().to_string())
+        .flat_map(|m| {
+            let dir = m.dir.path.strip_prefix(&root.at.path).unwrap().display();
+            m.names
+                .iter()
+                .map(move |name| (dir.to_string(), name.display().to_string()))
         })
         .collect();
     let expected = [("", "free/a"), ("fixed", "b"), ("fixed", "free/c")];
@@ -271,7 +273,7 @@ fn what_is_protected_is_pinned_from_outside_in() {
     assert_eq!(got, expected);
     assert_eq!(missing.len(), 1);
     assert_eq!(missing[0].dir.path, root.at.path.join("a/b"));
-    assert_eq!(missing[0].name, Path::new("none/deeper"));
+    assert_eq!(missing[0].names, [Path::new("none/deeper")]);
 }
 
 #[test]
@@ -457,9 +459,12 @@ fn what_an_absolute_entry_leads_to_is_protected_and_the_links_to_it() {
             .collect();
         let missing: Vec<Missing> = roots
             .iter()
-            .flat_map(|r| &r.missing)
-            .filter(|m| ["new", "nowhere"].iter().any(|n| m.name.ends_with(n)))
-            .cloned()
+            .flat_map(|r| r.missing.clone())
+            .map(|mut m| {
+                m.names
+                    .retain(|name| ["new", "nowhere"].iter().any(|n| name.ends_with(n)));
+                m
+            })
             .collect();
         let (mut there, not) = names(&dir.0, &guarded, &missing);
         there.extend(not);

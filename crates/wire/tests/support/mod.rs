@@ -93,7 +93,7 @@ pub fn op() -> impl Strategy<Value = Op> {
         located().prop_map(Op::Pin),
         located().prop_map(Op::Protect),
         mask().prop_map(Op::Hide),
-        (located(), path()).prop_map(|(dir, name)| Op::Watch { dir, name }),
+        (located(), vec(path(), 0..4)).prop_map(|(dir, names)| Op::Watch { dir, names }),
         (located(), path()).prop_map(|(from, at)| Op::KeepDir { from, at }),
         ruleset().prop_map(Op::Landlock),
     ];

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use super::config::{Entry, parse};
 use super::{gitfile, read_small};
+use crate::locate::follow;
 
 /// Repositories looked at after one command at most.
 const MOST: usize = 256;
@@ -72,7 +73,7 @@ pub(crate) fn made(
     }));
     let tops: HashSet<&Path> = roots.iter().copied().collect();
     while let Some(tree) = todo.pop() {
-        let Ok(tree) = std::fs::canonicalize(tree) else {
+        let Ok(tree) = follow(&tree).map(|found| found.at.path) else {
             continue;
         };
         let inside = tree.ancestors().any(|up| tops.contains(up));
