@@ -126,9 +126,9 @@ fn start_in(namespaces: Option<RunnerNamespaces>, network: bool) -> Result<Waiti
         namespaces,
     })
     .map_err(|e| failed_start(e, mode))?;
-    if mode == RingMode::Namespaces && network {
+    if mode == RingMode::Namespaces {
         // One that is gone already is noticed with its last words.
-        let _gone = socket.send(&encode(&Order::Network), &[]);
+        let _gone = socket.send(&encode(&Order::Namespaces { net: network }), &[]);
     }
     Ok(Waiting {
         socket,
@@ -222,8 +222,8 @@ fn refuses_namespaces(failed: SpawnError) -> bool {
     )
 }
 
-/// The same, of the one namespace a runner makes itself.
-pub(crate) fn no_network(error: SysError) -> Error {
+/// The same, of the namespaces a runner makes itself.
+pub(crate) fn no_namespaces(error: SysError) -> Error {
     let step = Step::Namespaces;
     failed_start(SpawnError { step, error }, RingMode::Namespaces)
 }

@@ -450,9 +450,9 @@ impl Supervisor<'_> {
             } => {
                 self.late_protection_failed(&call, errno);
             }
-            Report::Failed { failure, .. } if failure.stage == Stage::Network => {
-                let error = SysError::new("network namespace", failure.errno);
-                return Err(launch::no_network(error));
+            Report::Failed { failure, .. } if failure.stage == Stage::Namespaces => {
+                let error = SysError::new("unshare", failure.errno);
+                return Err(launch::no_namespaces(error));
             }
             Report::Failed { id, failure } => return Err(self.failed(id, &failure)),
             Report::Ended {

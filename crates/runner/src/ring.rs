@@ -9,7 +9,7 @@ use ringfence_ops::Need;
 use ringfence_ops::linux::landlock::{self as rights, Ruleset};
 use ringfence_ops::linux::{Caches, Clone, Located, Mask, Op, PROC_HIDDEN, PROC_READ_ONLY, Upper};
 use ringfence_sys_linux::mount::{self, Attributes};
-use ringfence_sys_linux::network::Network;
+use ringfence_sys_linux::namespaces::{self, Network};
 use ringfence_sys_linux::spawn::Resource;
 use ringfence_sys_linux::{SysError, landlock, object, process};
 use ringfence_wire::{Failure, Note, Stage};
@@ -29,14 +29,30 @@ pub(crate) struct Ring {
     pub(crate) keeper: Keeper,
 }
 
+/// The namespaces of a ring to be built.
+#[derive(Debug)]
+pub(crate) struct Namespaces {
+    /// The network's, which is still being made, and entered when the ring stands.
+    network: Option<Network>,
+}
+
+impl Namespaces {
+    /// Makes them, and enters all but the network's.
+    pub(crate) fn make(net: bool) -> Result<Namespaces, SysError> {
+        // First: it takes longest, and a thread of its own.
+        let network = net.then(Network::begin).transpose()?;
+        namespaces::unshare()?;
+        Ok(Namespaces { network })
+    }
+}
+
 /// A ring being built.
 #[derive(Debug, Default)]
 struct Builder {
     ring: Ring,
     held: HashMap<PathBuf, OwnedFd>,
     files: Option<Files>,
-    /// The network namespace, until it is entered.
-    network: Option<Network>,
+    namespaces: Option<Namespaces>,
     /// The step that wants `lo` up in it.
     loopback: Option<u32>,
     /// The caller's terminal, of which the plan speaks later than it must be saved.
@@ -56,10 +72,10 @@ const UNPLANNED: SysError = SysError {
 /// Does the steps in order, and does not return a ring outside of its network namespace.
 pub(crate) fn build(
     steps: Vec<(Need, Op)>,
-    network: Option<Network>,
+    namespaces: Option<Namespaces>,
 ) -> Result<(Ring, Vec<Note>), Failure> {
     let mut builder = Builder {
-        network,
+        namespaces,
         console: steps.iter().find_map(|(_, op)| match op {
             Op::Devices { console } => console.clone(),
             _ => None,
@@ -78,7 +94,7 @@ pub(crate) fn build(
     // Last: until now a thread made it.
     builder
         .enter_network()
-        .map_err(|e| failed(Stage::Network, e))?;
+        .map_err(|e| failed(Stage::Namespaces, e))?;
     Ok((builder.ring, builder.notes))
 }
 
@@ -119,14 +135,17 @@ impl Builder {
 
     fn step(&mut self, op: Op, index: u32) -> Result<(), SysError> {
         match op {
-            // Being made already, or there is no ring.
-            Op::Namespaces(Clone { net: true }) if self.network.is_none() => Err(UNPLANNED),
+            // Made already, or there is no ring.
+            Op::Namespaces(Clone { net }) => match &self.namespaces {
+                Some(made) if made.network.is_some() == net => Ok(()),
+                _ => Err(UNPLANNED),
+            },
             // Done by the harness as it started this process.
-            Op::Namespaces(_) | Op::MapIds { .. } | Op::Cgroup { .. } => Ok(()),
+            Op::MapIds { .. } | Op::Cgroup { .. } => Ok(()),
             // Done in every command, between clone and exec; there is no ring without.
             Op::DropCapabilities | Op::NoNewPrivs => Ok(()),
             // What became of it is known when the network is entered.
-            Op::Loopback if self.network.is_some() => {
+            Op::Loopback if self.namespaces.is_some() => {
                 self.loopback = Some(index);
                 Ok(())
             }
@@ -197,7 +216,7 @@ impl Builder {
     }
 
     fn enter_network(&mut self) -> Result<(), SysError> {
-        let Some(network) = self.network.take() else {
+        let Some(network) = self.namespaces.take().and_then(|made| made.network) else {
             return Ok(());
         };
         if let (Err(error), Some(step)) = (network.enter()?, self.loopback) {

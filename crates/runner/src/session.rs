@@ -3,7 +3,6 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use ringfence_sys_linux::error::Named;
-use ringfence_sys_linux::network::Network;
 use ringfence_sys_linux::packet::{Packets, Received};
 use ringfence_sys_linux::process::{self, Change, Changed};
 use ringfence_sys_linux::signal::Signals;
@@ -15,7 +14,7 @@ use rustix::io::Errno;
 
 use crate::files::open_verified;
 use crate::keeper::Taken;
-use crate::ring::{self, Ring};
+use crate::ring::{self, Namespaces, Ring};
 
 /// `SIGCHLD` (`signal(7)`); the same on every architecture we know.
 const SIGCHLD: i32 = 17;
@@ -51,8 +50,8 @@ pub(crate) struct Session {
     socket: Packets,
     signals: Signals,
     ring: Option<Ring>,
-    /// The ring's network namespace, while it is being made.
-    network: Option<Network>,
+    /// Its namespaces, where they were ordered.
+    namespaces: Option<Namespaces>,
     /// The command that runs: its number and process.
     running: Option<(u32, i32)>,
     /// The caller's stdin and the one opened in its place.
@@ -77,7 +76,7 @@ impl Session {
                 all
             })?,
             ring: None,
-            network: None,
+            namespaces: None,
             running: None,
             stdin: None,
             unwatchable: false,
@@ -157,11 +156,24 @@ impl Session {
 
     fn order(&mut self, received: Received) -> Result<(), SysError> {
         match (decode::<Order>(&received.bytes), self.ring.is_some()) {
-            (Ok(Order::Network), false) if self.network.is_none() => {
-                self.network = Some(Network::begin()?);
-                Ok(())
+            (Ok(Order::Namespaces { net }), false) if self.namespaces.is_none() => {
+                match Namespaces::make(net) {
+                    Ok(made) => {
+                        self.namespaces = Some(made);
+                        Ok(())
+                    }
+                    Err(error) => {
+                        self.send(&Report::Failed {
+                            id: None,
+                            failure: at(Stage::Namespaces, error),
+                        })?;
+                        // Half in them no ring is built.
+                        Err(error)
+                    }
+                }
             }
-            (Ok(Order::Build { steps }), false) => match ring::build(steps, self.network.take()) {
+            (Ok(Order::Build { steps }), false) => match ring::build(steps, self.namespaces.take())
+            {
                 Ok((ring, notes)) => {
                     self.ring = Some(ring);
                     // Not before: building reads links of /proc/self.

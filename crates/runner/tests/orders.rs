@@ -199,27 +199,25 @@ fn there_is_no_ring_without_the_network_it_was_to_have() {
     );
     // It cannot be made: nobody but root may outside of a user namespace.
     let ring = Ring::start(false);
-    ring.order(&Order::Network);
-    let built = ring.build(offline());
+    ring.order(&Order::Namespaces { net: true });
     if ringfence_sys_linux::capability::is_root() {
-        assert_eq!(built, Ok(Vec::new()));
+        assert_eq!(ring.build(offline()), Ok(Vec::new()));
     } else {
-        assert_eq!(
-            built,
-            Err(failure(Stage::Network, None, "unshare", Errno::PERM))
-        );
+        let failure = failure(Stage::Namespaces, None, "unshare", Errno::PERM);
+        assert_eq!(ring.report(), Report::Failed { id: None, failure });
+        assert!(ring.socket().receive().unwrap().is_none(), "it is gone");
     }
     // Only one, and only before the ring.
     let ring = Ring::start(false);
     assert_eq!(ring.build(Vec::new()), Ok(Vec::new()));
-    ring.order(&Order::Network);
+    ring.order(&Order::Namespaces { net: true });
     assert_eq!(ring.report(), protocol());
     assert_eq!(ring.run(1, "echo on").0, "on\n");
     if !needs::userns() {
         return;
     }
     let ring = Ring::start_offline(true);
-    ring.order(&Order::Network);
+    ring.order(&Order::Namespaces { net: true });
     assert_eq!(ring.report(), protocol());
     assert_eq!(ring.build(offline()), Ok(Vec::new()));
 }

@@ -110,6 +110,7 @@ fn the_network_is_the_rings_own_where_that_was_ordered() {
     let mut online = steps(&root);
     online.retain(|(_, op)| !matches!(op, Op::Namespaces(_) | Op::Loopback));
     let ring = Ring::start(true);
+    ring.order(&Order::Namespaces { net: false });
     assert_eq!(ring.build(online), Ok(Vec::new()));
     let (online, _) = ring.run(1, script);
     assert!(online.starts_with(own), "{online}");

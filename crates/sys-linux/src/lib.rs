@@ -13,7 +13,7 @@ pub mod error;
 pub mod landlock;
 pub mod listing;
 pub mod mount;
-pub mod network;
+pub mod namespaces;
 pub mod object;
 pub mod packet;
 pub mod probe;

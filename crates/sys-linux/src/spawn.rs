@@ -93,7 +93,7 @@ pub enum Step {
     Clone,
     /// Writing the id maps.
     MapIds,
-    /// Namespaces beside those it was cloned in.
+    /// Namespaces beside those it was cloned in, which it makes itself.
     Namespaces,
     /// Descriptors, signals, session.
     Prepare,
@@ -206,7 +206,7 @@ pub struct RunnerStart<'a> {
     pub program: &'a Path,
     /// Its socket; it finds it as descriptor 3, the only one it gets.
     pub socket: BorrowedFd<'a>,
-    /// New namespaces; `None` for the landlock-only ring.
+    /// A user and a pid namespace; `None` for the landlock-only ring.
     pub namespaces: Option<RunnerNamespaces>,
 }
 
@@ -244,10 +244,11 @@ pub const RUNNER_SOCKET: RawFd = 3;
 /// [`Step::Capabilities`] with `EPERM` or `EACCES` means that user namespaces are made
 /// without their capabilities (AppArmor).
 ///
-/// The caller waits while the kernel makes the namespaces, but for the one that takes long
-/// ([`network`](crate::network)). A copy of the caller that it need not wait for costs more: it
-/// and the caller each copy what either writes, and the scheduler lets the copy wait for the
-/// caller's processor, where one that executes anew is moved to an idle one.
+/// It is in a user and a pid namespace of its own, in which a process must be made; the others
+/// it makes itself ([`namespaces`](crate::namespaces)), and the caller need not wait for them. A
+/// copy of the caller that it need not wait for at all costs more: it and the caller each copy
+/// what either writes, and the scheduler lets the copy wait for the caller's processor, where
+/// one that executes anew is moved to an idle one.
 ///
 /// # Errors
 /// Where it failed. At the clone `EPERM`, `ENOSPC` or `EUSERS` means that user namespaces
@@ -328,13 +329,6 @@ fn enter_and_exec(
         write_file(c"/proc/self/setgroups", b"deny")?;
         write_file(c"/proc/self/uid_map", uid_map)?;
         write_file(c"/proc/self/gid_map", gid_map)?;
-        step.set(Step::Namespaces);
-        let others = libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
-        // SAFETY: takes an integer only; of what the parent shares with this process, its
-        // memory, nothing is unshared.
-        if unsafe { libc::unshare(others) } != 0 {
-            return Err(SysError::last("unshare"));
-        }
         step.set(Step::Capabilities);
         capability::keep_for_runner()?;
     }

@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use ringfence_sys_linux::mount::{self, Attributes};
-use ringfence_sys_linux::network::Network;
+use ringfence_sys_linux::namespaces::Network;
 use ringfence_sys_linux::object;
 use support::{Dir, in_namespaces};
 

@@ -23,9 +23,12 @@ pub const MESSAGE_MAX: usize = 64 * 1024 * 1024;
 /// What the harness tells the runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
-    /// Begin to make a network namespace: the plan, which is still being made, will want one.
-    /// Once, before [`Order::Build`]; the ring is built in it.
-    Network,
+    /// Make the namespaces that the plan, which is still being made, will want, but for those the
+    /// runner was started in. Once, before [`Order::Build`]; the ring is built in them.
+    Namespaces {
+        /// A network namespace too.
+        net: bool,
+    },
     /// Build the ring: each op with its need, in order. Once, before all that follows.
     Build {
         /// The steps.
@@ -107,8 +110,8 @@ pub enum Stage {
     Exec,
     /// Protecting more in a living ring.
     Protect,
-    /// Making the network namespace.
-    Network,
+    /// Making namespaces.
+    Namespaces,
 }
 
 /// Why something failed.
@@ -236,12 +239,12 @@ wire_enum!(Order {
     1 => Spawn(spawn),
     2 => Signal { id, signal },
     3 => Protect { pins, objects },
-    4 => Network,
+    4 => Namespaces { net },
 });
 wire_enum!(Stage {
     0 => Protocol, 1 => Step, 2 => Identity, 3 => Cwd, 4 => Stdin, 5 => Fork,
     6 => Session, 7 => Limit, 8 => Capabilities, 9 => NoNewPrivs, 10 => Landlock,
-    11 => Seccomp, 12 => Exec, 13 => Protect, 14 => Network,
+    11 => Seccomp, 12 => Exec, 13 => Protect, 14 => Namespaces,
 });
 wire_struct!(Failure {
     stage,

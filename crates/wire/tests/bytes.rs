@@ -161,7 +161,7 @@ fn messages_have_these_bytes() {
             pins: vec![at("/p")],
             objects: vec![at("/p/o")],
         },
-        Order::Network,
+        Order::Namespaces { net: true },
     ];
     let reports = [
         Report::Built {

@@ -94,11 +94,11 @@ impl Ring {
         }
     }
 
-    /// The same, with a network namespace of its own on the way where it has others.
+    /// The same, with all namespaces on the way where it has any.
     pub fn start_offline(namespaces: bool) -> Ring {
         let ring = Ring::start(namespaces);
         if namespaces {
-            ring.order(&Order::Network);
+            ring.order(&Order::Namespaces { net: true });
         }
         ring
     }

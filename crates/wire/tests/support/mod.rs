@@ -143,7 +143,7 @@ fn spawn() -> impl Strategy<Value = Spawn> {
 pub fn order() -> impl Strategy<Value = Order> {
     prop_oneof![
         vec((need(), op()), 0..6).prop_map(|steps| Order::Build { steps }),
-        Just(Order::Network),
+        any::<bool>().prop_map(|net| Order::Namespaces { net }),
         spawn().prop_map(Order::Spawn),
         any::<(u32, i32)>().prop_map(|(id, signal)| Order::Signal { id, signal }),
         (vec(located(), 0..3), vec(located(), 0..3))
@@ -167,7 +167,7 @@ pub const STAGES: [Stage; 15] = [
     Stage::Seccomp,
     Stage::Exec,
     Stage::Protect,
-    Stage::Network,
+    Stage::Namespaces,
 ];
 
 pub fn report() -> impl Strategy<Value = Report> {

@@ -1,4 +1,4 @@
-//! Network namespaces.
+//! Namespaces that a process makes for itself.
 
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::thread::JoinHandle;
@@ -11,6 +11,22 @@ use crate::error::{Named, SysError};
 /// `SIOCGSKNS` (`linux/sockios.h`): the network namespace of a socket, as a descriptor that
 /// is closed on exec.
 const SIOCGSKNS: libc::Ioctl = 0x894C;
+
+/// Makes a mount, an ipc and a uts namespace, and enters them. Mounts that appear outside still
+/// propagate inwards, until that is changed.
+///
+/// # Errors
+/// What `unshare(2)` says.
+pub fn unshare() -> Result<(), SysError> {
+    let all = libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+    // SAFETY: takes an integer only. Root and working directory, which a mount namespace must
+    // not share with a thread of another, become this thread's own.
+    if unsafe { libc::unshare(all) } == 0 {
+        Ok(())
+    } else {
+        Err(SysError::last("unshare"))
+    }
+}
 
 /// The thread has little to do, and its stack is mapped while a command waits for it.
 const STACK: usize = 64 * 1024;
