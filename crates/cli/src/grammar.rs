@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use ringfence::PtyMode;
 
 use crate::command::{
@@ -32,27 +32,60 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a command in a ring
-    Run(RunArgs),
+    Run(Deferred<RunArgs>),
     /// Start your shell in a ring
-    Shell(ShellArgs),
+    Shell(Deferred<ShellArgs>),
     /// Say what a ring does with a path or a command, who said so, and what would change it
-    Why(WhyArgs),
+    Why(Deferred<WhyArgs>),
     /// Say what this machine can enforce, what it lacks, and how to get that
-    Doctor(DoctorArgs),
+    Doctor(Deferred<DoctorArgs>),
     /// Try to get out of a real ring, and compare what was promised with what was proved
-    Verify(VerifyArgs),
+    Verify(Deferred<VerifyArgs>),
     /// Show, check and begin policies
-    Policy(PolicyArgs),
+    Policy(Deferred<PolicyArgs>),
     /// Let a project's policy file widen what your own allows, as it is written now
-    Trust(TrustArgs),
+    Trust(Deferred<TrustArgs>),
     /// Take that back
-    Untrust(UntrustArgs),
+    Untrust(Deferred<UntrustArgs>),
     /// List and clear what rings wrote to tools' caches
-    Caches(CachesArgs),
+    Caches(Deferred<CachesArgs>),
     /// Print a shell's completions
-    Completions(CompletionsArgs),
+    Completions(Deferred<CompletionsArgs>),
     /// Print the manual page
-    Man(ManArgs),
+    Man(Deferred<ManArgs>),
+}
+
+/// Arguments of a subcommand that are described only where that subcommand is typed: describing
+/// all of them takes longer than reading the few that are given.
+#[derive(Debug)]
+pub(crate) struct Deferred<T>(pub(crate) T);
+
+impl<T: Args> Args for Deferred<T> {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        // What the command is said to be for stays, as it does without delay.
+        command.defer(|command| {
+            let about = command.get_about().cloned().unwrap_or_default();
+            T::augment_args(command).about(about).long_about(None)
+        })
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        command.defer(T::augment_args_for_update)
+    }
+}
+
+impl<T: FromArgMatches> FromArgMatches for Deferred<T> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        T::from_arg_matches(matches).map(Deferred)
+    }
+
+    fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
+        T::from_arg_matches_mut(matches).map(Deferred)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
 }
 
 #[derive(Debug, Args)]

@@ -13,7 +13,7 @@ mod why;
 
 use std::process::ExitCode;
 
-use crate::grammar::{Cli, Command};
+use crate::grammar::{Cli, Command, Deferred};
 
 pub(crate) use caches::CachesArgs;
 pub(crate) use completions::CompletionsArgs;
@@ -28,17 +28,17 @@ pub(crate) use why::WhyArgs;
 pub(crate) fn run(cli: Cli, early: ringfence::Early) -> ExitCode {
     let Cli { command } = cli;
     match command {
-        Command::Run(args) => run::run(args, early),
-        Command::Shell(args) => run::shell(args, early),
-        Command::Why(args) => why::why(args),
-        Command::Doctor(args) => doctor::doctor(args),
-        Command::Verify(args) => verify::verify(args),
-        Command::Policy(args) => policy::policy(args),
-        Command::Trust(args) => trust::trust(args),
-        Command::Untrust(args) => trust::untrust(args),
-        Command::Caches(args) => caches::caches(args),
-        Command::Completions(args) => completions::completions(args),
-        Command::Man(args) => man::man(args),
+        Command::Run(Deferred(args)) => run::run(args, early),
+        Command::Shell(Deferred(args)) => run::shell(args, early),
+        Command::Why(Deferred(args)) => why::why(args),
+        Command::Doctor(Deferred(args)) => doctor::doctor(args),
+        Command::Verify(Deferred(args)) => verify::verify(args),
+        Command::Policy(Deferred(args)) => policy::policy(args),
+        Command::Trust(Deferred(args)) => trust::trust(args),
+        Command::Untrust(Deferred(args)) => trust::untrust(args),
+        Command::Caches(Deferred(args)) => caches::caches(args),
+        Command::Completions(Deferred(args)) => completions::completions(args),
+        Command::Man(Deferred(args)) => man::man(args),
     }
 }
 
