@@ -147,6 +147,11 @@ fn dispatch() -> Result<ExitCode> {
             bench::churn(count)?;
             true
         }
+        // A floor in the table of write roots.
+        "mounts" => {
+            bench::mounts(&std::env::args_os().skip(2).collect::<Vec<_>>())?;
+            true
+        }
         other => bail!("no command `{other}`; `cargo xtask --help` lists them"),
     };
     Ok(if green {

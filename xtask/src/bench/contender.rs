@@ -103,6 +103,18 @@ impl Contender {
         ))
     }
 
+    /// The same, and a mount for each write root by the calls that a runner makes: what write roots
+    /// cost before anything is looked for in one.
+    pub(crate) fn mounts(churn: &Path, workspace: &Path, roots: &[PathBuf]) -> Option<Contender> {
+        let mut mounts = Contender::unshare(workspace)?;
+        mounts.prefix.extend([churn.into(), "mounts".into()]);
+        mounts
+            .prefix
+            .extend(roots.iter().map(|root| root.clone().into_os_string()));
+        mounts.prefix.push("--".into());
+        Some(mounts)
+    }
+
     /// All three, as far as they are installed.
     pub(crate) fn all(binaries: &Path, workspace: &Path, roots: &[PathBuf]) -> Vec<Contender> {
         let mut all = vec![Contender::bare(workspace)];

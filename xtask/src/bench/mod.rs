@@ -5,10 +5,12 @@
 //! their ratios.
 
 mod contender;
+mod floor;
 mod place;
 mod rounds;
 mod tables;
 
+pub(crate) use floor::mounts;
 pub(crate) use tables::churn;
 
 use crate::ordinary_user;

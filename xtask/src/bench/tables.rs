@@ -90,6 +90,7 @@ fn start(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> 
 
 fn roots(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
     let repository = place.repository("roots", 100)?;
+    let program = this_program(place)?;
     let argv = words("/bin/true");
     let mut contenders = Vec::new();
     for count in [1, 10, 100] {
@@ -100,6 +101,9 @@ fn roots(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> 
         contenders.push(ringfence.named(format!("ringfence, {count} more")));
         if let Some(bwrap) = Contender::bwrap(&repository, &roots) {
             contenders.push(bwrap.named(format!("bwrap, {count} more")));
+        }
+        if let Some(mounts) = Contender::mounts(&program, &repository, &roots) {
+            contenders.push(mounts.named(format!("the mounts alone, {count} more")));
         }
     }
     let rounds = settings.many();
@@ -191,21 +195,33 @@ fn git(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
     let files = settings.files();
     let repository = place.repository("git", files)?;
     let contenders = Contender::all(binaries, &repository, &[]);
-    let argv = words("git status --short");
     let rounds = settings.few();
-    let cells = interleave(&contenders, rounds, &argv, |one| whole(one, &argv))?;
-    let what = format!("`git status` in {files} files; start included; {rounds} rounds.");
-    Ok(table("git status", &what, Unit::Seconds, &cells))
+    let mut text = String::new();
+    for (script, title, what) in [
+        ("git status --short", "git status", "`git status`"),
+        (
+            "for i in 1 2 3 4 5 6 7 8 9 10; do git status --short; git log -1 --stat; done",
+            "Git work",
+            "`git status` and `git log -1 --stat`, ten times each by one command,",
+        ),
+    ] {
+        let mut argv = words("/bin/sh -c");
+        argv.push(script.into());
+        let cells = interleave(&contenders, rounds, &argv, |one| whole(one, &argv))?;
+        let what = format!("{what} in {files} files; start included; {rounds} rounds.");
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&table(title, &what, Unit::Seconds, &cells));
+    }
+    Ok(text)
 }
 
 fn files(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
     let files = settings.files();
     let repository = place.repository("files", 100)?;
     let contenders = Contender::all(binaries, &repository, &[]);
-    // This program itself may lie in /tmp, which a ring replaces.
-    let program = place.dir("program")?.join("churn");
-    std::fs::copy(std::env::current_exe()?, &program)?;
-    let mut argv = vec![program.into_os_string()];
+    let mut argv = vec![this_program(place)?.into_os_string()];
     argv.extend(words(&format!("churn {files}")));
     let rounds = settings.few();
     let cells = interleave(&contenders, rounds, &argv, |one| {
@@ -216,6 +232,13 @@ fn files(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> 
         "Create, stat and delete {files} files in the workspace; start included; {rounds} rounds."
     );
     Ok(table("Many files", &what, Unit::Seconds, &cells))
+}
+
+/// This program where it can be run: where it lies may be /tmp, which a ring replaces.
+fn this_program(place: &Place) -> Result<PathBuf> {
+    let program = place.dir("program")?.join("xtask");
+    std::fs::copy(std::env::current_exe()?, &program)?;
+    Ok(program)
 }
 
 /// The work of the table above: makes `count` files in the current directory, asks for each and
