@@ -12,6 +12,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use ringfence::{Error, Kind};
 use ringfence_ops::Shortfall;
 
+use crate::command;
 use crate::grammar::Cli;
 
 /// Something that was asked about does not hold.
@@ -119,13 +120,32 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
             let _closed = write!(std::io::stderr(), "{}", error.render());
             ExitCode::from(REFUSED)
         }
-        _ => refuse(in_one_line(error, std::env::args_os().skip(1))),
+        _ => {
+            let message = in_one_line(error, std::env::args_os().skip(1));
+            let code = refuse(&message);
+            if wants_json(std::env::args_os().skip(1)) {
+                command::not_understood(&message, REFUSED);
+            }
+            code
+        }
     }
+}
+
+/// Whether a line of JSON was asked for, by words that could not be parsed.
+fn wants_json(mut words: impl Iterator<Item = OsString>) -> bool {
+    words
+        .next()
+        .is_some_and(|verb| verb == "run" || verb == "shell")
+        && words
+            .take_while(|word| word != "--")
+            .any(|word| word == "--json")
 }
 
 /// The command that was meant, as far as it was named.
 fn meant(words: impl Iterator<Item = OsString>) -> String {
     let mut command = Cli::command();
+    // Else what is deferred has no subcommands yet.
+    command.build();
     let mut name = String::from("ringfence");
     for word in words {
         match word.to_str().and_then(|word| command.find_subcommand(word)) {

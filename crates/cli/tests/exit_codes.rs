@@ -215,6 +215,38 @@ fn a_hostile_file_cannot_write_to_the_terminal() {
 }
 
 #[test]
+fn what_is_typed_wrong_is_told_as_json_where_that_was_asked_for() {
+    let person = Person::new("typed");
+    let told = |words: &[&str]| {
+        let output = person.says(words);
+        assert_eq!(output.status.code(), Some(125), "{words:?}");
+        assert_eq!(out(&output), "");
+        let text = err(&output);
+        let (line, report) = text.split_once('\n').unwrap();
+        (line.to_owned(), report.to_owned())
+    };
+    for words in [
+        &["run", "--json", "--nope", "--", "true"][..],
+        &["run", "--pty=maybe", "--json", "--", "true"],
+        &["shell", "--json", "--nope"],
+        &["run", "--json"],
+    ] {
+        let (line, report) = told(words);
+        let report: Value = serde_json::from_str(&report).unwrap();
+        assert_eq!(report["exit_code"], 125, "{words:?}");
+        assert_eq!(report["ended"]["how"], "failed", "{words:?}");
+        let error = report["error"].as_str().unwrap();
+        assert_eq!(line, format!("ringfence: {error}"), "{words:?}");
+    }
+    // Not a word of the command's.
+    let (_, report) = told(&["run", "--nope", "--", "echo", "--json"]);
+    assert_eq!(report, "");
+    // Which command was meant is known of nested ones too.
+    let (line, _) = told(&["policy", "show", "--nope"]);
+    assert!(line.contains("ringfence policy show --help"), "{line}");
+}
+
+#[test]
 fn why_answers_and_makes_nothing() {
     let person = Person::new("why");
     std::fs::create_dir(person.at(".ssh")).unwrap();

@@ -53,6 +53,20 @@ pub(crate) fn account_home() -> Option<&'static Path> {
     .as_deref()
 }
 
+/// The home that what is kept from one command to the next lies in. Root with another user's
+/// `HOME` (`sudo -E`) would leave directories there that are that user's no more.
+pub(crate) fn kept_in(home: &Path) -> &Path {
+    use std::os::unix::fs::MetadataExt;
+    let another = rustix::process::geteuid().is_root()
+        && std::fs::metadata(home).is_ok_and(|meta| meta.uid() != 0);
+    kept_in_of(home, another, account_home())
+}
+
+/// The same, where it is known whose `HOME` it is.
+pub(crate) fn kept_in_of<'a>(home: &'a Path, another: bool, account: Option<&'a Path>) -> &'a Path {
+    account.filter(|_| another).unwrap_or(home)
+}
+
 /// The user's policy file.
 #[must_use]
 pub fn user_file(home: Option<&Path>) -> Option<PathBuf> {

@@ -9,6 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::layers;
 
 /// Where state is kept.
 #[derive(Debug, Clone)]
@@ -23,7 +24,7 @@ impl State {
         let base = std::env::var_os("XDG_STATE_HOME")
             .map(PathBuf::from)
             .filter(|p| p.is_absolute())
-            .or_else(|| home.map(|h| h.join(".local/state")))?;
+            .or_else(|| home.map(|h| layers::kept_in(h).join(".local/state")))?;
         Some(State {
             dir: base.join("ringfence"),
         })

@@ -4,7 +4,6 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use ringfence_plan::RingMode;
 use ringfence_policy::{Context, Effective, FileText, NetworkMode, Sources, Trust, load};
@@ -23,9 +22,10 @@ pub(crate) struct Dir(pub(crate) PathBuf);
 
 impl Dir {
     pub(crate) fn new() -> Dir {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("rf-unit-{}-{number}", std::process::id()));
+        use std::hash::{BuildHasher, RandomState};
+        // Not the process' number alone: one in a namespace of its own has another's.
+        let number = RandomState::new().hash_one(std::process::id());
+        let path = std::env::temp_dir().join(format!("rf-unit-{number:016x}"));
         std::fs::create_dir(&path).unwrap();
         Dir(path.canonicalize().unwrap())
     }
@@ -394,4 +394,13 @@ fn two_rings_of_one_workspace_do_not_share_a_layer() {
     let again = upper(&first);
     drop(first);
     assert_eq!(upper(&ring()), again);
+}
+
+#[test]
+fn root_keeps_nothing_in_another_users_home() {
+    use crate::layers::kept_in_of;
+    let (home, account) = (Path::new("/home/ada"), Path::new("/root"));
+    assert_eq!(kept_in_of(home, true, Some(account)), account);
+    assert_eq!(kept_in_of(home, false, Some(account)), home);
+    assert_eq!(kept_in_of(home, true, None), home);
 }

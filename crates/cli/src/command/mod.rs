@@ -42,6 +42,11 @@ pub(crate) fn run(cli: Cli, early: ringfence::Early) -> ExitCode {
     }
 }
 
+/// The report of `--json` for what was typed wrong.
+pub(crate) fn not_understood(message: &str, code: u8) {
+    run::print(&report::not_understood(message, code));
+}
+
 /// The ring this process runs in, as the ring's own variable says. Nothing is decided by
 /// it: it is said, so that an answer is not taken for one about the machine.
 fn inside() -> Option<String> {

@@ -66,6 +66,16 @@ pub(super) fn failed(error: &Error, code: u8) -> Value {
     })
 }
 
+/// Why what was typed could not be understood.
+pub(super) fn not_understood(message: &str, code: u8) -> Value {
+    json!({
+        "ended": { "how": "failed", "value": null },
+        "exit_code": code,
+        "error": message,
+        "lacking": [],
+    })
+}
+
 /// What `--explain` prints.
 pub(super) fn plan(plan: Option<&Plan>) -> Value {
     let Some(plan) = plan else {

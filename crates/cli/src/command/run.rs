@@ -127,6 +127,6 @@ fn finish(finished: &Finished, as_json: bool) -> ExitCode {
 }
 
 /// The report is for a program; one that does not read it has its reasons.
-fn print(report: &Value) {
+pub(super) fn print(report: &Value) {
     let _closed = writeln!(std::io::stderr(), "{report}");
 }

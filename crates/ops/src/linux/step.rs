@@ -126,8 +126,8 @@ pub struct Caches {
 /// One effect. In a plan they stand in the order in which they are done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
-    /// `clone(2)` with new user, mount, pid, ipc and uts namespaces, and perhaps network.
-    /// Done by the harness as it starts the runner. No cgroup namespace: seen from
+    /// New user, mount, pid, ipc and uts namespaces, and perhaps network: user and pid by the
+    /// harness as it starts the runner, the others by the runner itself. No cgroup namespace: seen from
     /// another one, the mounts of /sys/fs/cgroup have roots like `/../..`, on which JVMs
     /// fail; the files there are read-only by mount.
     Namespaces(Clone),
@@ -138,7 +138,7 @@ pub enum Op {
         /// Group id.
         gid: u32,
     },
-    /// Bring up `lo`.
+    /// Bring up `lo`. Done where the network namespace is made.
     Loopback,
     /// Limit the processes of the pid namespace through its own `pid_max`
     /// (kernel 6.14 and newer).

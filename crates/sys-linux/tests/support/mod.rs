@@ -6,7 +6,6 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use ringfence_sys_linux::spawn::{self, CommandStart, Resource, SpawnError};
 use rustix::process::{Pid, WaitOptions};
@@ -16,9 +15,10 @@ pub struct Dir(pub PathBuf);
 
 impl Dir {
     pub fn new() -> Dir {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("rf-test-{}-{number}", std::process::id()));
+        use std::hash::{BuildHasher, RandomState};
+        // Not the process' number alone: one in a namespace of its own has another's.
+        let number = RandomState::new().hash_one(std::process::id());
+        let path = std::env::temp_dir().join(format!("rf-test-{number:016x}"));
         std::fs::create_dir(&path).unwrap();
         Dir(path.canonicalize().unwrap())
     }
