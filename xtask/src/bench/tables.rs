@@ -197,16 +197,18 @@ fn git(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
     let contenders = Contender::all(binaries, &repository, &[]);
     let rounds = settings.few();
     let mut text = String::new();
-    for (script, title, what) in [
-        ("git status --short", "git status", "`git status`"),
+    let mut ten_times = words("/bin/sh -c");
+    ten_times.push(
+        "for i in 1 2 3 4 5 6 7 8 9 10; do git status --short; git log -1 --stat; done".into(),
+    );
+    for (argv, title, what) in [
+        (words("git status --short"), "git status", "`git status`"),
         (
-            "for i in 1 2 3 4 5 6 7 8 9 10; do git status --short; git log -1 --stat; done",
+            ten_times,
             "Git work",
             "`git status` and `git log -1 --stat`, ten times each by one command,",
         ),
     ] {
-        let mut argv = words("/bin/sh -c");
-        argv.push(script.into());
         let cells = interleave(&contenders, rounds, &argv, |one| whole(one, &argv))?;
         let what = format!("{what} in {files} files; start included; {rounds} rounds.");
         if !text.is_empty() {
