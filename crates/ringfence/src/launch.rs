@@ -252,12 +252,19 @@ pub(crate) fn hand_over(
         // Input is carried to a command that runs, and to no other.
         announce: relay.has_input(),
         last: true,
+        keep_background: false,
         new_session: relay.new_session,
         terminal: relay.terminal,
         stdin_inside: stdin_inside(plan, stdio[0]),
     };
     let sent = socket
-        .send(&encode(&Order::Build { steps }), &[])
+        .send(
+            &encode(&Order::Build {
+                steps,
+                announce: false,
+            }),
+            &[],
+        )
         .and_then(|()| socket.send(&encode(&Order::Spawn(spawn)), &stdio));
     let launched = Launched {
         socket,

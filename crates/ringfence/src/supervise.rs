@@ -373,7 +373,11 @@ impl Supervisor<'_> {
     }
 
     fn signal(&self, signal: i32) {
-        self.order(&Order::Signal { id: 1, signal });
+        self.order(&Order::Signal {
+            id: 1,
+            signal,
+            all: false,
+        });
     }
 
     fn arrived(&mut self, arrived: Arrived) {
@@ -395,7 +399,8 @@ impl Supervisor<'_> {
                     error,
                 })?;
             }
-            Report::Insists { .. } => {}
+            // Nobody asked.
+            Report::Insists { .. } | Report::Listed { .. } => {}
             Report::Stopped { signal, .. } => {
                 // Not before the command has: what reads the terminal until it is stopped
                 // would take what is typed to the shell that saw us stop.

@@ -13,6 +13,7 @@ mod files;
 mod keeper;
 mod ring;
 mod session;
+mod tree;
 
 use ringfence_sys_linux::SysError;
 use ringfence_sys_linux::packet::Packets;

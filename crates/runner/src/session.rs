@@ -1,6 +1,8 @@
 //! The loop: orders from the harness, ends of processes, names that appear.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use ringfence_sys_linux::error::Named;
 use ringfence_sys_linux::packet::{Packets, Received};
@@ -8,13 +10,14 @@ use ringfence_sys_linux::process::{self, Change, Changed};
 use ringfence_sys_linux::signal::Signals;
 use ringfence_sys_linux::spawn::{self, CommandStart, Step};
 use ringfence_sys_linux::{SysError, object};
-use ringfence_wire::{End, Failure, Order, Report, Spawn, Stage, decode, encode};
+use ringfence_wire::{End, Failure, Listed, Order, Report, Spawn, Stage, decode, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::files::open_verified;
 use crate::keeper::Taken;
 use crate::ring::{self, Namespaces, Ring};
+use crate::tree::{self, Tree};
 
 /// `SIGCHLD` (`signal(7)`); the same on every architecture we know.
 const SIGCHLD: i32 = 17;
@@ -30,10 +33,7 @@ const INSISTS: u32 = 32;
 /// A command that runs longer than this has protected names watched; a shorter one has
 /// them looked at when it ends. To let go of an inotify instance takes the kernel 5 to 10 ms,
 /// for which the end of the ring waits: that should be little beside the command's own time.
-const ARM_AFTER: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 100_000_000,
-};
+const ARM_AFTER: Duration = Duration::from_millis(100);
 
 /// How serving a harness ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,10 +52,14 @@ pub(crate) struct Session {
     ring: Option<Ring>,
     /// Its namespaces, where they were ordered.
     namespaces: Option<Namespaces>,
-    /// The command that runs: its number and process.
-    running: Option<(u32, i32)>,
-    /// The caller's stdin and the one opened in its place.
-    stdin: Option<(OwnedFd, OwnedFd)>,
+    /// The commands that run, by their numbers.
+    running: BTreeMap<u32, Running>,
+    /// What commands left behind that may.
+    kept: BTreeMap<u32, Tree>,
+    /// There was a command.
+    spawned: bool,
+    /// When to begin to watch names.
+    arm_at: Option<Instant>,
     /// Protected names cannot be watched here.
     unwatchable: bool,
     /// This is process 1 of a pid namespace of its own: all that lives in it is the ring's.
@@ -64,6 +68,19 @@ pub(crate) struct Session {
     taken: u32,
     /// The command that runs, or ran, is the last.
     last: bool,
+}
+
+/// A command that runs.
+#[derive(Debug)]
+struct Running {
+    /// Its first process.
+    pid: i32,
+    /// How its processes are told from others'; `None` where all in the ring are its.
+    tree: Option<Tree>,
+    /// What it leaves behind goes on.
+    keeps: bool,
+    /// The caller's stdin and the one opened in its place.
+    stdin: Option<(OwnedFd, OwnedFd)>,
 }
 
 impl Session {
@@ -77,8 +94,10 @@ impl Session {
             })?,
             ring: None,
             namespaces: None,
-            running: None,
-            stdin: None,
+            running: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            spawned: false,
+            arm_at: None,
             unwatchable: false,
             // Not what the plan says: the ring may end before there is one.
             init: rustix::process::getpid().is_init(),
@@ -104,29 +123,13 @@ impl Session {
         // The first orders are there already, or about to be: no need to ask which
         // descriptor is ready.
         loop {
-            let watching = self.ring.as_ref().and_then(|r| r.keeper.fd());
-            let arming =
-                !self.unwatchable && self.ring.as_ref().is_some_and(|r| r.keeper.needs_arming());
-            let mut arm = false;
-            let (orders, children, names) = if self.running.is_none() {
-                (true, false, false)
+            let (orders, children, names) = if self.spawned {
+                self.wait()?
             } else {
-                let mut fds = vec![
-                    PollFd::from_borrowed_fd(self.socket.fd(), PollFlags::IN),
-                    PollFd::from_borrowed_fd(self.signals.fd(), PollFlags::IN),
-                ];
-                if let Some(fd) = watching {
-                    fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
-                }
-                match poll(&mut fds, arming.then_some(&ARM_AFTER)) {
-                    Ok(0) => arm = true,
-                    Ok(_) | Err(Errno::INTR) => {}
-                    Err(e) => return Err(SysError::new("poll", e.raw_os_error())),
-                }
-                let ready = |i: usize| fds.get(i).is_some_and(|f| !f.revents().is_empty());
-                (ready(0), ready(1), ready(2))
+                (true, false, false)
             };
-            if arm {
+            if self.arm_at.is_some_and(|at| Instant::now() >= at) {
+                self.arm_at = None;
                 self.arm()?;
             }
             if names {
@@ -134,10 +137,8 @@ impl Session {
             }
             if children {
                 while self.signals.next().is_some() {}
-                while let Some(changed) = process::next_change() {
-                    self.child_changed(changed)?;
-                }
-                if self.last && self.running.is_none() {
+                self.children_changed()?;
+                if self.last && self.running.is_empty() {
                     return Ok(Over::Served);
                 }
             }
@@ -148,6 +149,30 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Waits until there is an order, a child has changed, or a name has appeared.
+    fn wait(&self) -> Result<(bool, bool, bool), SysError> {
+        let mut fds = vec![
+            PollFd::from_borrowed_fd(self.socket.fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.signals.fd(), PollFlags::IN),
+        ];
+        if let Some(fd) = self.ring.as_ref().and_then(|r| r.keeper.fd()) {
+            fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        }
+        let timeout = self.arm_at.map(|at| {
+            let left = at.saturating_duration_since(Instant::now());
+            Timespec {
+                tv_sec: left.as_secs().cast_signed(),
+                tv_nsec: left.subsec_nanos().into(),
+            }
+        });
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(e) => return Err(SysError::new("poll", e.raw_os_error())),
+        }
+        let ready = |i: usize| fds.get(i).is_some_and(|f| !f.revents().is_empty());
+        Ok((ready(0), ready(1), ready(2)))
     }
 
     fn send(&self, report: &Report) -> Result<(), SysError> {
@@ -172,34 +197,36 @@ impl Session {
                     }
                 }
             }
-            (Ok(Order::Build { steps }), false) => match ring::build(steps, self.namespaces.take())
-            {
-                Ok((ring, notes)) => {
-                    self.ring = Some(ring);
-                    // Not before: building reads links of /proc/self.
-                    process::not_dumpable()?;
-                    // From here on there may be names to take away when the harness dies,
-                    // which the end of its socket tells; the signal would not wait for it.
-                    // Without a pid namespace a command might stop this process, and then
-                    // only the signal ends it.
-                    if self.init {
-                        process::outlive_parent()?;
+            (Ok(Order::Build { steps, announce }), false) => {
+                match ring::build(steps, self.namespaces.take()) {
+                    Ok((ring, notes)) => {
+                        self.ring = Some(ring);
+                        // Not before: building reads links of /proc/self.
+                        process::not_dumpable()?;
+                        // From here on there may be names to take away when the harness dies,
+                        // which the end of its socket tells; the signal would not wait for it.
+                        // Without a pid namespace a command might stop this process, and then
+                        // only the signal ends it.
+                        if self.init {
+                            process::outlive_parent()?;
+                        }
+                        // A message is a wake-up of the harness. Where all went as planned the
+                        // command's own end says so.
+                        if notes.is_empty() && !announce {
+                            Ok(())
+                        } else {
+                            self.send(&Report::Built { notes })
+                        }
                     }
-                    // A message is a wake-up of the harness. Where all went as planned the
-                    // command's own end says so.
-                    if notes.is_empty() {
-                        Ok(())
-                    } else {
-                        self.send(&Report::Built { notes })
-                    }
+                    Err(failure) => self.send(&Report::Failed { id: None, failure }),
                 }
-                Err(failure) => self.send(&Report::Failed { id: None, failure }),
-            },
-            (Ok(Order::Spawn(spawn)), true) if self.running.is_none() => {
+            }
+            (Ok(Order::Spawn(spawn)), true) if self.may_spawn(&spawn) => {
                 let id = spawn.id;
                 match self.spawn(&spawn, &received.fds) {
-                    Ok(pid) => {
-                        self.running = Some((id, pid));
+                    Ok(running) => {
+                        self.running.insert(id, running);
+                        self.spawned = true;
                         self.last = spawn.last;
                         if spawn.announce {
                             self.send(&Report::Started { id })
@@ -213,15 +240,32 @@ impl Session {
                     }),
                 }
             }
-            (Ok(Order::Signal { id, signal }), true) => {
-                if let Some((running, pid)) = self.running
-                    && running == id
-                {
-                    // A command that has just ended is not there to be signalled.
-                    let _ended = process::kill(pid, signal);
+            (Ok(Order::Signal { id, signal, all }), true) => {
+                // A command that has just ended is not there to be signalled.
+                match (self.running.get(&id), self.kept.get(&id), all) {
+                    (
+                        Some(Running {
+                            tree: Some(tree), ..
+                        }),
+                        _,
+                        true,
+                    )
+                    | (None, Some(tree), _) => {
+                        if let Err(error) = end_or_signal(*tree, signal) {
+                            self.send(&Report::Failed {
+                                id: None,
+                                failure: at(Stage::Protect, error),
+                            })?;
+                        }
+                    }
+                    (Some(running), ..) => {
+                        let _ended = process::kill(running.pid, signal);
+                    }
+                    (None, None, _) => {}
                 }
                 Ok(())
             }
+            (Ok(Order::List), true) => self.list(),
             (Ok(Order::Protect { pins, objects }), true) => {
                 // What is protected first, and the pins around it after: a process that is
                 // in there already sees the mounts its directory lies in, not those that
@@ -252,7 +296,16 @@ impl Session {
         }
     }
 
-    fn spawn(&mut self, spawn: &Spawn, fds: &[OwnedFd]) -> Result<i32, Failure> {
+    /// A number stands for one command at a time. The last has the ring for itself; without a pid
+    /// namespace each has, since whose a process is cannot be told there.
+    fn may_spawn(&self, spawn: &Spawn) -> bool {
+        let taken = self.running.contains_key(&spawn.id) || self.kept.contains_key(&spawn.id);
+        let alone = self.running.is_empty() && self.kept.is_empty();
+        let shares = self.init && !spawn.last;
+        !taken && !self.last && (alone || shares) && (self.init || !spawn.keep_background)
+    }
+
+    fn spawn(&mut self, spawn: &Spawn, fds: &[OwnedFd]) -> Result<Running, Failure> {
         let [stdin, stdout, stderr] = fds else {
             return Err(at(
                 Stage::Protocol,
@@ -271,12 +324,18 @@ impl Session {
                 }
             },
         };
-        if let Some(inside) = &inside {
-            self.stdin = Some((
+        let stdin_pair = match &inside {
+            None => None,
+            Some(inside) => Some((
                 dup(stdin).map_err(|e| at(Stage::Stdin, e))?,
                 dup(inside).map_err(|e| at(Stage::Stdin, e))?,
-            ));
-        }
+            )),
+        };
+        let tree = if self.init && !spawn.last {
+            Some(self.mark().map_err(|e| at(Stage::Fork, e))?)
+        } else {
+            None
+        };
         let Some(ring) = &mut self.ring else {
             return Err(at(
                 Stage::Protocol,
@@ -285,7 +344,7 @@ impl Session {
         };
         ring.keeper.before_a_command();
         let stdin = inside.as_ref().unwrap_or(stdin);
-        spawn::command(&CommandStart {
+        let pid = spawn::command(&CommandStart {
             program: &spawn.program,
             argv: &spawn.argv,
             env: &spawn.env,
@@ -299,42 +358,117 @@ impl Session {
             landlock: ring.landlock.as_ref().map(AsFd::as_fd),
             seccomp: ring.seccomp.as_deref(),
         })
-        .map_err(|e| at(stage_of(e.step), e.error))
+        .map_err(|e| at(stage_of(e.step), e.error))?;
+        if self.arm_at.is_none() && !self.unwatchable && ring.keeper.needs_arming() {
+            self.arm_at = Instant::now().checked_add(ARM_AFTER);
+        }
+        Ok(Running {
+            pid,
+            tree,
+            keeps: spawn.keep_background,
+            stdin: stdin_pair,
+        })
     }
 
-    fn child_changed(&mut self, changed: Changed) -> Result<(), SysError> {
-        let Some((id, pid)) = self.running else {
-            return Ok(());
-        };
-        if changed.pid != pid {
-            // An orphan this process adopted, reaped by the asking.
-            return Ok(());
-        }
-        let end = match changed.change {
-            Change::Exited(status) => End::Exited(status),
-            Change::Signalled(signal) => End::Signalled(signal),
-            Change::Stopped(signal) => return self.send(&Report::Stopped { id, signal }),
-            Change::Continued => return Ok(()),
-        };
-        self.running = None;
-        self.end_all();
-        if let Some((callers, inside)) = self.stdin.take()
-            && let Some(offset) = object::offset(inside.as_fd())
+    /// A mark for the next command.
+    fn mark(&mut self) -> Result<Tree, SysError> {
+        let tree = Tree::begin()?;
+        // A number is given again where nothing is left that has it.
+        self.kept.retain(|_, kept| *kept != tree);
+        Ok(tree)
+    }
+
+    /// What was left behind and has ended since is no command's any more.
+    fn forget_the_dead(&mut self) {
+        if !self.kept.is_empty()
+            && let Ok(all) = tree::processes()
         {
-            // What reads on after the command goes on where the command left off. A
-            // directory has no such place.
-            let _unseekable = rustix::fs::seek(&callers, rustix::fs::SeekFrom::Start(offset));
+            self.kept.retain(|_, tree| all.contains_key(tree));
         }
+    }
+
+    fn list(&self) -> Result<(), SysError> {
+        // Where they cannot be read it is told which commands there are.
+        let mut all = tree::processes().unwrap_or_default();
+        let mut listed = |id: &u32, tree: Option<Tree>, runs| Listed {
+            id: *id,
+            runs,
+            processes: tree.and_then(|tree| all.remove(&tree)).unwrap_or_default(),
+        };
+        let mut commands = Vec::with_capacity(self.running.len() + self.kept.len());
+        for (id, running) in &self.running {
+            commands.push(listed(id, running.tree, true));
+        }
+        for (id, tree) in &self.kept {
+            commands.push(listed(id, Some(*tree), false));
+        }
+        self.send(&Report::Listed { commands })
+    }
+
+    fn children_changed(&mut self) -> Result<(), SysError> {
+        // Many may end at once, and to look for what they left takes the longer the more there is.
+        let mut ended: Vec<(u32, Running, End, Changed)> = Vec::new();
+        while let Some(changed) = process::next_change() {
+            let of = |(id, running): (&u32, &Running)| (running.pid == changed.pid).then_some(*id);
+            let Some(id) = self.running.iter().find_map(of) else {
+                // An orphan this process adopted, reaped by the asking.
+                continue;
+            };
+            let end = match changed.change {
+                Change::Exited(status) => End::Exited(status),
+                Change::Signalled(signal) => End::Signalled(signal),
+                Change::Stopped(signal) => {
+                    self.send(&Report::Stopped { id, signal })?;
+                    continue;
+                }
+                Change::Continued => continue,
+            };
+            if let Some(running) = self.running.remove(&id) {
+                ended.push((id, running, end, changed));
+            }
+        }
+        if !ended.is_empty() {
+            self.ended(ended)?;
+        }
+        self.forget_the_dead();
+        Ok(())
+    }
+
+    fn ended(&mut self, ended: Vec<(u32, Running, End, Changed)>) -> Result<(), SysError> {
+        let mut left: Vec<Tree> = Vec::new();
+        for (id, running, ..) in &ended {
+            match running.tree {
+                None => self.end_all(),
+                Some(tree) if running.keeps => {
+                    self.kept.insert(*id, tree);
+                }
+                Some(tree) => left.push(tree),
+            }
+        }
+        tree::end(&left)?;
         if let Some(ring) = &mut self.ring {
             let taken = ring.keeper.sweep();
             self.tell(taken)?;
         }
-        self.send(&Report::Ended {
-            id,
-            end,
-            max_rss_kib: changed.max_rss_kib,
-            cpu_us: changed.cpu_us,
-        })
+        if self.running.is_empty() {
+            self.arm_at = None;
+        }
+        for (id, running, end, changed) in ended {
+            if let Some((callers, inside)) = running.stdin
+                && let Some(offset) = object::offset(inside.as_fd())
+            {
+                // What reads on after the command goes on where the command left off. A
+                // directory has no such place.
+                let _unseekable = rustix::fs::seek(&callers, rustix::fs::SeekFrom::Start(offset));
+            }
+            self.send(&Report::Ended {
+                id,
+                end,
+                max_rss_kib: changed.max_rss_kib,
+                cpu_us: changed.cpu_us,
+            })?;
+        }
+        Ok(())
     }
 
     /// Kills and reaps whatever the command left.
@@ -401,13 +535,26 @@ impl Session {
                 self.send(&Report::TakenAway { path, errno })?;
             }
         }
-        if self.taken > INSISTS
-            && let Some((id, pid)) = self.running
-        {
-            self.send(&Report::Insists { id })?;
-            let _ended = process::kill(pid, SIGKILL);
+        if self.taken > INSISTS {
+            // Whose they are is not known: all of them are ended.
+            for (id, running) in &self.running {
+                self.send(&Report::Insists { id: *id })?;
+                let _ended = process::kill(running.pid, SIGKILL);
+            }
+            if !self.last {
+                self.taken = 0;
+            }
         }
         Ok(())
+    }
+}
+
+/// Killing is for good: what is started meanwhile is killed too.
+fn end_or_signal(tree: Tree, signal: i32) -> Result<(), SysError> {
+    if signal == SIGKILL {
+        tree::end(&[tree])
+    } else {
+        tree.signal(signal)
     }
 }
 

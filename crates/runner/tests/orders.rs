@@ -226,7 +226,11 @@ fn there_is_no_ring_without_the_network_it_was_to_have() {
 fn orders_out_of_turn_and_bytes_that_are_none_are_refused_and_change_nothing() {
     let ring = Ring::start(false);
     let spawn = || Order::Spawn(sh(1, "true"));
-    let signal = || Order::Signal { id: 1, signal: 9 };
+    let signal = || Order::Signal {
+        id: 1,
+        signal: 9,
+        all: false,
+    };
     let protect = || Order::Protect {
         pins: Vec::new(),
         objects: Vec::new(),
@@ -254,7 +258,10 @@ fn orders_out_of_turn_and_bytes_that_are_none_are_refused_and_change_nothing() {
         assert_eq!(ring.report(), protocol(), "{bytes:?}");
     }
     assert_eq!(ring.build(Vec::new()), Ok(Vec::new()));
-    ring.order(&Order::Build { steps: Vec::new() });
+    ring.order(&Order::Build {
+        steps: Vec::new(),
+        announce: false,
+    });
     assert_eq!(ring.report(), protocol());
     assert_eq!(ring.run(1, "echo lives").0, "lives\n");
 }
@@ -288,7 +295,11 @@ fn one_command_at_a_time() {
     let null = std::fs::File::open("/dev/null").unwrap();
     ring.spawn(sh(2, "true"), null.as_fd());
     assert_eq!(ring.report(), protocol());
-    ring.order(&Order::Signal { id: 1, signal: 15 });
+    ring.order(&Order::Signal {
+        id: 1,
+        signal: 15,
+        all: false,
+    });
     assert_eq!(ring.ended(1), End::Signalled(15));
     assert_eq!(ring.run(2, "echo next").0, "next\n");
 }
@@ -300,15 +311,31 @@ fn only_the_named_command_is_signalled() {
     let mut output = ring.script(5, script);
     read_until(&mut output, "ready\n");
     for id in [4, 6, 0] {
-        ring.order(&Order::Signal { id, signal: 9 });
+        ring.order(&Order::Signal {
+            id,
+            signal: 9,
+            all: false,
+        });
     }
     ring.settle();
-    ring.order(&Order::Signal { id: 5, signal: 10 });
+    ring.order(&Order::Signal {
+        id: 5,
+        signal: 10,
+        all: false,
+    });
     read_until(&mut output, "usr1\n");
-    ring.order(&Order::Signal { id: 5, signal: 9 });
+    ring.order(&Order::Signal {
+        id: 5,
+        signal: 9,
+        all: false,
+    });
     assert_eq!(ring.ended(5), End::Signalled(9));
     // One that has ended is not there to be signalled.
-    ring.order(&Order::Signal { id: 5, signal: 9 });
+    ring.order(&Order::Signal {
+        id: 5,
+        signal: 9,
+        all: false,
+    });
     ring.settle();
 }
 
@@ -317,7 +344,11 @@ fn a_command_that_stops_is_told_and_goes_on() {
     let ring = Ring::built(false, Vec::new());
     let output = ring.script(1, "kill -STOP $$; echo on");
     assert_eq!(ring.report(), Report::Stopped { id: 1, signal: 19 });
-    ring.order(&Order::Signal { id: 1, signal: 18 });
+    ring.order(&Order::Signal {
+        id: 1,
+        signal: 18,
+        all: false,
+    });
     assert_eq!(read(output), "on\n");
     assert_eq!(ring.ended(1), End::Exited(0));
 }

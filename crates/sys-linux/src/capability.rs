@@ -63,14 +63,15 @@ pub fn is_root() -> bool {
 }
 
 /// What a runner needs in its own namespaces: mounts, `lo`, its `pid_max`, dropping the
-/// bounding set; and the three with which overlayfs, acting as who mounted it, works in
+/// bounding set; telling whose a process is that lets nobody look at it; and the three with which overlayfs, acting as who mounted it, works in
 /// the directories it makes without any permission bits and copies files up.
-const OF_A_RUNNER: [u32; 7] = [
+const OF_A_RUNNER: [u32; 8] = [
     0,  // CAP_CHOWN
     1,  // CAP_DAC_OVERRIDE
     3,  // CAP_FOWNER
     8,  // CAP_SETPCAP
     12, // CAP_NET_ADMIN
+    19, // CAP_SYS_PTRACE
     21, // CAP_SYS_ADMIN
     24, // CAP_SYS_RESOURCE
 ];

@@ -28,6 +28,19 @@ pub fn unshare() -> Result<(), SysError> {
     }
 }
 
+/// Makes a uts namespace and enters it.
+///
+/// # Errors
+/// What `unshare(2)` says.
+pub fn unshare_uts() -> Result<(), SysError> {
+    // SAFETY: takes an integer only; a uts namespace is the thread's alone.
+    if unsafe { libc::unshare(libc::CLONE_NEWUTS) } == 0 {
+        Ok(())
+    } else {
+        Err(SysError::last("unshare"))
+    }
+}
+
 /// The thread has little to do, and its stack is mapped while a command waits for it.
 const STACK: usize = 64 * 1024;
 

@@ -29,19 +29,25 @@ pub enum Order {
         /// A network namespace too.
         net: bool,
     },
+    /// Tell which commands have processes.
+    List,
     /// Build the ring: each op with its need, in order. Once, before all that follows.
     Build {
         /// The steps.
         steps: Vec<(Need, Op)>,
+        /// Tell when it stands also where all went as planned.
+        announce: bool,
     },
     /// Spawn a command; three descriptors ride along: its stdin, stdout and stderr.
     Spawn(Spawn),
-    /// Signal a command's process (and with `group`, its process group).
+    /// Signal a command.
     Signal {
         /// The command.
         id: u32,
         /// Signal number.
         signal: i32,
+        /// Every process of it, those in the background too, and not its first alone.
+        all: bool,
     },
     /// Protect more: pin and protect objects in the living ring.
     Protect {
@@ -67,8 +73,10 @@ pub struct Spawn {
     pub cwd: Located,
     /// Tell when the program has been executed.
     pub announce: bool,
-    /// No other command comes after it: the runner need not wait for one, and ends.
+    /// No other command comes after it, or runs beside it: the ring ends with it.
     pub last: bool,
+    /// What it leaves running goes on after it, until it is ended or the ring ends.
+    pub keep_background: bool,
     /// Start a new session: no controlling terminal.
     pub new_session: bool,
     /// Make stdin the controlling terminal of the new session.
@@ -150,7 +158,7 @@ pub enum End {
 /// What the runner tells the harness.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
-    /// The ring stands, but not quite as planned.
+    /// The ring stands. Told where it was asked for, or something is not quite as planned.
     Built {
         /// What is less than planned.
         notes: Vec<Note>,
@@ -174,7 +182,7 @@ pub enum Report {
         /// The signal that stopped it.
         signal: i32,
     },
-    /// A command ended, and every process it left has been killed.
+    /// A command ended, and every process it left has been killed, unless it may leave some.
     Ended {
         /// The command.
         id: u32,
@@ -210,6 +218,22 @@ pub enum Report {
         /// The command's number.
         id: u32,
     },
+    /// The commands that have processes.
+    Listed {
+        /// Each.
+        commands: Vec<Listed>,
+    },
+}
+
+/// A command that has processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The command.
+    pub id: u32,
+    /// It has not ended: not all of these are left behind by it.
+    pub runs: bool,
+    /// Its processes, by their numbers in the ring.
+    pub processes: Vec<i32>,
 }
 
 impl Wire for (Need, Op) {
@@ -230,16 +254,18 @@ wire_struct!(Spawn {
     cwd,
     announce,
     last,
+    keep_background,
     new_session,
     terminal,
     stdin_inside
 });
 wire_enum!(Order {
-    0 => Build { steps },
+    0 => Build { steps, announce },
     1 => Spawn(spawn),
-    2 => Signal { id, signal },
+    2 => Signal { id, signal, all },
     3 => Protect { pins, objects },
     4 => Namespaces { net },
+    5 => List,
 });
 wire_enum!(Stage {
     0 => Protocol, 1 => Step, 2 => Identity, 3 => Cwd, 4 => Stdin, 5 => Fork,
@@ -264,6 +290,12 @@ wire_enum!(Report {
     6 => Unwatched { call, errno },
     7 => StdinAsIs { errno },
     8 => Insists { id },
+    9 => Listed { commands },
+});
+wire_struct!(Listed {
+    id,
+    runs,
+    processes
 });
 
 /// The bytes of a message.

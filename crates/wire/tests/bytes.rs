@@ -10,7 +10,8 @@ use ringfence_ops::Need;
 use ringfence_ops::linux::landlock::{Rule, Ruleset};
 use ringfence_ops::linux::{Caches, Clone, Located, Mask, Op, Upper};
 use ringfence_wire::{
-    End, Failure, Malformed, Note, Order, Reader, Report, Spawn, VERSION, Wire, decode, encode,
+    End, Failure, Listed, Malformed, Note, Order, Reader, Report, Spawn, VERSION, Wire, decode,
+    encode,
 };
 
 fn at(path: &str) -> Located {
@@ -150,18 +151,25 @@ fn messages_have_these_bytes() {
         stdin_inside: None,
         announce: true,
         last: false,
+        keep_background: true,
     };
     let orders = [
         Order::Build {
             steps: vec![(Need::Should, Op::Loopback)],
+            announce: true,
         },
         Order::Spawn(spawn),
-        Order::Signal { id: 1, signal: 15 },
+        Order::Signal {
+            id: 1,
+            signal: 15,
+            all: true,
+        },
         Order::Protect {
             pins: vec![at("/p")],
             objects: vec![at("/p/o")],
         },
         Order::Namespaces { net: true },
+        Order::List,
     ];
     let reports = [
         Report::Built {
@@ -198,6 +206,13 @@ fn messages_have_these_bytes() {
         },
         Report::StdinAsIs { errno: 13 },
         Report::Insists { id: 1 },
+        Report::Listed {
+            commands: vec![Listed {
+                id: 1,
+                runs: true,
+                processes: vec![2, 3],
+            }],
+        },
     ];
     let mut text = String::new();
     for (tag, order) in orders.iter().enumerate() {

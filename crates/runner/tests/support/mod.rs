@@ -126,7 +126,10 @@ impl Ring {
     /// Builds, and waits until that is done. A ring that stands as planned is not told of:
     /// the refusal of what comes after it says so.
     pub fn build(&self, steps: Vec<(Need, Op)>) -> Result<Vec<Note>, Failure> {
-        self.order(&Order::Build { steps });
+        self.order(&Order::Build {
+            steps,
+            announce: false,
+        });
         self.socket().send(b"no order", &[]).unwrap();
         let told = match self.report() {
             Report::Failed { id: None, failure } if failure.stage == Stage::Protocol => {
@@ -218,6 +221,7 @@ pub fn sh(id: u32, script: &str) -> Spawn {
         stdin_inside: None,
         announce: true,
         last: false,
+        keep_background: false,
     }
 }
 

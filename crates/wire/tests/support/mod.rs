@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use ringfence_ops::Need;
 use ringfence_ops::linux::landlock::{Rule, Ruleset};
 use ringfence_ops::linux::{Caches, Clone, Located, Mask, Op, Upper};
-use ringfence_wire::{End, Failure, Note, Order, Report, Spawn, Stage};
+use ringfence_wire::{End, Failure, Listed, Note, Order, Report, Spawn, Stage};
 
 /// Any bytes but NUL, UTF-8 or not.
 fn os_string() -> impl Strategy<Value = OsString> {
@@ -111,7 +111,7 @@ fn spawn() -> impl Strategy<Value = Spawn> {
         vec(os_string(), 0..4),
         vec(os_string(), 0..4),
         located(),
-        any::<(bool, bool, bool, bool)>(),
+        any::<(bool, bool, bool, bool, bool)>(),
         of(located()),
     )
         .prop_map(
@@ -121,7 +121,7 @@ fn spawn() -> impl Strategy<Value = Spawn> {
                 argv,
                 env,
                 cwd,
-                (new_session, terminal, announce, last),
+                (new_session, terminal, announce, last, keep_background),
                 stdin_inside,
             )| {
                 Spawn {
@@ -135,6 +135,7 @@ fn spawn() -> impl Strategy<Value = Spawn> {
                     stdin_inside,
                     announce,
                     last,
+                    keep_background,
                 }
             },
         )
@@ -142,10 +143,12 @@ fn spawn() -> impl Strategy<Value = Spawn> {
 
 pub fn order() -> impl Strategy<Value = Order> {
     prop_oneof![
-        vec((need(), op()), 0..6).prop_map(|steps| Order::Build { steps }),
+        (vec((need(), op()), 0..6), any::<bool>())
+            .prop_map(|(steps, announce)| Order::Build { steps, announce }),
         any::<bool>().prop_map(|net| Order::Namespaces { net }),
         spawn().prop_map(Order::Spawn),
-        any::<(u32, i32)>().prop_map(|(id, signal)| Order::Signal { id, signal }),
+        any::<(u32, i32, bool)>().prop_map(|(id, signal, all)| Order::Signal { id, signal, all }),
+        Just(Order::List),
         (vec(located(), 0..3), vec(located(), 0..3))
             .prop_map(|(pins, objects)| Order::Protect { pins, objects }),
     ]
@@ -204,5 +207,16 @@ pub fn report() -> impl Strategy<Value = Report> {
         (path(), of(any::<i32>())).prop_map(|(path, errno)| Report::TakenAway { path, errno }),
         any::<(String, i32)>().prop_map(|(call, errno)| Report::Unwatched { call, errno }),
         any::<i32>().prop_map(|errno| Report::StdinAsIs { errno }),
+        any::<u32>().prop_map(|id| Report::Insists { id }),
+        vec(any::<(u32, bool, Vec<i32>)>(), 0..3).prop_map(|all| Report::Listed {
+            commands: all
+                .into_iter()
+                .map(|(id, runs, processes)| Listed {
+                    id,
+                    runs,
+                    processes,
+                })
+                .collect(),
+        }),
     ]
 }
