@@ -183,6 +183,15 @@ pub enum Error {
         /// The write root.
         root: PathBuf,
     },
+    /// A ring that stays is not to be had.
+    #[error(
+        "a ring of mode {0} holds one command and does not stay; run each command by itself \
+         (ringfence run)"
+    )]
+    NoSession(&'static str),
+    /// The ring is gone.
+    #[error("the ring is gone: its runner died, and every process of it with it")]
+    RingGone,
     /// The plan is for another kind of ring than the runner was started for.
     #[error(
         "the ring was planned otherwise than it was started; this is a defect, please report it"

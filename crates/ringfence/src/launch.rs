@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use ringfence_ops::linux::{Located, Op};
-use ringfence_ops::{Facts, Need};
+use ringfence_ops::{Facts, Need, Shortfall};
 use ringfence_plan::{Plan, RingMode};
 use ringfence_policy::{Effective, NetworkMode};
 use ringfence_sys_linux::SysError;
@@ -12,7 +12,7 @@ use ringfence_sys_linux::object;
 use ringfence_sys_linux::packet::Packets;
 use ringfence_sys_linux::signal;
 use ringfence_sys_linux::spawn::{self, Runner, RunnerNamespaces, RunnerStart, SpawnError, Step};
-use ringfence_wire::{INLINE_MAX, MESSAGE_MAX, Order, Spawn, encode};
+use ringfence_wire::{Failure, INLINE_MAX, MESSAGE_MAX, Note, Order, Spawn, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
 
@@ -30,6 +30,54 @@ pub struct Launched {
     pub(crate) socket: Packets,
     pub(crate) runner: Runner,
     pub(crate) group: Option<Group>,
+}
+
+/// What building a ring showed to be less than planned.
+pub(crate) fn shortfalls(
+    plan: &Plan,
+    notes: &[Note],
+    accepts: impl Fn(&str) -> bool,
+) -> Vec<Shortfall> {
+    let mut noted = Vec::new();
+    let mut note = |promise: &str, what: String| {
+        noted.push(Shortfall {
+            promise: promise.to_owned(),
+            what,
+            remedy: String::new(),
+            accepted: accepts(promise),
+        });
+    };
+    for told in notes {
+        let Some(step) = plan.steps.get(told.step as usize) else {
+            continue;
+        };
+        let error = std::io::Error::from_raw_os_error(told.errno);
+        note(step.promise, format!("{}: {}: {error}", step.op, told.call));
+        if let Some((promise, what)) = ringfence_plan::also_lost(&step.op) {
+            note(promise, what.to_owned());
+        }
+    }
+    noted
+}
+
+/// Why a ring does not stand.
+pub(crate) fn not_built(plan: &Plan, failure: &Failure) -> Error {
+    let what = failure
+        .step
+        .and_then(|index| plan.steps.get(index as usize))
+        .map_or_else(
+            || format!("{:?}", failure.stage).to_lowercase(),
+            // A ruleset's rules follow on lines of their own.
+            |step| {
+                let text = step.op.to_string();
+                text.lines().next().unwrap_or_default().to_owned()
+            },
+        );
+    Error::Build {
+        what,
+        call: failure.call.clone(),
+        error: std::io::Error::from_raw_os_error(failure.errno),
+    }
 }
 
 /// Where the runner's binary is: beside this one, and nowhere else.
@@ -52,6 +100,16 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
+    /// It will build a ring.
+    pub(crate) fn launched(self, group: Option<Group>) -> Launched {
+        let Waiting { socket, runner, .. } = self;
+        Launched {
+            socket,
+            runner,
+            group,
+        }
+    }
+
     /// Lets a runner go that got no order.
     pub(crate) fn dismiss(self) {
         let Waiting { socket, runner, .. } = self;
@@ -96,25 +154,37 @@ fn reap(runner: &Runner) {
 }
 
 /// Starts a runner, which has nothing to do yet. The runner dies with this thread.
-pub(crate) fn start(mode: RingMode, policy: &Effective, facts: &Facts) -> Result<Waiting, Error> {
+pub(crate) fn start(
+    mode: RingMode,
+    runner: Option<PathBuf>,
+    policy: &Effective,
+    facts: &Facts,
+) -> Result<Waiting, Error> {
     let namespaces = (mode == RingMode::Namespaces).then_some(RunnerNamespaces {
         uid: facts.uid,
         gid: facts.gid,
     });
-    start_in(namespaces, own_network(policy))
+    start_in(namespaces, own_network(policy), runner)
 }
 
 fn own_network(policy: &Effective) -> bool {
     policy.network.mode.value != NetworkMode::On
 }
 
-fn start_in(namespaces: Option<RunnerNamespaces>, network: bool) -> Result<Waiting, Error> {
+fn start_in(
+    namespaces: Option<RunnerNamespaces>,
+    network: bool,
+    runner: Option<PathBuf>,
+) -> Result<Waiting, Error> {
     let mode = if namespaces.is_some() {
         RingMode::Namespaces
     } else {
         RingMode::LandlockOnly
     };
-    let program = runner_program()?;
+    let program = match runner {
+        Some(program) => program,
+        None => runner_program()?,
+    };
     let (socket, theirs) =
         Packets::pair(INLINE_MAX, MESSAGE_MAX).map_err(|error| Error::System {
             what: "making the runner's socket",
@@ -125,7 +195,7 @@ fn start_in(namespaces: Option<RunnerNamespaces>, network: bool) -> Result<Waiti
         socket: theirs.fd(),
         namespaces,
     })
-    .map_err(|e| failed_start(e, mode))?;
+    .map_err(|e| failed_start(e, mode, &program))?;
     if mode == RingMode::Namespaces {
         // One that is gone already is noticed with its last words.
         let _gone = socket.send(&encode(&Order::Namespaces { net: network }), &[]);
@@ -147,11 +217,16 @@ impl Early {
     /// Starts one. What fails is told when, and if, it is needed.
     #[must_use]
     pub fn start() -> Early {
+        Early::start_of(None)
+    }
+
+    /// The same, of another runner than the one beside this program.
+    pub(crate) fn start_of(runner: Option<PathBuf>) -> Early {
         let namespaces = RunnerNamespaces {
             uid: rustix::process::geteuid().as_raw(),
             gid: rustix::process::getegid().as_raw(),
         };
-        Early(Some(start_in(Some(namespaces), true)))
+        Early(Some(start_in(Some(namespaces), true, runner)))
     }
 
     /// None: it will be started when all is known.
@@ -164,6 +239,7 @@ impl Early {
     pub(crate) fn take(
         mut self,
         mode: RingMode,
+        runner: Option<PathBuf>,
         policy: &Effective,
         facts: &Facts,
     ) -> Result<Waiting, Error> {
@@ -174,7 +250,7 @@ impl Early {
             return started;
         }
         drop(self);
-        start(mode, policy, facts)
+        start(mode, runner, policy, facts)
     }
 }
 
@@ -187,8 +263,8 @@ impl Drop for Early {
 }
 
 /// Why a runner did not come to be.
-fn failed_start(failed: SpawnError, mode: RingMode) -> Error {
-    let program = || runner_program().unwrap_or_default();
+fn failed_start(failed: SpawnError, mode: RingMode, program: &Path) -> Error {
+    let program = || program.to_owned();
     match failed.step {
         Step::Exec if failed.error.errno == rustix::io::Errno::NOENT.raw_os_error() => {
             Error::NoRunner { path: program() }
@@ -225,7 +301,11 @@ fn refuses_namespaces(failed: SpawnError) -> bool {
 /// The same, of the namespaces a runner makes itself.
 pub(crate) fn no_namespaces(error: SysError) -> Error {
     let step = Step::Namespaces;
-    failed_start(SpawnError { step, error }, RingMode::Namespaces)
+    failed_start(
+        SpawnError { step, error },
+        RingMode::Namespaces,
+        Path::new(""),
+    )
 }
 
 /// Hands the plan and the command to a runner. What comes of it is told on the socket.
@@ -254,6 +334,8 @@ pub(crate) fn hand_over(
         last: true,
         keep_background: false,
         new_session: relay.new_session,
+        // Keys on the terminal are for it as well.
+        own_group: false,
         terminal: relay.terminal,
         stdin_inside: stdin_inside(plan, stdio[0]),
     };
@@ -284,7 +366,7 @@ pub(crate) fn hand_over(
 
 /// An object as it is in the ring: in a place the ring covers it is another one than
 /// outside, unless a write root brings it back.
-fn in_ring(at: Located, plan: &Plan) -> Located {
+pub(crate) fn in_ring(at: Located, plan: &Plan) -> Located {
     let covered = plan.steps.iter().any(|step| match &step.op {
         Op::PrivateDir { at: cover, .. } => at.path.starts_with(&cover.path),
         Op::MaskDir(mask) => at.path.starts_with(&mask.at.path),
@@ -308,7 +390,7 @@ fn in_ring(at: Located, plan: &Plan) -> Located {
 /// offset: the descriptor as it is belongs to the outer mount, through which its file
 /// could be opened for writing (`/proc/self/fd/0`) and its mode, times and attributes be
 /// changed, where nothing is read-only.
-fn stdin_inside(plan: &Plan, stdin: BorrowedFd<'_>) -> Option<Located> {
+pub(crate) fn stdin_inside(plan: &Plan, stdin: BorrowedFd<'_>) -> Option<Located> {
     if plan.mode != RingMode::Namespaces {
         return None;
     }
@@ -327,7 +409,7 @@ fn stdin_inside(plan: &Plan, stdin: BorrowedFd<'_>) -> Option<Located> {
     Some(in_ring(at, plan))
 }
 
-fn enter_group(plan: &Plan, runner: &Runner) -> Result<Option<Group>, Error> {
+pub(crate) fn enter_group(plan: &Plan, runner: &Runner) -> Result<Option<Group>, Error> {
     let Some((parent, memory, processes)) = plan.steps.iter().find_map(|step| match &step.op {
         Op::Cgroup {
             dir,
@@ -384,6 +466,7 @@ mod tests {
                     error: SysError::new("clone", errno.raw_os_error()),
                 },
                 RingMode::Namespaces,
+                Path::new("/runner"),
             )
         };
         for errno in [

@@ -25,10 +25,15 @@ pub struct Request {
     pub argv: Vec<OsString>,
     /// The workspace; where it is not named, the repository around the current directory, or that.
     pub workspace: Option<PathBuf>,
+    /// Where the command starts, and from where policies are looked for; where it is not named, the
+    /// current directory.
+    pub directory: Option<PathBuf>,
     /// What the flags say of the policy.
     pub flags: Flags,
     /// How the command's terminal is made.
     pub pty: PtyMode,
+    /// The runner's binary; where it is not named, the one beside this program's.
+    pub runner: Option<PathBuf>,
 }
 
 /// A command that is ready to be run.
@@ -125,6 +130,7 @@ pub struct Begun {
     pub environment: ChildEnvironment,
     argv: Vec<OsString>,
     pty: PtyMode,
+    pub(crate) runner: Option<PathBuf>,
     cwd: PathBuf,
     workspace: PathBuf,
     home: Option<PathBuf>,
@@ -145,7 +151,10 @@ pub fn begin(request: Request) -> Result<Begun, Error> {
 /// # Errors
 /// As [`begin`].
 pub fn begin_with(request: Request, early: Early) -> Result<Begun, Error> {
-    let cwd = std::env::current_dir().map_err(|_| Error::NoCwd)?;
+    let cwd = match &request.directory {
+        Some(directory) => std::path::absolute(directory).map_err(|_| Error::NoCwd)?,
+        None => std::env::current_dir().map_err(|_| Error::NoCwd)?,
+    };
     let home = layers::home();
     let state = State::of_user(home.as_deref());
     // Policies are looked for from where the caller stands, up.
@@ -183,6 +192,7 @@ pub fn begin_with(request: Request, early: Early) -> Result<Begun, Error> {
         environment,
         argv: request.argv,
         pty: request.pty,
+        runner: request.runner,
         cwd,
         workspace,
         home,
@@ -210,6 +220,7 @@ impl Begun {
             mut environment,
             argv,
             pty,
+            runner: _,
             cwd,
             workspace,
             home,

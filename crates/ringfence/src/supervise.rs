@@ -1,6 +1,5 @@
 //! Running a prepared command to its end.
 
-use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ringfence_ops::linux::{Located, Op};
 use ringfence_ops::{Availability, Outcome, Shortfall};
-use ringfence_plan::{Plan, RingMode, Root};
+use ringfence_plan::{Plan, RingMode};
 use ringfence_policy::LinuxMode;
 use ringfence_sys_linux::SysError;
 use ringfence_sys_linux::signal::{self, Arrived, Signals};
@@ -16,6 +15,7 @@ use ringfence_wire::{End, Failure, Note, Order, Report, Stage, decode, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::error::Error;
+use crate::late::Late;
 use crate::launch::{self, Launched, Waiting, hand_over, own_stdio};
 use crate::look::Looks;
 use crate::prepare::{Begun, Prepared};
@@ -93,7 +93,8 @@ pub fn run(mut begun: Begun) -> Result<Finished, Error> {
     };
     let linux_mode = begun.policy.linux.mode.value;
     let early = std::mem::replace(&mut begun.early, launch::Early::none());
-    let waiting = early.take(mode, &begun.policy, &begun.facts);
+    let runner = begun.runner.clone();
+    let waiting = early.take(mode, runner.clone(), &begun.policy, &begun.facts);
     // Until here a signal ends this process, as it would end any: what was started ends with
     // its socket.
     let mut prepared = match begun.finish() {
@@ -130,7 +131,7 @@ pub fn run(mut begun: Begun) -> Result<Finished, Error> {
             prepared.replan(facts)?;
             prepared.settle()?;
             let mode = RingMode::LandlockOnly;
-            let waiting = launch::start(mode, &prepared.policy, &prepared.facts)?;
+            let waiting = launch::start(mode, runner, &prepared.policy, &prepared.facts)?;
             attempt.run(&prepared, waiting)
         }
         other => other,
@@ -186,8 +187,7 @@ impl Attempt<'_> {
                 notes: Vec::new(),
                 taken_away: Vec::new(),
                 shortfalls: Vec::new(),
-                found: BTreeSet::new(),
-                protected: BTreeSet::new(),
+                late: Late::default(),
             }
             .watch(self.start),
             Err(error) => Err(Error::System {
@@ -217,10 +217,8 @@ struct Supervisor<'a> {
     notes: Vec<Note>,
     taken_away: Vec<(PathBuf, Option<i32>)>,
     shortfalls: Vec<Shortfall>,
-    /// Repositories found while the command ran, and not known before.
-    found: BTreeSet<PathBuf>,
-    /// What has been protected since the ring was made.
-    protected: BTreeSet<PathBuf>,
+    /// What has been found since the ring was made.
+    late: Late,
 }
 
 /// Why the command is being ended by us.
@@ -484,18 +482,9 @@ impl Supervisor<'_> {
     }
 
     fn finished(&mut self, ended: Ended, max_rss_kib: u64, cpu_us: u64) -> Finished {
-        let mut noted: Vec<Shortfall> = Vec::new();
-        for note in &self.notes {
-            let Some(step) = self.plan.steps.get(note.step as usize) else {
-                continue;
-            };
-            let error = std::io::Error::from_raw_os_error(note.errno);
-            let what = format!("{}: {}: {error}", step.op, note.call);
-            noted.push(self.shortfall(step.promise, what));
-            if let Some((promise, what)) = ringfence_plan::also_lost(&step.op) {
-                noted.push(self.shortfall(promise, what.to_owned()));
-            }
-        }
+        let mut noted = launch::shortfalls(self.plan, &self.notes, |promise| {
+            self.prepared.accepts(promise)
+        });
         if let Some(what) = not_taken_away(&self.taken_away) {
             noted.push(self.shortfall(ringfence_plan::promise::PROTECT_MISSING, what));
         }
@@ -539,7 +528,7 @@ impl Supervisor<'_> {
             .map(|root| root.path.as_path())
             .collect();
         let known = crate::site::known(&self.prepared.site);
-        crate::site::made(&roots, &self.found, &known, self.ring_made)
+        crate::site::made(&roots, &self.late.found, &known, self.ring_made)
     }
 
     fn failed(&self, id: Option<u32>, failure: &Failure) -> Error {
@@ -557,27 +546,14 @@ impl Supervisor<'_> {
                 },
             };
         }
-        let what = failure
-            .step
-            .and_then(|index| self.plan.steps.get(index as usize))
-            .map_or_else(
-                || match (failure.stage, id) {
-                    (Stage::Cwd, _) => {
-                        format!("entering {}", self.prepared.cwd.path.display())
-                    }
-                    (stage, _) => format!("{stage:?}").to_lowercase(),
-                },
-                // A ruleset's rules follow on lines of their own.
-                |step| {
-                    let text = step.op.to_string();
-                    text.lines().next().unwrap_or_default().to_owned()
-                },
-            );
-        Error::Build {
-            what,
-            call: failure.call.clone(),
-            error,
+        if (failure.stage, id.is_some()) == (Stage::Cwd, true) {
+            return Error::Build {
+                what: format!("entering {}", self.prepared.cwd.path.display()),
+                call: failure.call.clone(),
+                error,
+            };
         }
+        launch::not_built(self.plan, failure)
     }
 
     fn how_it_died(&self) -> String {
@@ -608,35 +584,15 @@ impl Supervisor<'_> {
 
     /// Protects repositories that were found while the command runs.
     fn protect_new(&mut self, found: &[(Located, index::Walked)]) {
-        for (root, walked) in found {
-            if let Some(state) = &self.prepared.state {
-                // An index that cannot be kept costs the next command a walk, no more.
-                let _unkept = index::save(state, &root.path, walked);
-            }
-            let repositories = walked.found.iter().map(|below| root.path.join(below));
-            self.found.extend(repositories);
-            let Ok(Root { mut guarded, .. }) =
-                crate::site::guard_new(root, &walked.found, &self.prepared.site, self.ring_made)
-            else {
-                continue;
-            };
-            // What an earlier look found is not mounted over once more.
-            guarded.retain(|g| self.protected.insert(g.object.path.clone()));
-            for guard in &mut guarded {
-                guard
-                    .pins
-                    .retain(|pin| self.protected.insert(pin.path.clone()));
-            }
-            if guarded.is_empty() {
-                continue;
-            }
-            // One order: the runner protects all of it before it pins what leads there.
-            let (pins, objects): (Vec<_>, Vec<_>) =
-                guarded.into_iter().map(|g| (g.pins, g.object)).unzip();
-            self.order(&Order::Protect {
-                pins: pins.concat(),
-                objects,
-            });
+        let prepared = self.prepared;
+        let orders = self.late.orders(
+            found,
+            prepared.state.as_ref(),
+            &prepared.site,
+            self.ring_made,
+        );
+        for order in orders {
+            self.order(&order);
         }
     }
 

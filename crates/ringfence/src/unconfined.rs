@@ -127,6 +127,7 @@ impl Child {
             cwd: cwd.as_fd(),
             stdio: relay.stdio(),
             new_session: relay.new_session,
+            own_group: false,
             terminal: relay.terminal,
             die_with_parent: true,
             unconfined: true,

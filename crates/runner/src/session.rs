@@ -1,6 +1,7 @@
 //! The loop: orders from the harness, ends of processes, names that appear.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -68,6 +69,9 @@ pub(crate) struct Session {
     taken: u32,
     /// The command that runs, or ran, is the last.
     last: bool,
+    /// Reports that the harness has made no room for yet: one that does not read keeps nobody
+    /// waiting here.
+    unsent: RefCell<VecDeque<Vec<u8>>>,
 }
 
 /// A command that runs.
@@ -103,6 +107,7 @@ impl Session {
             init: rustix::process::getpid().is_init(),
             taken: 0,
             last: false,
+            unsent: RefCell::new(VecDeque::new()),
         })
     }
 
@@ -139,6 +144,7 @@ impl Session {
                 while self.signals.next().is_some() {}
                 self.children_changed()?;
                 if self.last && self.running.is_empty() {
+                    self.send_rest()?;
                     return Ok(Over::Served);
                 }
             }
@@ -153,8 +159,12 @@ impl Session {
 
     /// Waits until there is an order, a child has changed, or a name has appeared.
     fn wait(&self) -> Result<(bool, bool, bool), SysError> {
+        let mut events = PollFlags::IN;
+        if !self.unsent.borrow().is_empty() {
+            events |= PollFlags::OUT;
+        }
         let mut fds = vec![
-            PollFd::from_borrowed_fd(self.socket.fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.socket.fd(), events),
             PollFd::from_borrowed_fd(self.signals.fd(), PollFlags::IN),
         ];
         if let Some(fd) = self.ring.as_ref().and_then(|r| r.keeper.fd()) {
@@ -171,12 +181,42 @@ impl Session {
             Ok(_) | Err(Errno::INTR) => {}
             Err(e) => return Err(SysError::new("poll", e.raw_os_error())),
         }
-        let ready = |i: usize| fds.get(i).is_some_and(|f| !f.revents().is_empty());
-        Ok((ready(0), ready(1), ready(2)))
+        let ready =
+            |i: usize, but: PollFlags| fds.get(i).is_some_and(|f| !(f.revents() - but).is_empty());
+        if fds[0].revents().contains(PollFlags::OUT) {
+            self.send_on()?;
+        }
+        let none = PollFlags::empty();
+        Ok((ready(0, PollFlags::OUT), ready(1, none), ready(2, none)))
     }
 
     fn send(&self, report: &Report) -> Result<(), SysError> {
-        self.socket.send(&encode(report), &[])
+        let mut unsent = self.unsent.borrow_mut();
+        let bytes = encode(report);
+        if !unsent.is_empty() || !self.socket.try_send(&bytes, &[])? {
+            unsent.push_back(bytes);
+        }
+        Ok(())
+    }
+
+    /// Sends what there is room for by now.
+    fn send_on(&self) -> Result<(), SysError> {
+        let mut unsent = self.unsent.borrow_mut();
+        while let Some(first) = unsent.front() {
+            if !self.socket.try_send(first, &[])? {
+                break;
+            }
+            unsent.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Sends all there is, and waits for it.
+    fn send_rest(&self) -> Result<(), SysError> {
+        let mut unsent = self.unsent.borrow_mut();
+        unsent
+            .drain(..)
+            .try_for_each(|bytes| self.socket.send(&bytes, &[]))
     }
 
     fn order(&mut self, received: Received) -> Result<(), SysError> {
@@ -351,6 +391,7 @@ impl Session {
             cwd: cwd.as_fd(),
             stdio: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
             new_session: spawn.new_session,
+            own_group: spawn.own_group,
             terminal: spawn.terminal,
             die_with_parent: !self.init,
             unconfined: false,
@@ -372,10 +413,19 @@ impl Session {
 
     /// A mark for the next command.
     fn mark(&mut self) -> Result<Tree, SysError> {
-        let tree = Tree::begin()?;
-        // A number is given again where nothing is left that has it.
-        self.kept.retain(|_, kept| *kept != tree);
-        Ok(tree)
+        let mut passed_over = Vec::new();
+        loop {
+            let tree = Tree::begin()?;
+            if self.running.values().any(|r| r.tree == Some(tree)) {
+                // Of one that has ended by now, and not been seen to: what is ended then must not
+                // be the next one's. It is held so that the number is not given once more.
+                passed_over.push(Tree::hold()?);
+                continue;
+            }
+            // A number is given again where nothing is left that has it.
+            self.kept.retain(|_, kept| *kept != tree);
+            return Ok(tree);
+        }
     }
 
     /// What was left behind and has ended since is no command's any more.

@@ -6,6 +6,7 @@
 //! ring that allows nested namespaces what enters one is nobody's, and ends with the ring.)
 
 use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
@@ -48,6 +49,11 @@ impl Tree {
         Ok(Tree {
             inode: mark("self")?,
         })
+    }
+
+    /// Keeps the number of the mark that this process has from being given again.
+    pub(crate) fn hold() -> Result<File, SysError> {
+        File::open("/proc/self/ns/uts").named("open")
     }
 
     /// Signals each of its processes that live.

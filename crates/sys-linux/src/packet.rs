@@ -96,11 +96,32 @@ impl Packets {
     /// What `sendmsg(2)` says; `EPIPE` when the other end is gone, `EMSGSIZE` for a
     /// message over the bound.
     pub fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), SysError> {
+        self.send_by(bytes, fds, SendFlags::NOSIGNAL)
+    }
+
+    /// The same, without waiting for room: whether there was any.
+    ///
+    /// # Errors
+    /// As [`send`](Packets::send).
+    pub fn try_send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<bool, SysError> {
+        match self.send_by(bytes, fds, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+            Ok(()) => Ok(true),
+            Err(e) if e.errno == libc::EAGAIN => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn send_by(
+        &self,
+        bytes: &[u8],
+        fds: &[BorrowedFd<'_>],
+        flags: SendFlags,
+    ) -> Result<(), SysError> {
         if bytes.len() > self.message_max || fds.len() >= FDS_MAX {
             return Err(SysError::new("sendmsg", libc::EMSGSIZE));
         }
         if bytes.len() <= self.inline_max {
-            return self.send_packet(&[INLINE], bytes, fds);
+            return self.send_packet(&[INLINE], bytes, fds, flags);
         }
         let file = rustix::fs::memfd_create(
             c"ringfence-message",
@@ -116,7 +137,7 @@ impl Packets {
         .named("fcntl")?;
         let mut all = vec![file.as_fd()];
         all.extend_from_slice(fds);
-        self.send_packet(&[IN_FILE], &[], &all)
+        self.send_packet(&[IN_FILE], &[], &all, flags)
     }
 
     fn send_packet(
@@ -124,6 +145,7 @@ impl Packets {
         head: &[u8],
         body: &[u8],
         fds: &[BorrowedFd<'_>],
+        flags: SendFlags,
     ) -> Result<(), SysError> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
@@ -131,11 +153,9 @@ impl Packets {
             return Err(SysError::new("sendmsg", libc::EMSGSIZE));
         }
         let parts = [IoSlice::new(head), IoSlice::new(body)];
-        rustix::io::retry_on_intr(|| {
-            rustix::net::sendmsg(&self.fd, &parts, &mut ancillary, SendFlags::NOSIGNAL)
-        })
-        .named("sendmsg")
-        .map(|_| ())
+        rustix::io::retry_on_intr(|| rustix::net::sendmsg(&self.fd, &parts, &mut ancillary, flags))
+            .named("sendmsg")
+            .map(|_| ())
     }
 
     /// Waits for the next message; `None` when the other end is gone.

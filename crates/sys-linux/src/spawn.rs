@@ -392,6 +392,8 @@ pub struct CommandStart<'a> {
     pub stdio: [BorrowedFd<'a>; 3],
     /// Start a new session.
     pub new_session: bool,
+    /// Start a new process group.
+    pub own_group: bool,
     /// Make stdin its controlling terminal.
     pub terminal: bool,
     /// Die with the parent thread.
@@ -507,6 +509,10 @@ fn confine_and_exec(
     // SAFETY: takes nothing.
     if start.new_session && unsafe { libc::setsid() } < 0 {
         return Err(SysError::last("setsid"));
+    }
+    // SAFETY: integers only.
+    if start.own_group && !start.new_session && unsafe { libc::setpgid(0, 0) } != 0 {
+        return Err(SysError::last("setpgid"));
     }
     step.set(Step::Cwd);
     // SAFETY: integers only.

@@ -79,6 +79,9 @@ pub struct Spawn {
     pub keep_background: bool,
     /// Start a new session: no controlling terminal.
     pub new_session: bool,
+    /// Put it in a process group of its own: what signals its own group (`kill(2)` with 0) signals
+    /// nobody else, inside of the ring or outside.
+    pub own_group: bool,
     /// Make stdin the controlling terminal of the new session.
     pub terminal: bool,
     /// Open this object inside the ring as stdin, in place of the descriptor, at the
@@ -256,6 +259,7 @@ wire_struct!(Spawn {
     last,
     keep_background,
     new_session,
+    own_group,
     terminal,
     stdin_inside
 });

@@ -147,6 +147,7 @@ fn messages_have_these_bytes() {
         env: vec![OsString::from("A=b")],
         cwd: at("/w"),
         new_session: true,
+        own_group: false,
         terminal: false,
         stdin_inside: None,
         announce: true,

@@ -38,6 +38,7 @@ fn start(policy: PolicyFlags, ring: RingFlags, argv: Vec<OsString>, early: Early
         workspace,
         flags: policy.into(),
         pty,
+        ..Request::default()
     };
     let fail = |error: &Error| {
         let code = say::error(error);

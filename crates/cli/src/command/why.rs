@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{ArgGroup, Args};
 use ringfence::why::{Answer, explain, place};
-use ringfence::{Preview, PtyMode, Request, layers, preview};
+use ringfence::{Preview, Request, layers, preview};
 use ringfence_ops::Shortfall;
 use ringfence_ops::linux::{Op, Upper};
 use ringfence_plan::{Access, Plan, RingMode};
@@ -67,7 +67,7 @@ pub(crate) fn why(args: WhyArgs) -> ExitCode {
         argv,
         workspace,
         flags: policy.into(),
-        pty: PtyMode::Auto,
+        ..Request::default()
     }) {
         Ok(seen) => seen,
         Err(error) => return say::error(&error).into(),

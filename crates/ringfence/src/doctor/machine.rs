@@ -11,7 +11,6 @@ use super::{Binary, Machine, NoRing, PolicyFile, StateDir, Trial};
 use crate::error::Error;
 use crate::layers;
 use crate::prepare::{Request, begin};
-use crate::relay::PtyMode;
 use crate::state::State;
 use crate::supervise::run;
 use crate::{facts, launch};
@@ -156,8 +155,7 @@ fn trial() -> Result<Trial, Error> {
     let begun = begin(Request {
         argv: vec!["true".into()],
         workspace: Some(workspace.0.clone()),
-        flags: Flags::default(),
-        pty: PtyMode::Auto,
+        ..Request::default()
     })?;
     if begun.policy.mode.value == ringfence_policy::Mode::FullAccess {
         return Ok(Trial {

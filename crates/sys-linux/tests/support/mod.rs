@@ -92,6 +92,7 @@ impl<'a> Start<'a> {
             cwd: self.cwd.as_fd(),
             stdio: [self.stdin.unwrap_or(null.as_fd()), out, out],
             new_session: self.new_session,
+            own_group: false,
             terminal: self.terminal,
             die_with_parent: false,
             unconfined: false,

@@ -111,7 +111,7 @@ fn spawn() -> impl Strategy<Value = Spawn> {
         vec(os_string(), 0..4),
         vec(os_string(), 0..4),
         located(),
-        any::<(bool, bool, bool, bool, bool)>(),
+        any::<(bool, bool, bool, bool, bool, bool)>(),
         of(located()),
     )
         .prop_map(
@@ -121,7 +121,7 @@ fn spawn() -> impl Strategy<Value = Spawn> {
                 argv,
                 env,
                 cwd,
-                (new_session, terminal, announce, last, keep_background),
+                (new_session, own_group, terminal, announce, last, keep_background),
                 stdin_inside,
             )| {
                 Spawn {
@@ -131,6 +131,7 @@ fn spawn() -> impl Strategy<Value = Spawn> {
                     env,
                     cwd,
                     new_session,
+                    own_group,
                     terminal,
                     stdin_inside,
                     announce,

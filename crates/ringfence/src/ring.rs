@@ -1,0 +1,628 @@
+//! A ring that stays: made once, with many commands in it.
+//!
+//! ```no_run
+//! use ringfence::{Request, Ring};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let ring = Ring::open(Request::default())?;
+//! let listed = ring.command("ls").arg("-l").output()?;
+//! assert!(listed.status.success());
+//! let mut server = ring.command("python3").args(["-m", "http.server"]).spawn()?;
+//! // It listens on the ring's own localhost: only commands of this ring reach it.
+//! server.kill()?;
+//! server.wait()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Commands of one ring share its mounts, its network, its `/tmp` and its limits; each ends whole and
+//! by itself. The ring ends when the last handle of it is dropped, and when this process ends.
+
+mod child;
+mod command;
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Instant, SystemTime};
+
+use ringfence_ops::linux::{Located, Op, landlock};
+use ringfence_ops::{Outcome, Shortfall};
+use ringfence_plan::{Plan, RingMode, promise};
+use ringfence_sys_linux::SysError;
+use ringfence_wire::{End, Failure, Listed, Note, Order, Report, Spawn, Stage, decode, encode};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use crate::error::Error;
+use crate::late::Late;
+use crate::launch::{self, Early, Launched, enter_group};
+use crate::look::Looks;
+use crate::prepare::{Prepared, Request, begin_with};
+use crate::site::index;
+
+pub use child::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
+pub use command::{Command, Stdio};
+
+/// What a session's commands may be: a shell, so that every tool's cache that there is, is there.
+const ANY: &str = "/bin/sh";
+
+/// A ring, for as long as there is a handle of it. Handles are cheap to clone, and may be used from
+/// any thread.
+#[derive(Debug, Clone)]
+pub struct Ring(pub(crate) Arc<Inner>);
+
+/// What all handles share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) prepared: Prepared,
+    pub(crate) plan: Plan,
+    launched: Option<Launched>,
+    state: Mutex<State>,
+    late: Mutex<Late>,
+    /// Wakes the thread that looks for new repositories; it ends with this.
+    looks: Mutex<Option<Sender<()>>>,
+    /// Something was told, or nobody listens any more.
+    told: Condvar,
+}
+
+/// What has been told of the ring's commands.
+#[derive(Debug, Default)]
+struct State {
+    last: u32,
+    commands: HashMap<u32, Told>,
+    /// A thread is listening; the others wait for what it hears.
+    listening: bool,
+    /// Why nothing more will be told.
+    over: Option<Over>,
+    /// Answers to the orders to list that have not been fetched. They are all alike.
+    listed: Vec<Vec<Listed>>,
+    taken_away: Vec<(PathBuf, Option<i32>)>,
+    notes: Vec<Note>,
+    /// What turned out to be kept less than whole since the ring stands: promise and why.
+    lost: Vec<(&'static str, String)>,
+    /// The commands that run, and since when.
+    running: HashMap<u32, SystemTime>,
+}
+
+/// What is known of a command.
+#[derive(Debug, Clone)]
+pub(crate) enum Told {
+    /// It was ordered.
+    Ordered,
+    /// Its program has been executed.
+    Started,
+    /// It ended, after so much.
+    Ended(Ending),
+    /// It could not be started.
+    Failed(Failure),
+    /// Nobody asks.
+    Disowned,
+}
+
+/// How a command ended, and what it used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ending {
+    pub(crate) end: End,
+    pub(crate) max_rss_kib: u64,
+    pub(crate) cpu_us: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Over {
+    /// The runner is gone.
+    Gone,
+    /// It could not be understood, or heard.
+    Unheard(SysError),
+}
+
+/// A command with processes, as [`Ring::list`] tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Processes {
+    /// The command's number ([`Child::id`]).
+    pub id: u32,
+    /// It has not ended; else these are what it left in the background.
+    pub runs: bool,
+    /// Their numbers in the ring.
+    pub processes: Vec<i32>,
+}
+
+impl Ring {
+    /// Makes a ring. The request's command is not used: there will be many.
+    ///
+    /// # Errors
+    /// When the policy cannot be enforced here, or asks for no ring, or the ring cannot be made.
+    pub fn open(request: Request) -> Result<Ring, Error> {
+        let early = Early::start_of(request.runner.clone());
+        let request = Request {
+            argv: vec![OsString::from(ANY)],
+            ..request
+        };
+        let mut begun = begin_with(request, early)?;
+        match begun.likely_mode() {
+            Some(RingMode::Namespaces) => {}
+            Some(RingMode::LandlockOnly) => return Err(Error::NoSession("landlock-only")),
+            None => return Err(Error::NoSession("full-access")),
+        }
+        let early = std::mem::replace(&mut begun.early, Early::none());
+        let runner = begun.runner.clone();
+        let waiting = early.take(RingMode::Namespaces, runner, &begun.policy, &begun.facts)?;
+        let made = begun.finish().and_then(|mut prepared| {
+            prepared.settle()?;
+            match prepared.plan.take() {
+                Some(plan) if plan.mode == RingMode::Namespaces => Ok((prepared, plan)),
+                _ => Err(Error::Planned),
+            }
+        });
+        let (prepared, plan) = match made {
+            Ok((prepared, plan)) => (prepared, shared(plan)),
+            Err(error) => {
+                waiting.dismiss();
+                return Err(error);
+            }
+        };
+        let group = match enter_group(&plan, &waiting.runner) {
+            Ok(group) => group,
+            Err(error) => {
+                waiting.dismiss();
+                return Err(error);
+            }
+        };
+        let steps = plan
+            .steps
+            .iter()
+            .map(|step| (step.need, step.op.clone()))
+            .collect();
+        let launched = waiting.launched(group);
+        let build = Order::Build {
+            steps,
+            announce: true,
+        };
+        let ring = Ring(Arc::new(Inner {
+            prepared,
+            plan,
+            launched: Some(launched),
+            state: Mutex::new(State::default()),
+            late: Mutex::new(Late::default()),
+            looks: Mutex::new(None),
+            told: Condvar::new(),
+        }));
+        ring.0.built(&build)?;
+        Ok(ring)
+    }
+
+    /// A command to run in it.
+    #[must_use]
+    pub fn command(&self, program: impl Into<OsString>) -> Command {
+        Command::new(self.clone(), program.into())
+    }
+
+    /// What is really enforced.
+    pub fn outcome(&self) -> Outcome {
+        let state = self.0.lock();
+        let accepts = |promise: &str| self.0.prepared.accepts(promise);
+        let mut less = launch::shortfalls(&self.0.plan, &state.notes, accepts);
+        less.extend(state.lost.iter().map(|(promise, what)| Shortfall {
+            promise: (*promise).to_owned(),
+            what: what.clone(),
+            remedy: String::new(),
+            accepted: accepts(promise),
+        }));
+        self.0.plan.outcome(less)
+    }
+
+    /// The plan it was made by.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.0.plan
+    }
+
+    /// The directory commands start in, unless they are told another.
+    #[must_use]
+    pub fn directory(&self) -> &std::path::Path {
+        &self.0.prepared.cwd.path
+    }
+
+    /// The commands that have processes: those that run, and those that left some in the background
+    /// ([`Command::keep_background`]).
+    ///
+    /// # Errors
+    /// When the ring is gone.
+    pub fn list(&self) -> Result<Vec<Processes>, Error> {
+        self.0.order(&Order::List, &[])?;
+        let listed = self
+            .0
+            .wait_for(|state| (!state.listed.is_empty()).then(|| state.listed.remove(0)))?;
+        Ok(listed
+            .into_iter()
+            .map(|l| Processes {
+                id: l.id,
+                runs: l.runs,
+                processes: l.processes,
+            })
+            .collect())
+    }
+
+    /// Ends every process of a command, also of one that has ended and left some.
+    ///
+    /// # Errors
+    /// When the ring is gone. A command that is there no more is no error.
+    pub fn stop(&self, id: u32) -> Result<(), Error> {
+        self.0.signal(id, 9, true)
+    }
+
+    /// Protected names that commands made since this was last asked, and that were taken away or
+    /// (with an error number) could not be.
+    #[must_use]
+    pub fn taken_away(&self) -> Vec<(PathBuf, Option<i32>)> {
+        std::mem::take(&mut self.0.lock().taken_away)
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // What a thread that panicked was told is told all the same.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn launched(&self) -> Result<&Launched, Error> {
+        self.launched.as_ref().ok_or(Error::RingGone)
+    }
+
+    /// Builds the ring and waits until it stands.
+    fn built(&self, build: &Order) -> Result<(), Error> {
+        self.order(build, &[])?;
+        let socket = &self.launched()?.socket;
+        let Some(received) = socket.receive().map_err(hearing)? else {
+            return Err(Error::RingGone);
+        };
+        match decode::<Report>(&received.bytes).map_err(Error::Protocol)? {
+            Report::Built { notes } => {
+                self.lock().notes = notes;
+                Ok(())
+            }
+            Report::Failed { failure, .. } if failure.stage == Stage::Namespaces => {
+                let error = SysError::new("unshare", failure.errno);
+                Err(launch::no_namespaces(error))
+            }
+            Report::Failed { failure, .. } => Err(launch::not_built(&self.plan, &failure)),
+            _ => Err(Error::Planned),
+        }
+    }
+
+    /// Orders a command; the number it has.
+    pub(crate) fn spawn(
+        self: &Arc<Self>,
+        spawn: impl FnOnce(u32) -> Spawn,
+        stdio: &[std::os::fd::BorrowedFd<'_>; 3],
+    ) -> Result<u32, Error> {
+        let id = {
+            let mut state = self.lock();
+            // A number that is still in use, after four billion, is passed over.
+            loop {
+                state.last = state.last.wrapping_add(1).max(1);
+                if !state.commands.contains_key(&state.last) {
+                    break;
+                }
+            }
+            let id = state.last;
+            state.commands.insert(id, Told::Ordered);
+            state.running.insert(id, SystemTime::now());
+            id
+        };
+        self.look_alongside();
+        match self.order(&Order::Spawn(spawn(id)), stdio) {
+            Ok(()) => Ok(id),
+            Err(error) => {
+                self.forget(id);
+                Err(error)
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, id: u32, signal: i32, all: bool) -> Result<(), Error> {
+        self.order(&Order::Signal { id, signal, all }, &[])
+    }
+
+    /// Nobody will ask for what becomes of a command. Where that is told already it is let go of,
+    /// and else when it is told.
+    pub(crate) fn disown(&self, id: u32) {
+        let mut state = self.lock();
+        match state.commands.get_mut(&id) {
+            Some(told @ (Told::Ordered | Told::Started)) => *told = Told::Disowned,
+            _ => {
+                state.commands.remove(&id);
+            }
+        }
+    }
+
+    /// Lets go of what was told of a command.
+    pub(crate) fn forget(&self, id: u32) {
+        let mut state = self.lock();
+        state.commands.remove(&id);
+        state.running.remove(&id);
+    }
+
+    /// Has the write roots looked through for new repositories while commands run.
+    fn look_alongside(self: &Arc<Self>) {
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(wake) = &*looks {
+            let _awake = wake.send(());
+            return;
+        }
+        let (wake, woken) = std::sync::mpsc::channel();
+        let ring = Arc::downgrade(self);
+        // Where there can be no thread now, there may be one for a later command.
+        let started = std::thread::Builder::new()
+            .name("look".to_owned())
+            .spawn(move || look(&ring, &woken));
+        if started.is_ok() {
+            *looks = Some(wake);
+        }
+    }
+
+    /// Protects what a walk has found, and was there before any command that runs.
+    fn protect(&self, walks: &[(Located, index::Walked)]) {
+        let before = self.lock().running.values().min().copied();
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let orders = late.orders(
+            walks,
+            self.prepared.state.as_ref(),
+            &self.prepared.site,
+            before.unwrap_or_else(SystemTime::now),
+        );
+        for order in orders {
+            // A ring that is gone needs none.
+            let _gone = self.order(&order, &[]);
+        }
+    }
+
+    fn order(&self, order: &Order, fds: &[std::os::fd::BorrowedFd<'_>]) -> Result<(), Error> {
+        let gone = |e: &SysError| {
+            [Errno::PIPE, Errno::CONNRESET].contains(&Errno::from_raw_os_error(e.errno))
+        };
+        self.launched()?
+            .socket
+            .send(&encode(order), fds)
+            .map_err(|error| match error {
+                error if gone(&error) => Error::RingGone,
+                error => Error::System {
+                    what: "sending an order to the runner",
+                    error,
+                },
+            })
+    }
+
+    /// What of a command is wanted, once it is told.
+    pub(crate) fn told<T>(&self, id: u32, wanted: impl Fn(&Told) -> Option<T>) -> Result<T, Error> {
+        self.wait_for(|state| state.commands.get(&id).and_then(&wanted))
+    }
+
+    /// The same, of what is told already.
+    pub(crate) fn told_yet<T>(
+        &self,
+        id: u32,
+        wanted: impl Fn(&Told) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        loop {
+            let mut state = self.lock();
+            if let Some(found) = state.commands.get(&id).and_then(&wanted) {
+                return Ok(Some(found));
+            }
+            if let Some(over) = state.over {
+                return Err(over.error());
+            }
+            if state.listening || !self.is_told()? {
+                return Ok(None);
+            }
+            state.listening = true;
+            drop(state);
+            self.listen();
+        }
+    }
+
+    /// Whether something can be heard at once.
+    fn is_told(&self) -> Result<bool, Error> {
+        let socket = self.launched()?.socket.fd();
+        let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        Ok(matches!(poll(&mut fds, Some(&now)), Ok(n) if n > 0))
+    }
+
+    /// Waits until something wanted is told. The first thread that waits listens, for all: no
+    /// thread has to be woken only to wake another.
+    fn wait_for<T>(&self, wanted: impl Fn(&mut State) -> Option<T>) -> Result<T, Error> {
+        let mut state = self.lock();
+        loop {
+            if let Some(found) = wanted(&mut state) {
+                return Ok(found);
+            }
+            if let Some(over) = state.over {
+                return Err(over.error());
+            }
+            if state.listening {
+                state = self
+                    .told
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+            } else {
+                state.listening = true;
+                drop(state);
+                self.listen();
+                state = self.lock();
+            }
+        }
+    }
+
+    /// Hears one report, and lets all know.
+    fn listen(&self) {
+        let heard = match &self.launched {
+            Some(launched) => launched.socket.receive(),
+            None => Ok(None),
+        };
+        let mut state = self.lock();
+        state.listening = false;
+        match heard {
+            Ok(Some(received)) => match decode::<Report>(&received.bytes) {
+                Ok(report) => state.take(report),
+                Err(_) => {
+                    state.over = Some(Over::Unheard(SysError::new(
+                        "decode",
+                        Errno::PROTO.raw_os_error(),
+                    )));
+                }
+            },
+            Ok(None) => state.over = Some(Over::Gone),
+            Err(error) => state.over = Some(Over::Unheard(error)),
+        }
+        drop(state);
+        self.told.notify_all();
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // With its socket the runner ends, and with that all of the ring.
+        if let Some(launched) = self.launched.take() {
+            launched.end();
+        }
+        drop(self.prepared.temp_own.take());
+    }
+}
+
+impl State {
+    fn of(&mut self, id: u32, now: Told) {
+        if matches!(now, Told::Ended(_) | Told::Failed(_)) {
+            self.running.remove(&id);
+        }
+        match (self.commands.get_mut(&id), &now) {
+            (Some(Told::Disowned), Told::Started) | (None, _) => {}
+            (Some(Told::Disowned), _) => {
+                self.commands.remove(&id);
+            }
+            (Some(told), _) => *told = now,
+        }
+    }
+
+    fn take(&mut self, report: Report) {
+        match report {
+            Report::Started { id } => self.of(id, Told::Started),
+            Report::Ended {
+                id,
+                end,
+                max_rss_kib,
+                cpu_us,
+            } => self.of(
+                id,
+                Told::Ended(Ending {
+                    end,
+                    max_rss_kib,
+                    cpu_us,
+                }),
+            ),
+            Report::Failed {
+                id: Some(id),
+                failure,
+            } => self.of(id, Told::Failed(failure)),
+            Report::Listed { commands } => {
+                self.listed.push(commands);
+            }
+            Report::TakenAway { path, errno } => self.taken_away.push((path, errno)),
+            Report::Built { notes } => self.notes = notes,
+            Report::Failed { id: None, failure } => {
+                let error = std::io::Error::from_raw_os_error(failure.errno);
+                let what = format!(
+                    "a repository found while commands ran: {}: {error}",
+                    failure.call
+                );
+                self.lost.push((promise::PROTECT_GIT, what));
+            }
+            Report::Unwatched { call, errno } => {
+                let error = std::io::Error::from_raw_os_error(errno);
+                let what = format!(
+                    "protected names that do not exist are looked at only when a command ends: \
+                     {call}: {error}"
+                );
+                self.lost.push((promise::PROTECT_MISSING, what));
+            }
+            Report::StdinAsIs { errno } => {
+                let error = std::io::Error::from_raw_os_error(errno);
+                let what = format!("a command's stdin is the caller's descriptor: {error}");
+                self.lost.push((promise::WRITE_METADATA, what));
+            }
+            Report::Stopped { .. } | Report::Insists { .. } => {}
+        }
+    }
+}
+
+impl Over {
+    fn error(self) -> Error {
+        match self {
+            Over::Gone => Error::RingGone,
+            Over::Unheard(error) => hearing(error),
+        }
+    }
+}
+
+/// The plan of a ring whose commands are to reach each other: each is in a Landlock domain of its own,
+/// whose scopes would keep them apart. What those keep in a ring of one command is kept here by the pid
+/// namespace, the process group of its own, and the network namespace.
+fn shared(mut plan: Plan) -> Plan {
+    let own_network = plan
+        .steps
+        .iter()
+        .any(|step| matches!(&step.op, Op::Namespaces(namespaces) if namespaces.net));
+    for step in &mut plan.steps {
+        if let Op::Landlock(ruleset) = &mut step.op {
+            ruleset.scoped &= !landlock::SCOPE_SIGNAL;
+            if own_network {
+                ruleset.scoped &= !landlock::SCOPE_ABSTRACT_UNIX_SOCKET;
+            }
+        }
+    }
+    plan
+}
+
+/// Looks through the write roots while commands run for longer than a moment, and again after a
+/// while, until the ring is gone.
+fn look(ring: &Weak<Inner>, woken: &Receiver<()>) {
+    loop {
+        // Nobody is left to wake it: the ring is gone.
+        if woken.recv().is_err() {
+            return;
+        }
+        let Some(roots) = ring.upgrade().map(|ring| ring.prepared.roots.clone()) else {
+            return;
+        };
+        let mut looks = Looks::new(&roots, Instant::now());
+        loop {
+            let now = Instant::now();
+            let Some(at) = looks.wake(now) else { break };
+            match woken.recv_timeout(at.saturating_duration_since(now)) {
+                // Another command more.
+                Ok(()) => continue,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let Some(ring) = ring.upgrade() else { return };
+            if let Some(found) = looks.take(Instant::now()) {
+                ring.protect(&found);
+            }
+            if ring.lock().running.is_empty() {
+                break;
+            }
+        }
+    }
+}
+
+fn hearing(error: SysError) -> Error {
+    Error::System {
+        what: "hearing from the runner",
+        error,
+    }
+}

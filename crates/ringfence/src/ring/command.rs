@@ -1,0 +1,331 @@
+//! A command to run in a ring, described as for [`std::process::Command`].
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use ringfence_sys_linux::SysError;
+use ringfence_sys_linux::error::Named;
+use ringfence_wire::Spawn;
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::child::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
+use super::{Ring, Told};
+use crate::error::Error;
+use crate::launch::{in_ring, stdin_inside};
+use crate::locate::follow;
+use crate::program;
+
+/// What a command reads from, or writes to.
+#[derive(Debug, Default)]
+pub struct Stdio(Kind);
+
+#[derive(Debug, Default)]
+enum Kind {
+    #[default]
+    Inherit,
+    Null,
+    Piped,
+    Given(OwnedFd),
+}
+
+impl Stdio {
+    /// This process' own.
+    #[must_use]
+    pub fn inherit() -> Stdio {
+        Stdio(Kind::Inherit)
+    }
+
+    /// Nothing to read, and nowhere to write.
+    #[must_use]
+    pub fn null() -> Stdio {
+        Stdio(Kind::Null)
+    }
+
+    /// A pipe, of which the child has the other end.
+    #[must_use]
+    pub fn piped() -> Stdio {
+        Stdio(Kind::Piped)
+    }
+}
+
+impl From<OwnedFd> for Stdio {
+    fn from(fd: OwnedFd) -> Stdio {
+        Stdio(Kind::Given(fd))
+    }
+}
+
+impl From<File> for Stdio {
+    fn from(file: File) -> Stdio {
+        Stdio(Kind::Given(file.into()))
+    }
+}
+
+impl From<ChildStdout> for Stdio {
+    fn from(pipe: ChildStdout) -> Stdio {
+        Stdio(Kind::Given(pipe.0.into()))
+    }
+}
+
+impl From<ChildStderr> for Stdio {
+    fn from(pipe: ChildStderr) -> Stdio {
+        Stdio(Kind::Given(pipe.0.into()))
+    }
+}
+
+/// A command to run in a [`Ring`], put together as a [`std::process::Command`] is.
+///
+/// It gets the ring's environment: this process' own, less what the policy takes out. What is set here
+/// is given to it as it is.
+#[derive(Debug)]
+pub struct Command {
+    ring: Ring,
+    program: OsString,
+    argv: Vec<OsString>,
+    /// Set, or taken out; the last word counts.
+    env: Vec<(OsString, Option<OsString>)>,
+    bare: bool,
+    dir: Option<PathBuf>,
+    stdin: Option<Stdio>,
+    stdout: Option<Stdio>,
+    stderr: Option<Stdio>,
+    keep_background: bool,
+    session: bool,
+}
+
+impl Command {
+    pub(super) fn new(ring: Ring, program: OsString) -> Command {
+        Command {
+            ring,
+            argv: vec![program.clone()],
+            program,
+            env: Vec::new(),
+            bare: false,
+            dir: None,
+            stdin: None,
+            stdout: None,
+            stderr: None,
+            keep_background: false,
+            session: false,
+        }
+    }
+
+    /// One argument more.
+    pub fn arg(&mut self, arg: impl AsRef<OsStr>) -> &mut Command {
+        self.argv.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// More arguments.
+    pub fn args<S: AsRef<OsStr>>(&mut self, args: impl IntoIterator<Item = S>) -> &mut Command {
+        self.argv
+            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a variable.
+    pub fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Command {
+        let value = Some(value.as_ref().to_owned());
+        self.env.push((name.as_ref().to_owned(), value));
+        self
+    }
+
+    /// Sets variables.
+    pub fn envs<K: AsRef<OsStr>, V: AsRef<OsStr>>(
+        &mut self,
+        variables: impl IntoIterator<Item = (K, V)>,
+    ) -> &mut Command {
+        for (name, value) in variables {
+            self.env(name, value);
+        }
+        self
+    }
+
+    /// Takes a variable out.
+    pub fn env_remove(&mut self, name: impl AsRef<OsStr>) -> &mut Command {
+        self.env.push((name.as_ref().to_owned(), None));
+        self
+    }
+
+    /// Takes all variables out, those set here too.
+    pub fn env_clear(&mut self) -> &mut Command {
+        self.env.clear();
+        self.bare = true;
+        self
+    }
+
+    /// The directory to start in; one that is relative is so to the ring's
+    /// ([`Ring::directory`]).
+    pub fn current_dir(&mut self, dir: impl AsRef<Path>) -> &mut Command {
+        self.dir = Some(dir.as_ref().to_owned());
+        self
+    }
+
+    /// What it reads from: this process' own stdin, unless its output is collected.
+    pub fn stdin(&mut self, from: impl Into<Stdio>) -> &mut Command {
+        self.stdin = Some(from.into());
+        self
+    }
+
+    /// What it writes to.
+    pub fn stdout(&mut self, to: impl Into<Stdio>) -> &mut Command {
+        self.stdout = Some(to.into());
+        self
+    }
+
+    /// What it writes errors to.
+    pub fn stderr(&mut self, to: impl Into<Stdio>) -> &mut Command {
+        self.stderr = Some(to.into());
+        self
+    }
+
+    /// What it leaves running goes on after its end, until it is stopped ([`Ring::stop`]) or the
+    /// ring ends. Otherwise that ends with it.
+    pub fn keep_background(&mut self, keep: bool) -> &mut Command {
+        self.keep_background = keep;
+        self
+    }
+
+    /// Starts it in a session of its own (`setsid(2)`), without this process' terminal.
+    pub fn new_session(&mut self, own: bool) -> &mut Command {
+        self.session = own;
+        self
+    }
+
+    /// Starts it, and returns when its program has been executed.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] and [`Error::NotExecutable`] of the program, [`Error::Path`] of the
+    /// directory; [`Error::RingGone`].
+    pub fn spawn(&mut self) -> Result<Child, Error> {
+        let child = self.start([Stdio::inherit(), Stdio::inherit(), Stdio::inherit()], true)?;
+        let failed = child.ring.0.told(child.id(), |told| match told {
+            Told::Ordered | Told::Disowned => None,
+            Told::Started | Told::Ended(_) => Some(None),
+            Told::Failed(failure) => Some(Some(failure.clone())),
+        })?;
+        match failed {
+            None => Ok(child),
+            Some(failure) => Err(child.not_started(&failure)),
+        }
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Errors
+    /// As [`spawn`](Command::spawn).
+    pub fn status(&mut self) -> Result<ExitStatus, Error> {
+        self.start(
+            [Stdio::inherit(), Stdio::inherit(), Stdio::inherit()],
+            false,
+        )?
+        .wait()
+    }
+
+    /// Runs it to its end and collects what it prints. It has nothing to read, unless it is told.
+    ///
+    /// # Errors
+    /// As [`spawn`](Command::spawn), and what reading its output says.
+    pub fn output(&mut self) -> Result<Output, Error> {
+        self.start([Stdio::null(), Stdio::piped(), Stdio::piped()], false)?
+            .wait_with_output()
+    }
+
+    fn start(&mut self, or: [Stdio; 3], announce: bool) -> Result<Child, Error> {
+        let inner = &self.ring.0;
+        let [stdin, stdout, stderr] = or;
+        let (stdin, ours_in) = end(self.stdin.take().unwrap_or(stdin), 0)?;
+        let (stdout, ours_out) = end(self.stdout.take().unwrap_or(stdout), 1)?;
+        let (stderr, ours_err) = end(self.stderr.take().unwrap_or(stderr), 2)?;
+        let cwd = match &self.dir {
+            None => inner.prepared.cwd.clone(),
+            Some(dir) => {
+                let path = inner.prepared.cwd.path.join(dir);
+                let found = follow(&path).map_err(|error| Error::Path {
+                    path,
+                    origin: "current_dir".to_owned(),
+                    error,
+                })?;
+                found.at
+            }
+        };
+        let mut environment = if self.bare {
+            crate::environment::ChildEnvironment::default()
+        } else {
+            inner.prepared.environment.clone()
+        };
+        if self.dir.is_some() && environment.get("PWD").is_some() {
+            environment.set("PWD", cwd.path.clone());
+        }
+        for (name, value) in &self.env {
+            environment.variables.retain(|(n, _)| n != name);
+            if let Some(value) = value {
+                environment.variables.push((name.clone(), value.clone()));
+            }
+        }
+        let program = program::find(&self.program, environment.get("PATH"), &cwd.path)?;
+        let stdio: [BorrowedFd<'_>; 3] = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
+        let spawn = |id| Spawn {
+            id,
+            program: program.clone(),
+            argv: self.argv.clone(),
+            env: environment.to_strings(),
+            stdin_inside: stdin_inside(&inner.plan, stdio[0]),
+            cwd: in_ring(cwd, &inner.plan),
+            announce,
+            last: false,
+            keep_background: self.keep_background,
+            new_session: self.session,
+            own_group: true,
+            terminal: false,
+        };
+        let id = inner.spawn(spawn, &stdio)?;
+        Ok(Child {
+            stdin: ours_in.map(ChildStdin),
+            stdout: ours_out.map(ChildStdout),
+            stderr: ours_err.map(ChildStderr),
+            ring: self.ring.clone(),
+            id,
+            program,
+            ended: None,
+        })
+    }
+}
+
+/// A command's end of one of its three, and ours where it is a pipe.
+fn end(stdio: Stdio, number: usize) -> Result<(OwnedFd, Option<File>), Error> {
+    let system = |what| move |error: SysError| Error::System { what, error };
+    match stdio.0 {
+        Kind::Given(fd) => Ok((fd, None)),
+        Kind::Inherit => {
+            let [stdin, stdout, stderr] = crate::launch::own_stdio()?;
+            let own = match number {
+                0 => stdin,
+                1 => stdout,
+                _ => stderr,
+            };
+            Ok((own, None))
+        }
+        Kind::Null => {
+            let null = File::options()
+                .read(number == 0)
+                .write(number != 0)
+                .open("/dev/null")
+                .named("open")
+                .map_err(system("opening /dev/null"))?;
+            Ok((null.into(), None))
+        }
+        Kind::Piped => {
+            let (read, write) = pipe_with(PipeFlags::CLOEXEC)
+                .named("pipe2")
+                .map_err(system("making a pipe"))?;
+            let (theirs, ours) = if number == 0 {
+                (read, write)
+            } else {
+                (write, read)
+            };
+            Ok((theirs, Some(File::from(ours))))
+        }
+    }
+}

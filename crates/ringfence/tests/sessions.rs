@@ -1,0 +1,480 @@
+//! Rings that stay, by way of the library, with the real runner.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "tests"
+)]
+
+#[path = "../../sys-linux/tests/needs/mod.rs"]
+mod needs;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command as Outside;
+use std::time::{Duration, Instant};
+
+use ringfence::ring::{Child, Stdio};
+use ringfence::{Error, Request, Ring};
+
+/// A home and a workspace of one test's own.
+struct Place {
+    home: PathBuf,
+}
+
+const MARK: &str = "RINGFENCE_TEST_SESSION";
+
+impl Place {
+    /// Runs this test once more, with a home of its own: the library heeds `HOME` as programs do.
+    /// `None` in the process that only waits for that, and where there can be no ring.
+    fn of(test: &str) -> Option<Place> {
+        if !needs::userns() {
+            return None;
+        }
+        if let Some(home) = std::env::var_os(MARK) {
+            return Some(Place { home: home.into() });
+        }
+        let own = std::env::var_os("HOME").unwrap();
+        let home = Path::new(&own).join(format!(".rf-session-{}", std::process::id()));
+        std::fs::create_dir_all(home.join("ws")).unwrap();
+        let output = Outside::new(std::env::current_exe().unwrap())
+            .args(["--exact", test])
+            .env("HOME", &home)
+            .env(MARK, &home)
+            .env_remove("XDG_STATE_HOME")
+            .env_remove("XDG_CONFIG_HOME")
+            .output()
+            .unwrap();
+        let _left = std::fs::remove_dir_all(&home);
+        let text = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success() && text.contains("1 passed"),
+            "{text}{errors}"
+        );
+        None
+    }
+
+    fn workspace(&self) -> PathBuf {
+        self.home.join("ws")
+    }
+
+    fn request(&self) -> Request {
+        let own = std::env::current_exe().unwrap();
+        Request {
+            workspace: Some(self.workspace()),
+            directory: Some(self.workspace()),
+            runner: Some(own.ancestors().nth(2).unwrap().join("ringfence-runner")),
+            ..Request::default()
+        }
+    }
+
+    fn ring(&self) -> Ring {
+        Ring::open(self.request()).unwrap()
+    }
+}
+
+fn sh(ring: &Ring, script: &str) -> String {
+    let output = ring.command("sh").args(["-c", script]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{script}: {}: {text}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    text
+}
+
+/// Waits for a line.
+fn line(from: &mut impl BufRead) -> String {
+    let mut text = String::new();
+    from.read_line(&mut text).unwrap();
+    text
+}
+
+fn piped(ring: &Ring, script: &str) -> (Child, BufReader<ringfence::ring::ChildStdout>) {
+    let mut child = ring
+        .command("sh")
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    (child, stdout)
+}
+
+#[test]
+fn a_ring_is_made_once_and_holds_for_each_of_its_commands() {
+    let Some(place) = Place::of("a_ring_is_made_once_and_holds_for_each_of_its_commands") else {
+        return;
+    };
+    std::fs::create_dir(place.home.join(".ssh")).unwrap();
+    std::fs::write(place.home.join(".ssh/id_ed25519"), "key").unwrap();
+    let ring = place.ring();
+    let pid = "readlink /proc/self/ns/mnt /proc/self/ns/net /proc/self/ns/pid";
+    let first = sh(&ring, pid);
+    for round in 0..3 {
+        assert_eq!(sh(&ring, pid), first, "the same ring");
+        let script = format!(
+            "echo {round} > inside && echo {round} > /tmp/kept-{round} &&
+             ! echo x > {0}/outside 2>/dev/null && ! cat {0}/.ssh/id_ed25519 2>/dev/null &&
+             ! (exec 3<>/dev/tcp/1.1.1.1/80) 2>/dev/null && pwd",
+            place.home.display()
+        );
+        assert_eq!(
+            sh(&ring, &script).trim(),
+            place.workspace().to_str().unwrap()
+        );
+    }
+    // What they share is the ring's alone.
+    assert_eq!(sh(&ring, "ls /tmp | grep -c '^kept-'"), "3\n");
+    assert!(!Path::new("/tmp/kept-0").exists());
+    assert_eq!(
+        std::fs::read(place.workspace().join("inside")).unwrap(),
+        b"2\n"
+    );
+    assert!(!place.home.join("outside").exists());
+    // The control: outside all of it works.
+    let outside = Outside::new("sh")
+        .args(["-c", "echo x > outside && cat .ssh/id_ed25519"])
+        .current_dir(&place.home)
+        .output()
+        .unwrap();
+    assert_eq!(outside.stdout, b"key");
+}
+
+#[test]
+fn a_command_is_put_together_as_std_does_it() {
+    let Some(place) = Place::of("a_command_is_put_together_as_std_does_it") else {
+        return;
+    };
+    std::fs::create_dir(place.workspace().join("below")).unwrap();
+    let ring = place.ring();
+    let output = ring
+        .command("sh")
+        .arg("-c")
+        .arg("echo \"$A,$B,$1,$PWD\"; echo wrong >&2; exit 9")
+        .args(["sh", "a b"])
+        .env("A", "1")
+        .envs([("B", "2")])
+        .current_dir("below")
+        .output()
+        .unwrap();
+    let below = place.workspace().join("below");
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        format!("1,2,a b,{}\n", below.display())
+    );
+    assert_eq!(output.stderr, b"wrong\n");
+    assert_eq!(
+        (output.status.code(), output.status.signal()),
+        (Some(9), None)
+    );
+    assert!(!output.status.success());
+    let bare = ring
+        .command("/usr/bin/env")
+        .env("C", "0")
+        .env_clear()
+        .env("A", "1")
+        .env("B", "2")
+        .env_remove("B")
+        .output()
+        .unwrap();
+    assert_eq!(bare.stdout, b"A=1\n");
+    let killed = ring
+        .command("sh")
+        .args(["-c", "kill -9 $$"])
+        .status()
+        .unwrap();
+    assert_eq!((killed.code(), killed.signal()), (None, Some(9)));
+    // From one command to the next, and from a file.
+    let mut first = ring
+        .command("printf")
+        .arg("b\na\n")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let sorted = ring
+        .command("sort")
+        .stdin(first.stdout.take().unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(sorted.stdout, b"a\nb\n");
+    assert!(first.wait().unwrap().success());
+    std::fs::write(place.workspace().join("file"), "text").unwrap();
+    let file = std::fs::File::open(place.workspace().join("file")).unwrap();
+    let read = ring.command("cat").stdin(file).output().unwrap();
+    assert_eq!(read.stdout, b"text");
+    // More than a pipe holds, on both at once.
+    let much = ring
+        .command("sh")
+        .args([
+            "-c",
+            "head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!((much.stdout.len(), much.stderr.len()), (300_000, 300_000));
+}
+
+#[test]
+fn what_cannot_be_started_is_said_and_the_ring_goes_on() {
+    let Some(place) = Place::of("what_cannot_be_started_is_said_and_the_ring_goes_on") else {
+        return;
+    };
+    let script = place.workspace().join("script");
+    std::fs::write(&script, "#!/nonexistent/interpreter\n").unwrap();
+    std::fs::write(place.workspace().join("plain"), "").unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&script, executable).unwrap();
+    let ring = place.ring();
+    let error = |name: &str| ring.command(name).spawn().unwrap_err();
+    assert!(matches!(error("no-such-program"), Error::NotFound { .. }));
+    assert!(matches!(error("./plain"), Error::NotExecutable { .. }));
+    assert!(matches!(error("./script"), Error::NotFound { .. }));
+    // The same where nobody waits for the start.
+    let error = ring.command("./script").output().unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error}");
+    let error = ring
+        .command("true")
+        .current_dir("gone")
+        .spawn()
+        .unwrap_err();
+    assert!(matches!(error, Error::Path { .. }), "{error}");
+    assert_eq!(sh(&ring, "echo on"), "on\n");
+    assert_eq!(ring.list().unwrap(), []);
+}
+
+#[test]
+fn commands_end_by_themselves_or_by_kill_with_all_they_started() {
+    let Some(place) = Place::of("commands_end_by_themselves_or_by_kill_with_all_they_started")
+    else {
+        return;
+    };
+    let ring = place.ring();
+    let (mut stays, mut out) = piped(&ring, "echo up; read x; echo $x");
+    assert_eq!(line(&mut out), "up\n");
+    let (mut killed, mut killed_out) =
+        piped(&ring, "setsid sleep 1000 & sleep 1000 & echo up; wait");
+    assert_eq!(line(&mut killed_out), "up\n");
+    assert_eq!(killed.try_wait().unwrap(), None);
+    let listed: BTreeSet<u32> = ring.list().unwrap().iter().map(|p| p.id).collect();
+    assert_eq!(listed, [stays.id(), killed.id()].into());
+    killed.kill().unwrap();
+    assert_eq!(killed.wait().unwrap().signal(), Some(9));
+    killed.kill().unwrap();
+    // All that had its stdout are gone.
+    let mut rest = Vec::new();
+    killed_out.read_to_end(&mut rest).unwrap();
+    assert_eq!(ring.list().unwrap().len(), 1);
+    stays.stdin.as_mut().unwrap().write_all(b"lives\n").unwrap();
+    assert_eq!(line(&mut out), "lives\n");
+    let ended = stays.wait().unwrap();
+    assert!(ended.success());
+    assert_eq!(stays.try_wait().unwrap(), Some(ended));
+    // A signal is the first process' own.
+    let (mut told, mut out) = piped(&ring, "trap 'echo told; exit 4' USR1; echo up; read x");
+    assert_eq!(line(&mut out), "up\n");
+    told.signal(10).unwrap();
+    assert_eq!(line(&mut out), "told\n");
+    assert_eq!(told.wait().unwrap().code(), Some(4));
+}
+
+#[test]
+fn what_may_stay_in_the_background_is_listed_and_stopped() {
+    let Some(place) = Place::of("what_may_stay_in_the_background_is_listed_and_stopped") else {
+        return;
+    };
+    let ring = place.ring();
+    let mut started = ring
+        .command("sh")
+        .args(["-c", "sleep 1000 & echo $! > pid"])
+        .keep_background(true)
+        .spawn()
+        .unwrap();
+    assert!(started.wait().unwrap().success());
+    let listed = ring.list().unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!((listed[0].id, listed[0].runs), (started.id(), false));
+    // Commands of one ring reach each other, and signal nobody else: not by their group, either,
+    // which is this process' where they have none of their own.
+    assert_eq!(sh(&ring, "kill -0 $(cat pid) && echo lives"), "lives\n");
+    let signalled = ring
+        .command("sh")
+        .args(["-c", "kill -TERM 0"])
+        .output()
+        .unwrap();
+    assert_eq!(signalled.status.signal(), Some(15));
+    assert_eq!(sh(&ring, "kill -0 $(cat pid) && echo lives"), "lives\n");
+    ring.stop(started.id()).unwrap();
+    assert_eq!(ring.list().unwrap(), []);
+    assert_eq!(
+        sh(&ring, "kill -0 $(cat pid) 2>/dev/null || echo gone"),
+        "gone\n"
+    );
+}
+
+#[test]
+fn threads_share_a_ring() {
+    let Some(place) = Place::of("threads_share_a_ring") else {
+        return;
+    };
+    let ring = place.ring();
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let ring = ring.clone();
+            scope.spawn(move || {
+                for round in 0..25 {
+                    let text = format!("{number} {round}\n");
+                    let output = ring.command("echo").arg(text.trim()).output().unwrap();
+                    assert_eq!(String::from_utf8(output.stdout).unwrap(), text);
+                }
+            });
+        }
+    });
+    assert_eq!(ring.list().unwrap(), []);
+}
+
+/// Nobody waits for hundreds of commands, and the ring goes on all the same.
+#[test]
+fn commands_nobody_waits_for_keep_nobody_waiting() {
+    let Some(place) = Place::of("commands_nobody_waits_for_keep_nobody_waiting") else {
+        return;
+    };
+    let ring = place.ring();
+    let mut children = Vec::new();
+    for _ in 0..600 {
+        let mut command = ring.command("true");
+        children.push(command.stdin(Stdio::null()).spawn().unwrap());
+    }
+    drop(children.split_off(300));
+    assert_eq!(sh(&ring, "echo on"), "on\n");
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+/// Processes whose environment has this ring's mark.
+fn living(mark: &str) -> usize {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries
+        .filter(|entry| {
+            std::fs::read(entry.path().join("environ"))
+                .is_ok_and(|text| String::from_utf8_lossy(&text).contains(mark))
+        })
+        .count()
+}
+
+fn until(what: &str, mut reached: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !reached() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "never: {what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_ring_ends_with_its_last_handle_and_with_its_runner() {
+    let Some(place) = Place::of("a_ring_ends_with_its_last_handle_and_with_its_runner") else {
+        return;
+    };
+    let mark = format!("RF_RING_ENDS={}", std::process::id());
+    let (name, value) = mark.split_once('=').unwrap();
+    let start = |ring: &Ring| {
+        let mut command = ring.command("sh");
+        command.args([
+            "-c",
+            "setsid sleep 1000 & setsid sleep 1000 & echo up; wait",
+        ]);
+        command.env(name, value).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        line(&mut BufReader::new(child.stdout.take().unwrap()));
+        until("all are there", || living(&mark) == 3);
+        child
+    };
+    let ring = place.ring();
+    let child = start(&ring);
+    assert_eq!(living(&mark), 3);
+    let other = ring.clone();
+    drop(ring);
+    assert_eq!(living(&mark), 3, "a handle is left");
+    drop(child);
+    drop(other);
+    assert_eq!(living(&mark), 0);
+    // The runner is killed: nothing lives on, and who waits hears of it.
+    let ring = place.ring();
+    let mut child = start(&ring);
+    let runner = std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .find(|entry| {
+            std::fs::read_to_string(entry.path().join("status")).is_ok_and(|text| {
+                let parent = format!("PPid:\t{}\n", std::process::id());
+                text.contains(&parent) && text.starts_with("Name:\tringfence-runne")
+            })
+        })
+        .unwrap();
+    let killed = Outside::new("kill")
+        .arg("-9")
+        .arg(runner.file_name())
+        .status();
+    assert!(killed.unwrap().success());
+    assert!(matches!(child.wait(), Err(Error::RingGone)));
+    until("all are gone", || living(&mark) == 0);
+    assert!(matches!(
+        ring.command("true").status(),
+        Err(Error::RingGone)
+    ));
+    // Another ring is another.
+    assert_eq!(sh(&place.ring(), "echo on"), "on\n");
+}
+
+/// A repository that one command made is protected from a later one in the same ring.
+#[test]
+fn a_repository_made_in_the_ring_is_protected_from_later_commands() {
+    let Some(place) = Place::of("a_repository_made_in_the_ring_is_protected_from_later_commands")
+    else {
+        return;
+    };
+    if !needs::tool("/usr/bin/git") {
+        return;
+    }
+    let ring = place.ring();
+    sh(&ring, "git init -q made");
+    let hook = place.workspace().join("made/.git/hooks/post-checkout");
+    // While a command runs for longer than a moment the write roots are looked through.
+    let (mut waits, mut out) = piped(
+        &ring,
+        "while echo x 2>/dev/null > made/.git/hooks/post-checkout; do
+            rm -f made/.git/hooks/post-checkout; sleep 0.05; done; echo protected; read x",
+    );
+    assert_eq!(line(&mut out), "protected\n");
+    drop(waits.stdin.take());
+    waits.wait().unwrap();
+    assert!(!hook.exists());
+    // Work in it goes on.
+    sh(
+        &ring,
+        "cd made && git config --get core.bare && echo a > a && git add a &&
+         git -c user.name=n -c user.email=e@x commit -qm a",
+    );
+}
+
+#[test]
+fn a_policy_without_a_ring_that_stays_is_refused() {
+    let Some(place) = Place::of("a_policy_without_a_ring_that_stays_is_refused") else {
+        return;
+    };
+    std::fs::create_dir_all(place.home.join(".config/ringfence")).unwrap();
+    let policy = place.home.join(".config/ringfence/policy.toml");
+    std::fs::write(&policy, "mode = \"full-access\"\n").unwrap();
+    let error = Ring::open(place.request()).unwrap_err();
+    assert!(matches!(error, Error::NoSession("full-access")), "{error}");
+    std::fs::write(&policy, "nonsense = 1\n").unwrap();
+    let error = Ring::open(place.request()).unwrap_err();
+    assert!(error.to_string().contains("nonsense"), "{error}");
+}
