@@ -72,6 +72,16 @@ fn build(root: &Path) -> Result<PathBuf> {
         build.args(["--package", package]);
     }
     run::must_pass(&mut build)?;
+    let mut example = run::cargo(root);
+    example.args([
+        "build",
+        "--release",
+        "--package",
+        "ringfence",
+        "--example",
+        "warm",
+    ]);
+    run::must_pass(&mut example)?;
     workspace::binaries(root, "release")
 }
 
@@ -111,6 +121,9 @@ fn measure_as(account: &Account, binaries: &Path, options: &Options) -> Result<S
         std::fs::copy(binaries.join(name), dir.join(name))
             .with_context(|| format!("cannot copy {name}"))?;
     }
+    std::fs::create_dir(dir.join("examples"))?;
+    std::fs::copy(binaries.join("examples/warm"), dir.join("examples/warm"))
+        .context("cannot copy examples/warm")?;
     let own = dir.join("xtask");
     std::fs::copy(std::env::current_exe()?, &own)?;
     let tables = dir.join("tables.md");

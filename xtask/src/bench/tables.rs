@@ -12,8 +12,9 @@ use std::process::Stdio;
 use std::time::Instant;
 
 /// The tables, in the order in which they are written.
-pub(crate) const NAMES: [&str; 7] = [
+pub(crate) const NAMES: [&str; 8] = [
     "start",
+    "warm",
     "roots",
     "workspace",
     "pipe",
@@ -57,6 +58,7 @@ pub(crate) fn measure(
 ) -> Result<String> {
     match name {
         "start" => start(place, binaries, settings),
+        "warm" => warm(place, binaries, settings),
         "roots" => roots(place, binaries, settings),
         "workspace" => workspace(place, binaries, settings),
         "pipe" => pipe(place, binaries, settings),
@@ -86,6 +88,79 @@ fn start(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> 
     let cells = interleave(&contenders, rounds, &argv, |one| whole(one, &argv))?;
     let what = format!("`/bin/true` from nothing to its exit; {rounds} rounds.");
     Ok(table("Cold start", &what, Unit::Seconds, &cells))
+}
+
+/// A program that keeps a ring, and runs a command in it when it is told.
+struct Warm {
+    child: std::process::Child,
+    answers: std::io::BufReader<std::process::ChildStdout>,
+}
+
+impl Warm {
+    fn start(binaries: &Path, workspace: &Path) -> Result<Warm> {
+        let program = binaries.join("examples/warm");
+        let mut child = std::process::Command::new(&program)
+            .arg(workspace)
+            .arg(binaries.join("ringfence-runner"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run {}", program.display()))?;
+        let answers = child.stdout.take().context("no pipe")?;
+        Ok(Warm {
+            child,
+            answers: std::io::BufReader::new(answers),
+        })
+    }
+
+    /// Seconds it took.
+    fn once(&mut self, how: &str) -> Result<f64> {
+        use std::io::BufRead;
+        let stdin = self.child.stdin.as_mut().context("no pipe")?;
+        writeln!(stdin, "{how}")?;
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        let micros: u32 = line.trim().parse().context("no answer")?;
+        Ok(f64::from(micros) / 1e6)
+    }
+}
+
+impl Drop for Warm {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+fn warm(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
+    const BARE: &str = "bare, by the same program";
+    const KEPT: &str = "ringfence, in a ring that stays";
+    let repository = place.repository("warm", 100)?;
+    let mut warm = Warm::start(binaries, &repository)?;
+    let mut contenders = vec![
+        Contender::bare(&repository).named(BARE),
+        Contender::bare(&repository).named(KEPT),
+    ];
+    contenders.extend(Contender::bwrap(&repository, &[]));
+    contenders
+        .push(Contender::ringfence(binaries, &repository, &[]).named("ringfence, a ring for each"));
+    let argv = words("/bin/true");
+    let rounds = settings.many() * 10;
+    let cells = interleave(&contenders, rounds, &argv, |one| match one.name.as_str() {
+        BARE => warm.once("bare"),
+        KEPT => warm.once("ring"),
+        _ => whole(one, &argv),
+    })?;
+    let what = format!(
+        "`/bin/true` by `std::process::Command` and by `ringfence::Command`, whose ring was made \
+         before; {rounds} rounds."
+    );
+    Ok(table(
+        "A command in a ring that stays",
+        &what,
+        Unit::Seconds,
+        &cells,
+    ))
 }
 
 fn roots(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
