@@ -119,6 +119,14 @@ impl Waiting {
 }
 
 impl Launched {
+    /// Ends the ring: the runner ends when its socket does, all in the ring with it, and it is waited
+    /// for.
+    pub(crate) fn close(&self) {
+        // One that is gone has no other end.
+        let _gone = rustix::net::shutdown(self.socket.fd(), rustix::net::Shutdown::Both);
+        reap(&self.runner);
+    }
+
     /// Lets the runner go. Every process of the command is dead by then; the runner itself
     /// ends with its socket, and is waited for.
     pub(crate) fn end(self) {

@@ -52,14 +52,24 @@ const ANY: &str = "/bin/sh";
 /// A ring, for as long as there is a handle of it. Handles are cheap to clone, and may be used from
 /// any thread.
 #[derive(Debug, Clone)]
-pub struct Ring(pub(crate) Arc<Inner>);
+pub struct Ring(Arc<Handle>);
+
+/// The ring ends with the last of these, whoever else still looks at it.
+#[derive(Debug)]
+struct Handle(Arc<Inner>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.launched.close();
+    }
+}
 
 /// What all handles share.
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) prepared: Prepared,
     pub(crate) plan: Plan,
-    launched: Option<Launched>,
+    launched: Launched,
     state: Mutex<State>,
     late: Mutex<Late>,
     /// Wakes the thread that looks for new repositories; it ends with this.
@@ -180,17 +190,21 @@ impl Ring {
             steps,
             announce: true,
         };
-        let ring = Ring(Arc::new(Inner {
+        let ring = Ring(Arc::new(Handle(Arc::new(Inner {
             prepared,
             plan,
-            launched: Some(launched),
+            launched,
             state: Mutex::new(State::default()),
             late: Mutex::new(Late::default()),
             looks: Mutex::new(None),
             told: Condvar::new(),
-        }));
-        ring.0.built(&build)?;
+        }))));
+        ring.inner().built(&build)?;
         Ok(ring)
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.0.0
     }
 
     /// A command to run in it.
@@ -201,28 +215,28 @@ impl Ring {
 
     /// What is really enforced.
     pub fn outcome(&self) -> Outcome {
-        let state = self.0.lock();
-        let accepts = |promise: &str| self.0.prepared.accepts(promise);
-        let mut less = launch::shortfalls(&self.0.plan, &state.notes, accepts);
+        let state = self.inner().lock();
+        let accepts = |promise: &str| self.inner().prepared.accepts(promise);
+        let mut less = launch::shortfalls(&self.inner().plan, &state.notes, accepts);
         less.extend(state.lost.iter().map(|(promise, what)| Shortfall {
             promise: (*promise).to_owned(),
             what: what.clone(),
             remedy: String::new(),
             accepted: accepts(promise),
         }));
-        self.0.plan.outcome(less)
+        self.inner().plan.outcome(less)
     }
 
     /// The plan it was made by.
     #[must_use]
     pub fn plan(&self) -> &Plan {
-        &self.0.plan
+        &self.inner().plan
     }
 
     /// The directory commands start in, unless they are told another.
     #[must_use]
     pub fn directory(&self) -> &std::path::Path {
-        &self.0.prepared.cwd.path
+        &self.inner().prepared.cwd.path
     }
 
     /// The commands that have processes: those that run, and those that left some in the background
@@ -231,9 +245,9 @@ impl Ring {
     /// # Errors
     /// When the ring is gone.
     pub fn list(&self) -> Result<Vec<Processes>, Error> {
-        self.0.order(&Order::List, &[])?;
+        self.inner().order(&Order::List, &[])?;
         let listed = self
-            .0
+            .inner()
             .wait_for(|state| (!state.listed.is_empty()).then(|| state.listed.remove(0)))?;
         Ok(listed
             .into_iter()
@@ -250,14 +264,14 @@ impl Ring {
     /// # Errors
     /// When the ring is gone. A command that is there no more is no error.
     pub fn stop(&self, id: u32) -> Result<(), Error> {
-        self.0.signal(id, 9, true)
+        self.inner().signal(id, 9, true)
     }
 
     /// Protected names that commands made since this was last asked, and that were taken away or
     /// (with an error number) could not be.
     #[must_use]
     pub fn taken_away(&self) -> Vec<(PathBuf, Option<i32>)> {
-        std::mem::take(&mut self.0.lock().taken_away)
+        std::mem::take(&mut self.inner().lock().taken_away)
     }
 }
 
@@ -267,15 +281,11 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn launched(&self) -> Result<&Launched, Error> {
-        self.launched.as_ref().ok_or(Error::RingGone)
-    }
-
     /// Builds the ring and waits until it stands.
     fn built(&self, build: &Order) -> Result<(), Error> {
         self.order(build, &[])?;
-        let socket = &self.launched()?.socket;
-        let Some(received) = socket.receive().map_err(hearing)? else {
+        let received = self.launched.socket.receive();
+        let Some(received) = received.map_err(hearing)? else {
             return Err(Error::RingGone);
         };
         match decode::<Report>(&received.bytes).map_err(Error::Protocol)? {
@@ -383,7 +393,7 @@ impl Inner {
         let gone = |e: &SysError| {
             [Errno::PIPE, Errno::CONNRESET].contains(&Errno::from_raw_os_error(e.errno))
         };
-        self.launched()?
+        self.launched
             .socket
             .send(&encode(order), fds)
             .map_err(|error| match error {
@@ -414,7 +424,7 @@ impl Inner {
             if let Some(over) = state.over {
                 return Err(over.error());
             }
-            if state.listening || !self.is_told()? {
+            if state.listening || !self.is_told() {
                 return Ok(None);
             }
             state.listening = true;
@@ -424,14 +434,14 @@ impl Inner {
     }
 
     /// Whether something can be heard at once.
-    fn is_told(&self) -> Result<bool, Error> {
-        let socket = self.launched()?.socket.fd();
+    fn is_told(&self) -> bool {
+        let socket = self.launched.socket.fd();
         let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
         let now = Timespec {
             tv_sec: 0,
             tv_nsec: 0,
         };
-        Ok(matches!(poll(&mut fds, Some(&now)), Ok(n) if n > 0))
+        matches!(poll(&mut fds, Some(&now)), Ok(n) if n > 0)
     }
 
     /// Waits until something wanted is told. The first thread that waits listens, for all: no
@@ -461,10 +471,7 @@ impl Inner {
 
     /// Hears one report, and lets all know.
     fn listen(&self) {
-        let heard = match &self.launched {
-            Some(launched) => launched.socket.receive(),
-            None => Ok(None),
-        };
+        let heard = self.launched.socket.receive();
         let mut state = self.lock();
         state.listening = false;
         match heard {
@@ -482,16 +489,6 @@ impl Inner {
         }
         drop(state);
         self.told.notify_all();
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        // With its socket the runner ends, and with that all of the ring.
-        if let Some(launched) = self.launched.take() {
-            launched.end();
-        }
-        drop(self.prepared.temp_own.take());
     }
 }
 

@@ -433,6 +433,49 @@ fn a_ring_ends_with_its_last_handle_and_with_its_runner() {
     assert_eq!(sh(&place.ring(), "echo on"), "on\n");
 }
 
+/// However the program that made a ring ends, nothing of the ring is left.
+#[test]
+fn nothing_is_left_of_a_ring_whose_program_is_killed() {
+    const TEST: &str = "nothing_is_left_of_a_ring_whose_program_is_killed";
+    const VICTIM: &str = "RINGFENCE_TEST_VICTIM";
+    let Some(place) = Place::of(TEST) else { return };
+    if let Some(mark) = std::env::var_os(VICTIM) {
+        let ring = place.ring();
+        let mut command = ring.command("sh");
+        command.args([
+            "-c",
+            "setsid sleep 1000 & (setsid sleep 1000 &) ; echo x > up; wait",
+        ]);
+        let _child = command.env(VICTIM, mark).spawn().unwrap();
+        // Until it is killed.
+        loop {
+            std::thread::park();
+        }
+    }
+    let up = place.workspace().join("up");
+    for round in 0..10 {
+        let mark = format!("{}-{round}", std::process::id());
+        let mut victim = Outside::new(std::env::current_exe().unwrap())
+            .args(["--exact", TEST])
+            .env(VICTIM, &mark)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let mark = format!("{VICTIM}={mark}");
+        // Killed at other points of its life each time: also before the ring stands.
+        match round {
+            0 => {}
+            1..=3 => until("it has begun", || living(&mark) > 0),
+            _ => until("its command runs", || up.exists()),
+        }
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        until("nothing is left", || living(&mark) == 0);
+        let _unmade = std::fs::remove_file(&up);
+    }
+}
+
 /// A repository that one command made is protected from a later one in the same ring.
 #[test]
 fn a_repository_made_in_the_ring_is_protected_from_later_commands() {

@@ -121,9 +121,9 @@ impl Child {
         // It may read until that is closed.
         drop(self.stdin.take());
         if self.ended.is_none() {
-            let ended = self.ring.0.told(self.id, ended)?;
+            let ended = self.ring.inner().told(self.id, ended)?;
             self.ended = Some(ended.map_err(|failure| self.not_started(&failure))?);
-            self.ring.0.forget(self.id);
+            self.ring.inner().forget(self.id);
         }
         self.status()
     }
@@ -134,11 +134,11 @@ impl Child {
     /// As [`wait`](Child::wait).
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>, Error> {
         if self.ended.is_none() {
-            match self.ring.0.told_yet(self.id, ended)? {
+            match self.ring.inner().told_yet(self.id, ended)? {
                 None => return Ok(None),
                 Some(ended) => {
                     self.ended = Some(ended.map_err(|failure| self.not_started(&failure))?);
-                    self.ring.0.forget(self.id);
+                    self.ring.inner().forget(self.id);
                 }
             }
         }
@@ -184,7 +184,7 @@ impl Child {
         if self.ended.is_some() {
             return Ok(());
         }
-        self.ring.0.signal(self.id, 9, true)
+        self.ring.inner().signal(self.id, 9, true)
     }
 
     /// Sends a signal to its first process.
@@ -195,12 +195,12 @@ impl Child {
         if self.ended.is_some() {
             return Ok(());
         }
-        self.ring.0.signal(self.id, signal, false)
+        self.ring.inner().signal(self.id, signal, false)
     }
 
     /// Why it did not start. Nothing more will be told of it.
     pub(super) fn not_started(&self, failure: &Failure) -> Error {
-        self.ring.0.forget(self.id);
+        self.ring.inner().forget(self.id);
         let error = io::Error::from_raw_os_error(failure.errno);
         match failure.stage {
             Stage::Exec if error.kind() == io::ErrorKind::NotFound => Error::NotFound {
@@ -211,7 +211,7 @@ impl Child {
                 path: self.program.clone(),
                 why: error.to_string(),
             },
-            _ => not_built(&self.ring.0.plan, failure),
+            _ => not_built(&self.ring.inner().plan, failure),
         }
     }
 }
@@ -219,7 +219,7 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if self.ended.is_none() {
-            self.ring.0.disown(self.id);
+            self.ring.inner().disown(self.id);
         }
     }
 }

@@ -200,7 +200,7 @@ impl Command {
     /// directory; [`Error::RingGone`].
     pub fn spawn(&mut self) -> Result<Child, Error> {
         let child = self.start([Stdio::inherit(), Stdio::inherit(), Stdio::inherit()], true)?;
-        let failed = child.ring.0.told(child.id(), |told| match told {
+        let failed = child.ring.inner().told(child.id(), |told| match told {
             Told::Ordered | Told::Disowned => None,
             Told::Started | Told::Ended(_) => Some(None),
             Told::Failed(failure) => Some(Some(failure.clone())),
@@ -233,7 +233,7 @@ impl Command {
     }
 
     fn start(&mut self, or: [Stdio; 3], announce: bool) -> Result<Child, Error> {
-        let inner = &self.ring.0;
+        let inner = self.ring.inner();
         let [stdin, stdout, stderr] = or;
         let (stdin, ours_in) = end(self.stdin.take().unwrap_or(stdin), 0)?;
         let (stdout, ours_out) = end(self.stdout.take().unwrap_or(stdout), 1)?;
