@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ringfence_sys_linux::SysError;
 use ringfence_sys_linux::error::Named;
+use ringfence_sys_linux::terminal::is_terminal;
 use ringfence_wire::Spawn;
 use rustix::pipe::{PipeFlags, pipe_with};
 
@@ -77,7 +78,8 @@ impl From<ChildStderr> for Stdio {
 /// A command to run in a [`Ring`], put together as a [`std::process::Command`] is.
 ///
 /// It gets the ring's environment: this process' own, less what the policy takes out. What is set here
-/// is given to it as it is.
+/// is given to it as it is. It is in a process group of its own: keys on this process' terminal
+/// (Ctrl-C) do not reach it, [`Child::signal`] does.
 #[derive(Debug)]
 pub struct Command {
     ring: Ring,
@@ -187,7 +189,8 @@ impl Command {
         self
     }
 
-    /// Starts it in a session of its own (`setsid(2)`), without this process' terminal.
+    /// Starts it in a session of its own (`setsid(2)`). It is always in one if it is given a terminal,
+    /// which it can read and write then, and not control.
     pub fn new_session(&mut self, own: bool) -> &mut Command {
         self.session = own;
         self
@@ -266,6 +269,9 @@ impl Command {
         }
         let program = program::find(&self.program, environment.get("PATH"), &cwd.path)?;
         let stdio: [BorrowedFd<'_>; 3] = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
+        // In a group of its own it is in the background of its caller's terminal, where reading would
+        // stop it; in a session of its own that terminal is a file like others.
+        let terminal = stdio.iter().any(|fd| is_terminal(*fd));
         let spawn = |id| Spawn {
             id,
             program: program.clone(),
@@ -276,7 +282,7 @@ impl Command {
             announce,
             last: false,
             keep_background: self.keep_background,
-            new_session: self.session,
+            new_session: self.session || terminal,
             own_group: true,
             terminal: false,
         };
