@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use ringfence::PtyMode;
 
 use crate::command::{
@@ -60,8 +61,22 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) struct Deferred<T>(pub(crate) T);
 
+/// Set while [`whole`] puts everything together.
+static WHOLE: AtomicBool = AtomicBool::new(false);
+
+/// All that can be typed, with nothing deferred: for what is made of it.
+pub(crate) fn whole() -> clap::Command {
+    WHOLE.store(true, Ordering::Relaxed);
+    let command = Cli::command();
+    WHOLE.store(false, Ordering::Relaxed);
+    command
+}
+
 impl<T: Args> Args for Deferred<T> {
     fn augment_args(command: clap::Command) -> clap::Command {
+        if WHOLE.load(Ordering::Relaxed) {
+            return T::augment_args(command);
+        }
         // What the command is said to be for stays, as it does without delay.
         command.defer(|command| {
             let about = command.get_about().cloned().unwrap_or_default();

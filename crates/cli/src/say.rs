@@ -7,13 +7,12 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use ringfence::{Error, Kind};
 use ringfence_ops::Shortfall;
 
 use crate::command;
-use crate::grammar::Cli;
+use crate::grammar::whole;
 
 /// Something that was asked about does not hold.
 pub(crate) const NO: u8 = 1;
@@ -131,21 +130,43 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// Whether a line of JSON was asked for, by words that could not be parsed.
+/// Whether a line of JSON was asked for, by words that could not be parsed: before the command's own
+/// words, which begin at the first that is no flag and no flag's value.
 fn wants_json(mut words: impl Iterator<Item = OsString>) -> bool {
-    words
-        .next()
-        .is_some_and(|verb| verb == "run" || verb == "shell")
-        && words
-            .take_while(|word| word != "--")
-            .any(|word| word == "--json")
+    let verb = words.next().unwrap_or_default();
+    if verb != "run" && verb != "shell" {
+        return false;
+    }
+    let whole = whole();
+    let takes_value = |name: &str| {
+        whole.find_subcommand(&verb).is_some_and(|verb| {
+            verb.get_arguments().any(|argument| {
+                argument.get_long() == Some(name) && argument.get_action().takes_values()
+            })
+        })
+    };
+    while let Some(word) = words.next() {
+        let Some(flag) = word.to_str().and_then(|word| word.strip_prefix("--")) else {
+            if word.to_string_lossy().starts_with('-') {
+                continue;
+            }
+            return false;
+        };
+        match flag {
+            "" => return false,
+            "json" => return true,
+            flag if takes_value(flag) => {
+                let _value = words.next();
+            }
+            _ => {}
+        }
+    }
+    false
 }
 
 /// The command that was meant, as far as it was named.
 fn meant(words: impl Iterator<Item = OsString>) -> String {
-    let mut command = Cli::command();
-    // Else what is deferred has no subcommands yet.
-    command.build();
+    let mut command = whole();
     let mut name = String::from("ringfence");
     for word in words {
         match word.to_str().and_then(|word| command.find_subcommand(word)) {

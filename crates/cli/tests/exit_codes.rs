@@ -239,8 +239,15 @@ fn what_is_typed_wrong_is_told_as_json_where_that_was_asked_for() {
         assert_eq!(line, format!("ringfence: {error}"), "{words:?}");
     }
     // Not a word of the command's.
-    let (_, report) = told(&["run", "--nope", "--", "echo", "--json"]);
-    assert_eq!(report, "");
+    for words in [
+        &["run", "--nope", "--", "echo", "--json"][..],
+        &["run", "--nope", "echo", "--json"],
+        &["run", "--write", "--json", "--nope"],
+    ] {
+        assert_eq!(told(words).1, "", "{words:?}");
+    }
+    let (line, _) = told(&["help", "bogus"]);
+    assert!(line.contains("see `ringfence --help`"), "{line}");
     // Which command was meant is known of nested ones too.
     let (line, _) = told(&["policy", "show", "--nope"]);
     assert!(line.contains("ringfence policy show --help"), "{line}");

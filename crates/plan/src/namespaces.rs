@@ -1,15 +1,15 @@
 //! The ring in namespaces: the default, which needs no setup.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use ringfence_ops::linux::landlock::{self, Rule, Ruleset};
 use ringfence_ops::linux::seccomp::Filter;
-use ringfence_ops::linux::{Caches, Clone, Located, Mask, Op, PROC_HIDDEN, Upper};
+use ringfence_ops::linux::{Caches, Clone, Located, Mask, Op, PROC_HIDDEN, Upper, WATCHES_MOST};
 use ringfence_ops::{Availability, Facts, Need};
 use ringfence_policy::{Effective, NetworkMode};
 
-use crate::site::{CacheSite, Site};
+use crate::site::{CacheSite, Missing, Site};
 use crate::{DEFAULT_PROCESSES, Draft, promise};
 
 pub(crate) fn draft(draft: &mut Draft<'_>, policy: &Effective, site: &Site, facts: &Facts) {
@@ -422,22 +422,35 @@ fn watches(draft: &mut Draft<'_>, site: &Site) {
         .map(|g| g.object.path.as_path())
         .chain(site.hidden.iter().map(|h| h.mask.at.path.as_path()))
         .collect();
+    // What policies name in the write roots themselves first: what a command made (links,
+    // repositories) must not take their place.
+    let own = |of_root: bool| {
+        site.roots.iter().flat_map(move |root| {
+            let chosen = move |m: &&Missing| (m.dir.path == root.at.path) == of_root;
+            root.missing.iter().filter(chosen)
+        })
+    };
     // A link in one write root may lead to what is missing in another.
-    let mut of_dir: BTreeMap<&Path, (&Located, Vec<&PathBuf>)> = BTreeMap::new();
-    for missing in site.roots.iter().flat_map(|r| &r.missing) {
-        let (_, names) = of_dir
-            .entry(&missing.dir.path)
-            .or_insert((&missing.dir, Vec::new()));
-        names.extend(&missing.names);
+    let mut dirs: Vec<(&Located, Vec<&PathBuf>)> = Vec::new();
+    let mut known: HashMap<&Path, usize> = HashMap::new();
+    for missing in own(true).chain(own(false)) {
+        let at = *known.entry(&missing.dir.path).or_insert_with(|| {
+            dirs.push((&missing.dir, Vec::new()));
+            dirs.len() - 1
+        });
+        dirs[at].1.extend(&missing.names);
     }
     let mut told = String::new();
-    for (dir, (at, mut names)) in of_dir {
+    let mut count = 0;
+    for (at, mut names) in dirs {
+        let dir = &at.path;
         if dir.ancestors().any(|up| closed.contains(up)) {
             // Nothing can be made there at all.
             continue;
         }
         let mut seen = HashSet::new();
         names.retain(|name| seen.insert(name.as_os_str()));
+        count += names.len();
         told.push_str(if told.is_empty() { " " } else { "; " });
         told.push_str(&dir.to_string_lossy());
         told.push(':');
@@ -451,6 +464,16 @@ fn watches(draft: &mut Draft<'_>, site: &Site) {
                 dir: at.clone(),
                 names: names.into_iter().cloned().collect(),
             },
+        );
+    }
+    if count > WATCHES_MOST {
+        draft.lack(
+            promise::PROTECT_MISSING,
+            format!(
+                "{count} protected names do not exist, more than the {WATCHES_MOST} that can be watched"
+            ),
+            "remove repositories, and links in protected directories, that nobody needs, or name \
+             fewer write roots",
         );
     }
     if !told.is_empty() {

@@ -334,6 +334,46 @@ fn write_roots_around_and_inside_of_caches() {
     assert_snapshot!(shown(&planned("", &site, &machine(|_| {}))));
 }
 
+/// What a command left behind must not take the watches of the next one in silence.
+#[test]
+fn more_missing_names_than_can_be_watched_are_refused_and_the_policys_own_come_first() {
+    use ringfence_ops::linux::{Op, WATCHES_MOST};
+    let mut many = site();
+    let names = |count| (0..count).map(|n| format!("a/n{n}").into()).collect();
+    let mut made = support::missing("/home/ada/ws/made/.git", "hooks");
+    made.names = names(WATCHES_MOST);
+    // It sorts before the workspace, and comes after it all the same.
+    let mut other = root("/aaa");
+    other.missing = vec![made.clone()];
+    many.roots.insert(0, other);
+    let facts = machine(|_| {});
+    let refusal = planned("", &many, &facts).unwrap_err();
+    let lacks = |promise: &str| refusal.lacking.iter().any(|l| l.promise == promise);
+    assert!(
+        lacks(ringfence_plan::promise::PROTECT_MISSING),
+        "{refusal:?}"
+    );
+    let accepted = "[enforcement]\naccept = [\"protect.missing\"]\n";
+    let plan = planned(accepted, &many, &facts).unwrap();
+    let watched: Vec<_> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match &step.op {
+            Op::Watch { dir, names } => Some((dir.path.clone(), names.len())),
+            _ => None,
+        })
+        .collect();
+    let at = |path: &std::path::Path| watched.iter().position(|(dir, _)| dir == path);
+    assert!(
+        at("/home/ada/work".as_ref()) < at(&made.dir.path),
+        "{watched:?}"
+    );
+    assert!(watched.contains(&(made.dir.path.clone(), WATCHES_MOST)));
+    // The control: as many as can be are not refused.
+    many.roots[0].missing[0].names = names(1000);
+    assert!(planned("", &many, &facts).is_ok());
+}
+
 #[test]
 fn more_write_roots() {
     let mut more = site();

@@ -161,7 +161,8 @@ fn reap(runner: &Runner) {
     );
 }
 
-/// Starts a runner, which has nothing to do yet. The runner dies with this thread.
+/// Starts a runner, which makes its namespaces and has nothing else to do yet. The runner dies
+/// with this thread.
 pub(crate) fn start(
     mode: RingMode,
     runner: Option<PathBuf>,
@@ -216,8 +217,8 @@ fn start_in(
 }
 
 /// A runner that is started before anything is known, in the namespaces nearly every ring
-/// has: the kernel makes them while the policy is read and the ring is planned. It has done
-/// nothing, and is let go where the policy wants another kind of ring.
+/// has: the kernel makes them while the policy is read and the ring is planned. Nothing is in
+/// them, and it is let go where the policy wants another kind of ring.
 #[derive(Debug)]
 pub struct Early(Option<Result<Waiting, Error>>);
 
@@ -307,13 +308,27 @@ fn refuses_namespaces(failed: SpawnError) -> bool {
 }
 
 /// The same, of the namespaces a runner makes itself.
-pub(crate) fn no_namespaces(error: SysError) -> Error {
+pub(crate) fn no_namespaces(failure: &Failure) -> Error {
     let step = Step::Namespaces;
-    failed_start(
-        SpawnError { step, error },
-        RingMode::Namespaces,
-        Path::new(""),
-    )
+    match ["unshare", "setns"]
+        .iter()
+        .find(|call| failure.call == **call)
+    {
+        Some(call) => failed_start(
+            SpawnError {
+                step,
+                error: SysError::new(call, failure.errno),
+            },
+            RingMode::Namespaces,
+            Path::new(""),
+        ),
+        // What it takes besides (a thread, a socket) is lacking, not refused.
+        None => Error::Build {
+            what: "making its namespaces".to_owned(),
+            call: failure.call.clone(),
+            error: std::io::Error::from_raw_os_error(failure.errno),
+        },
+    }
 }
 
 /// Hands the plan and the command to a runner. What comes of it is told on the socket.

@@ -294,8 +294,7 @@ impl Inner {
                 Ok(())
             }
             Report::Failed { failure, .. } if failure.stage == Stage::Namespaces => {
-                let error = SysError::new("unshare", failure.errno);
-                Err(launch::no_namespaces(error))
+                Err(launch::no_namespaces(&failure))
             }
             Report::Failed { failure, .. } => Err(launch::not_built(&self.plan, &failure)),
             _ => Err(Error::Planned),

@@ -454,8 +454,7 @@ impl Supervisor<'_> {
                 self.late_protection_failed(&call, errno);
             }
             Report::Failed { failure, .. } if failure.stage == Stage::Namespaces => {
-                let error = SysError::new("unshare", failure.errno);
-                return Err(launch::no_namespaces(error));
+                return Err(launch::no_namespaces(&failure));
             }
             Report::Failed { id, failure } => return Err(self.failed(id, &failure)),
             Report::Ended {

@@ -24,8 +24,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::files::open_verified;
 
-/// Names watched at most: far more than a plan has. Past it each is reported.
-const MOST: usize = 4096;
+/// Names watched at most. A plan with more is refused, or the user has accepted that.
+const MOST: usize = ringfence_ops::linux::WATCHES_MOST;
 
 /// What a renamed object's name ends in.
 const ASIDE: &str = ".from-ring";
@@ -91,12 +91,12 @@ pub fn take_away<'a>(names: impl IntoIterator<Item = (&'a Located, &'a [PathBuf]
 impl Keeper {
     /// Watches `dir` for the first component of each name.
     pub(crate) fn watch(&mut self, dir: &Located, names: Vec<PathBuf>) -> Result<(), SysError> {
-        if self.watched.len() + names.len() > MOST {
-            return Err(TOO_MANY);
-        }
+        // As many as there is room for: one that does not fit takes no other with it.
+        let room = MOST.saturating_sub(self.watched.len());
+        let fits = names.len() <= room;
         let handle = Rc::new(self.opened(|| open_verified(dir))?);
         let path: Rc<Path> = dir.path.as_path().into();
-        for rest in names {
+        for rest in names.into_iter().take(room) {
             let watch = match &self.watches {
                 Some(watches) => Some(watches.add(&path, is_commondir(&rest))?),
                 None => None,
@@ -109,7 +109,7 @@ impl Keeper {
                 rest,
             });
         }
-        Ok(())
+        if fits { Ok(()) } else { Err(TOO_MANY) }
     }
 
     /// Opens, with more descriptors than this process was given where those do not suffice.

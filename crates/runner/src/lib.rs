@@ -1,8 +1,8 @@
 //! Layer 3: builds the ring, spawns and reaps the command.
 //!
 //! The runner decides nothing. It does the steps the harness planned, in order, in the
-//! namespaces it was started in; tells what failed, by number; spawns commands with the
-//! caller's own descriptors; and as process 1 of the ring kills whatever a command
+//! namespaces it was started in and those it makes itself; tells what failed, by number;
+//! spawns commands with the caller's own descriptors; and as process 1 of the ring kills whatever a command
 //! leaves behind.
 //!
 //! It ends with the harness: by `PR_SET_PDEATHSIG` until the ring stands (without a pid namespace,

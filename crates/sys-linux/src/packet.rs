@@ -170,14 +170,22 @@ impl Packets {
         let mut head = [0_u8; 1];
         let mut body = vec![0_u8; self.inline_max];
         let mut parts = [IoSliceMut::new(&mut head), IoSliceMut::new(&mut body)];
-        let got = rustix::io::retry_on_intr(|| {
-            rustix::net::recvmsg(
-                &self.fd,
-                &mut parts,
-                &mut ancillary,
-                RecvFlags::CMSG_CLOEXEC,
-            )
-        });
+        let mut once = || {
+            rustix::io::retry_on_intr(|| {
+                rustix::net::recvmsg(
+                    &self.fd,
+                    &mut parts,
+                    &mut ancillary,
+                    RecvFlags::CMSG_CLOEXEC,
+                )
+            })
+        };
+        let got = match once() {
+            // The other end was closed with something unread in it. That is told once, and before
+            // what it had to say.
+            Err(rustix::io::Errno::CONNRESET) => once(),
+            other => other,
+        };
         let got = match got {
             Err(rustix::io::Errno::CONNRESET) => return Ok(None),
             other => other.named("recvmsg")?,

@@ -144,12 +144,12 @@ fn start(
     let at_clone = SpawnError::at(Step::Clone);
     let stack = Stack::new().map_err(&at_clone)?;
     let mut flags = flags | libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-    let ptid: *mut RawFd = match pidfd {
-        Some(fd) => {
-            flags |= libc::CLONE_PIDFD;
-            fd
-        }
-        None => std::ptr::null_mut(),
+    let mut number: RawFd = -1;
+    let ptid: *mut RawFd = if pidfd.is_some() {
+        flags |= libc::CLONE_PIDFD;
+        &raw mut number
+    } else {
+        std::ptr::null_mut()
     };
     // A handler run in a child that shares memory would act on the parent's.
     let old = signal::block_all().map_err(&at_clone)?;
@@ -165,6 +165,10 @@ fn start(
     };
     signal::restore(&old);
     let pid = cloned?;
+    if let Some(pidfd) = pidfd {
+        // Not before: a clone that fails late has written the number of a descriptor it took back.
+        *pidfd = number;
+    }
     match failure.get() {
         None => Ok(pid),
         Some(error) => {
@@ -291,8 +295,8 @@ pub fn runner(start_with: &RunnerStart<'_>) -> Result<Runner, SpawnError> {
     );
     // A child that failed has left a descriptor too.
     let fd = (pidfd >= 0).then(|| {
-        // SAFETY: CLONE_PIDFD made this descriptor for us (close-on-exec), nobody else
-        // knows it.
+        // SAFETY: `start` tells a number only where the clone was made, and with it this
+        // descriptor for us (close-on-exec); nobody else knows it.
         unsafe { OwnedFd::from_raw_fd(pidfd) }
     });
     match (pid?, fd) {

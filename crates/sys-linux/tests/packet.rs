@@ -47,6 +47,22 @@ fn memory(bytes: &[u8], seals: SealFlags) -> std::fs::File {
 }
 
 #[test]
+fn last_words_are_heard_of_one_that_did_not_listen() {
+    let (ours, theirs) = Packets::pair(64, 64).unwrap();
+    ours.send(b"unread", &[]).unwrap();
+    theirs.send(b"last words", &[]).unwrap();
+    drop(theirs);
+    let heard = ours.receive().unwrap().unwrap();
+    assert_eq!(heard.bytes, b"last words");
+    assert!(ours.receive().unwrap().is_none());
+    // With nothing to say it is gone.
+    let (ours, theirs) = Packets::pair(64, 64).unwrap();
+    ours.send(b"unread", &[]).unwrap();
+    drop(theirs);
+    assert!(ours.receive().unwrap().is_none());
+}
+
+#[test]
 fn messages_of_each_size_arrive_whole_and_in_order() {
     let (a, b) = pair();
     let sizes = [0, 1, INLINE - 1, INLINE, INLINE + 1, MOST];

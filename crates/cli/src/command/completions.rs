@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::{Shell, generate};
 
-use crate::grammar::Cli;
+use crate::grammar::whole;
 use crate::say;
 
 #[derive(Debug, Args)]
@@ -17,6 +17,6 @@ pub(crate) struct CompletionsArgs {
 pub(crate) fn completions(args: CompletionsArgs) -> ExitCode {
     let CompletionsArgs { shell } = args;
     let mut script = Vec::new();
-    generate(shell, &mut Cli::command(), "ringfence", &mut script);
+    generate(shell, &mut whole(), "ringfence", &mut script);
     say::out(String::from_utf8_lossy(&script))
 }

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_mangen::Man;
 
-use crate::grammar::Cli;
+use crate::grammar::whole;
 use crate::say;
 
 #[derive(Debug, Args)]
@@ -20,13 +20,13 @@ pub(crate) fn man(args: ManArgs) -> ExitCode {
     let ManArgs { dir } = args;
     let Some(dir) = dir else {
         let mut page = Vec::new();
-        return match Man::new(Cli::command()).render(&mut page) {
+        return match Man::new(whole()).render(&mut page) {
             Ok(()) => say::out(String::from_utf8_lossy(&page)),
             Err(error) => say::refuse(format_args!("the manual page: {error}")),
         };
     };
     let written =
-        std::fs::create_dir_all(&dir).and_then(|()| clap_mangen::generate_to(Cli::command(), &dir));
+        std::fs::create_dir_all(&dir).and_then(|()| clap_mangen::generate_to(whole(), &dir));
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => say::refuse(format_args!(

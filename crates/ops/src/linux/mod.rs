@@ -5,4 +5,5 @@ mod step;
 
 pub use step::{
     Caches, Clone, DEVICES, Located, Mask, Op, PROC_HIDDEN, PROC_READ_ONLY, Step, Upper,
+    WATCHES_MOST,
 };

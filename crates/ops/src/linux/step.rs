@@ -62,6 +62,10 @@ pub const PROC_READ_ONLY: [&str; 11] = [
     "dynamic_debug",
 ];
 
+/// Names that one ring watches at most ([`Op::Watch`]): those of hundreds of write roots, and an end to
+/// what a command can have the next one watch.
+pub const WATCHES_MOST: usize = 16 * 1024;
+
 /// Parts of `/proc` that show what is none of a ring's business: the kernel's memory and
 /// how it is used, keys and timers. They cannot be read. Each that a machine has costs a
 /// mount, so those are left out that the kernel itself shows to nobody without a capability.

@@ -72,6 +72,8 @@ struct Lacking {
     pins: Vec<Located>,
     /// The whole path below the root.
     relative: PathBuf,
+    /// By a link, which a command may have made, and not by name.
+    led: bool,
 }
 
 impl<'a> Guards<'a> {
@@ -112,10 +114,13 @@ impl<'a> Guards<'a> {
             .collect();
         let mut missing: Vec<Missing> = Vec::new();
         let mut of_dir: HashMap<OsString, (usize, HashSet<OsString>)> = HashMap::new();
+        // There is an end to what is watched: what was named comes first.
+        self.missing.sort_by_key(|lacking| lacking.led);
         for Lacking {
             root,
             pins,
             relative,
+            led: _,
         } in self.missing
         {
             // A directory that can be moved away, and another put in its place, is no
@@ -150,7 +155,7 @@ impl<'a> Guards<'a> {
         (self.guarded, missing)
     }
 
-    fn lacks(&mut self, root: &Located, pins: Vec<Located>, relative: PathBuf) {
+    fn lacks(&mut self, root: &Located, pins: Vec<Located>, relative: PathBuf, led: bool) {
         let same = |known: &&Rc<Located>| known.path.as_os_str() == root.path.as_os_str();
         let root = match self.places.iter().rev().find(same) {
             Some(known) => known.clone(),
@@ -164,6 +169,7 @@ impl<'a> Guards<'a> {
             root,
             pins,
             relative,
+            led,
         });
     }
 
@@ -176,14 +182,14 @@ impl<'a> Guards<'a> {
         promise: &'static str,
     ) -> Result<(), SysError> {
         if let Some((pins, relative)) = self.walk(root, at, relative, promise)? {
-            self.lacks(at, pins, relative);
+            self.lacks(at, pins, relative, false);
         }
         Ok(())
     }
 
     /// Watches a name whether it exists or not: the runner knows what may stand there.
     pub(crate) fn watch(&mut self, root: &Located, relative: &Path) {
-        self.lacks(root, Vec::new(), relative.to_owned());
+        self.lacks(root, Vec::new(), relative.to_owned(), false);
     }
 
     /// Guards a path below a write root if it exists.
@@ -295,7 +301,7 @@ impl<'a> Guards<'a> {
             let Some(identity) = look(&here)? else {
                 // Where the write root itself is gone there is nothing to watch.
                 if let Some(identity) = look(root)? {
-                    self.lacks(&located(root, &identity), pins, relative.to_owned());
+                    self.lacks(&located(root, &identity), pins, relative.to_owned(), false);
                 }
                 return Ok(());
             };
@@ -427,7 +433,7 @@ impl<'a> Guards<'a> {
         if !todo.iter().any(|name| name == "..") {
             relative.extend(todo.iter().rev());
         }
-        self.lacks(&located(root, &identity), pins, relative);
+        self.lacks(&located(root, &identity), pins, relative, true);
     }
 
     /// The components between the write root a path lies in and its last one.
