@@ -189,6 +189,12 @@ pub enum Error {
          (ringfence run)"
     )]
     NoSession(&'static str),
+    /// A limit that a ring that stays does not hold.
+    #[error(
+        "{0} is not held in a ring that stays yet; remove it, or run each command by itself \
+         (ringfence run)"
+    )]
+    NotInSession(&'static str),
     /// The ring is gone.
     #[error("the ring is gone: its runner died, and every process of it with it")]
     RingGone,

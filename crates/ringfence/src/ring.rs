@@ -21,9 +21,9 @@
 mod child;
 mod command;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Instant, SystemTime};
@@ -41,7 +41,7 @@ use crate::late::Late;
 use crate::launch::{self, Early, Launched, enter_group};
 use crate::look::Looks;
 use crate::prepare::{Prepared, Request, begin_with};
-use crate::site::index;
+use crate::site::{Made, index};
 
 pub use child::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
 pub use command::{Command, Stdio};
@@ -72,6 +72,7 @@ pub(crate) struct Inner {
     launched: Launched,
     state: Mutex<State>,
     late: Mutex<Late>,
+    made_at: SystemTime,
     /// Wakes the thread that looks for new repositories; it ends with this.
     looks: Mutex<Option<Sender<()>>>,
     /// Something was told, or nobody listens any more.
@@ -93,6 +94,8 @@ struct State {
     notes: Vec<Note>,
     /// What turned out to be kept less than whole since the ring stands: promise and why.
     lost: Vec<(&'static str, String)>,
+    /// Commands that were ended because they, or others, made protected names over and over.
+    insisted: HashSet<u32>,
     /// The commands that run, and since when.
     running: HashMap<u32, SystemTime>,
 }
@@ -116,6 +119,7 @@ pub(crate) enum Told {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ending {
     pub(crate) end: End,
+    pub(crate) insisted: bool,
     pub(crate) max_rss_kib: u64,
     pub(crate) cpu_us: u64,
 }
@@ -145,6 +149,7 @@ impl Ring {
     /// # Errors
     /// When the policy cannot be enforced here, or asks for no ring, or the ring cannot be made.
     pub fn open(request: Request) -> Result<Ring, Error> {
+        let made_at = SystemTime::now();
         let early = Early::start_of(request.runner.clone());
         let request = Request {
             argv: vec![OsString::from(ANY)],
@@ -155,6 +160,16 @@ impl Ring {
             Some(RingMode::Namespaces) => {}
             Some(RingMode::LandlockOnly) => return Err(Error::NoSession("landlock-only")),
             None => return Err(Error::NoSession("full-access")),
+        }
+        // Whoever runs one command holds these; here there is nobody to.
+        let limits = &begun.policy.limits;
+        for (limit, set) in [
+            ("limits.time", limits.time.is_some()),
+            ("limits.output", limits.output.is_some()),
+        ] {
+            if set {
+                return Err(Error::NotInSession(limit));
+            }
         }
         let early = std::mem::replace(&mut begun.early, Early::none());
         let runner = begun.runner.clone();
@@ -196,6 +211,7 @@ impl Ring {
             launched,
             state: Mutex::new(State::default()),
             late: Mutex::new(Late::default()),
+            made_at,
             looks: Mutex::new(None),
             told: Condvar::new(),
         }))));
@@ -213,7 +229,7 @@ impl Ring {
         Command::new(self.clone(), program.into())
     }
 
-    /// What is really enforced.
+    /// What is really enforced, and was until now: it looks at repositories that commands made.
     pub fn outcome(&self) -> Outcome {
         let state = self.inner().lock();
         let accepts = |promise: &str| self.inner().prepared.accepts(promise);
@@ -224,7 +240,30 @@ impl Ring {
             remedy: String::new(),
             accepted: accepts(promise),
         }));
+        drop(state);
+        less.extend(self.made().iter().map(|made| Shortfall {
+            promise: promise::PROTECT_GIT.to_owned(),
+            what: made.to_string(),
+            remedy: "look at it before you use git in it or around it, or remove it".to_owned(),
+            accepted: accepts(promise::PROTECT_GIT),
+        }));
         self.inner().plan.outcome(less)
+    }
+
+    /// Repositories that commands made, and in which git would run programs of theirs.
+    #[must_use]
+    pub fn made(&self) -> Vec<Made> {
+        let inner = self.inner();
+        let roots: Vec<&Path> = inner
+            .prepared
+            .roots
+            .iter()
+            .filter(|root| root.dir)
+            .map(|root| root.path.as_path())
+            .collect();
+        let late = inner.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = crate::site::known(&inner.prepared.site);
+        crate::site::made(&roots, &late.found, &known, inner.made_at)
     }
 
     /// The plan it was made by.
@@ -235,7 +274,7 @@ impl Ring {
 
     /// The directory commands start in, unless they are told another.
     #[must_use]
-    pub fn directory(&self) -> &std::path::Path {
+    pub fn directory(&self) -> &Path {
         &self.inner().prepared.cwd.path
     }
 
@@ -513,14 +552,18 @@ impl State {
                 end,
                 max_rss_kib,
                 cpu_us,
-            } => self.of(
-                id,
-                Told::Ended(Ending {
-                    end,
-                    max_rss_kib,
-                    cpu_us,
-                }),
-            ),
+            } => {
+                let insisted = self.insisted.remove(&id);
+                self.of(
+                    id,
+                    Told::Ended(Ending {
+                        end,
+                        insisted,
+                        max_rss_kib,
+                        cpu_us,
+                    }),
+                )
+            }
             Report::Failed {
                 id: Some(id),
                 failure,
@@ -530,7 +573,7 @@ impl State {
             }
             Report::TakenAway { path, errno } => self.taken_away.push((path, errno)),
             Report::Built { notes } => self.notes = notes,
-            Report::Failed { id: None, failure } => {
+            Report::Failed { id: None, failure } if failure.stage == Stage::Protect => {
                 let error = std::io::Error::from_raw_os_error(failure.errno);
                 let what = format!(
                     "a repository found while commands ran: {}: {error}",
@@ -551,7 +594,14 @@ impl State {
                 let what = format!("a command's stdin is the caller's descriptor: {error}");
                 self.lost.push((promise::WRITE_METADATA, what));
             }
-            Report::Stopped { .. } | Report::Insists { .. } => {}
+            // An order that was not taken: whoever waits for what comes of it must not wait for ever.
+            Report::Failed { id: None, failure } => {
+                self.over = Some(Over::Unheard(SysError::new("order", failure.errno)));
+            }
+            Report::Insists { id } => {
+                self.insisted.insert(id);
+            }
+            Report::Stopped { .. } => {}
         }
     }
 }

@@ -499,6 +499,20 @@ fn a_repository_made_in_the_ring_is_protected_from_later_commands() {
     drop(waits.stdin.take());
     waits.wait().unwrap();
     assert!(!hook.exists());
+    // What a command wrote into one it made is told.
+    assert!(ring.made().is_empty());
+    sh(
+        &ring,
+        "git init -q other && git -C other config core.fsmonitor ./x",
+    );
+    until("it is found", || {
+        ring.made().len() == 1 || {
+            sh(&ring, "sleep 0.5");
+            false
+        }
+    });
+    let told = |shortfall: &ringfence_ops::Shortfall| shortfall.what.contains("core.fsmonitor");
+    assert!(ring.outcome().shortfalls.iter().any(told));
     // Work in it goes on.
     sh(
         &ring,
@@ -517,6 +531,14 @@ fn a_policy_without_a_ring_that_stays_is_refused() {
     std::fs::write(&policy, "mode = \"full-access\"\n").unwrap();
     let error = Ring::open(place.request()).unwrap_err();
     assert!(matches!(error, Error::NoSession("full-access")), "{error}");
+    for (limit, text) in [
+        ("limits.time", "time = \"5m\""),
+        ("limits.output", "output = \"1MiB\""),
+    ] {
+        std::fs::write(&policy, format!("[limits]\n{text}\n")).unwrap();
+        let error = Ring::open(place.request()).unwrap_err();
+        assert!(error.to_string().starts_with(limit), "{error}");
+    }
     std::fs::write(&policy, "nonsense = 1\n").unwrap();
     let error = Ring::open(place.request()).unwrap_err();
     assert!(error.to_string().contains("nonsense"), "{error}");

@@ -291,12 +291,8 @@ impl Session {
                         true,
                     )
                     | (None, Some(tree), _) => {
-                        if let Err(error) = end_or_signal(*tree, signal) {
-                            self.send(&Report::Failed {
-                                id: None,
-                                failure: at(Stage::Protect, error),
-                            })?;
-                        }
+                        // Where processes cannot be found they cannot be ended: then all are.
+                        end_or_signal(*tree, signal)?;
                     }
                     (Some(running), ..) => {
                         let _ended = process::kill(running.pid, signal);

@@ -189,7 +189,7 @@ fn no_process_hides_from_the_end_of_its_command() {
     assert_eq!(next_end(&ring), (1, End::Signalled(9)));
     assert!(is_closed(&output));
     // Each starts the next and ends.
-    let chain = "f() { (f &) ; }; for i in 1 2 3 4 5 6 7 8; do f; done; sleep 0.05; echo going";
+    let chain = "f() { (f &) ; }; for i in 1 2 3 4 5 6 7 8; do f; done; echo going";
     let mut output = ring.script(2, chain);
     read_until(&mut output, "going\n");
     assert_eq!(next_end(&ring), (2, End::Exited(0)));

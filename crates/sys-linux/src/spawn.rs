@@ -93,7 +93,7 @@ pub enum Step {
     Clone,
     /// Writing the id maps.
     MapIds,
-    /// Namespaces beside those it was cloned in, which it makes itself.
+    /// Namespaces beside those it was cloned in. No start fails here: a runner makes them itself.
     Namespaces,
     /// Descriptors, signals, session.
     Prepare,

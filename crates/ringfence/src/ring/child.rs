@@ -45,6 +45,9 @@ pub struct ChildStderr(pub(super) File);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExitStatus {
     end: End,
+    /// It was killed because protected names were made over and over in its ring
+    /// ([`Ring::taken_away`]).
+    pub insisted: bool,
     /// Largest resident set of its first process, KiB.
     pub max_rss_kib: u64,
     /// Processor time, microseconds.
@@ -149,6 +152,7 @@ impl Child {
         let ended = self.ended.ok_or(Error::RingGone)?;
         Ok(ExitStatus {
             end: ended.end,
+            insisted: ended.insisted,
             max_rss_kib: ended.max_rss_kib,
             cpu_us: ended.cpu_us,
         })
