@@ -88,8 +88,9 @@ fn each(mut told: impl FnMut(i32, Result<u64, SysError>)) -> Result<(), SysError
     Ok(())
 }
 
-/// The processes of these trees, and whether there may be others: one of which the number was read, and nothing more before it
-/// was gone, may have started one that was not read. `dead` are those that were gone before.
+/// The processes of these trees, and whether there may be others: one of which the number was
+/// read, and nothing more before it was gone, may have started one that was not read. `dead` are
+/// those that were gone before.
 fn look(trees: &[Tree], dead: &mut BTreeSet<i32>) -> Result<(Vec<i32>, bool), SysError> {
     let (mut found, mut more) = (Vec::new(), false);
     each(|pid, mark| match mark {
@@ -171,7 +172,11 @@ fn is_dead(pid: i32) -> bool {
             let after = text.rsplit(|b| *b == b')').next().unwrap_or_default();
             matches!(after.get(1), Some(b'Z' | b'X'))
         }
-        Err(_) => true,
+        // Not where it could not be looked at: that is no sign of its end.
+        Err(e) => {
+            e.kind() == std::io::ErrorKind::NotFound
+                || e.raw_os_error() == Some(Errno::SRCH.raw_os_error())
+        }
     }
 }
 
