@@ -356,6 +356,8 @@ pub(crate) fn hand_over(
         announce: relay.has_input(),
         last: true,
         keep_background: false,
+        // Who waits for it looks at the clock.
+        time_ms: None,
         new_session: relay.new_session,
         // Keys on the terminal are for it as well.
         own_group: false,

@@ -31,6 +31,8 @@ mod state;
 mod supervise;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 pub mod trust;
 mod unconfined;
 pub mod why;

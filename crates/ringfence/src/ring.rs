@@ -20,6 +20,7 @@
 
 mod child;
 mod command;
+mod terminal;
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -45,6 +46,7 @@ use crate::site::{Made, index};
 
 pub use child::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
 pub use command::{Command, Stdio};
+pub use terminal::{Size, Terminal};
 
 /// What a session's commands may be: a shell, so that every tool's cache that there is, is there.
 const ANY: &str = "/bin/sh";
@@ -98,6 +100,9 @@ struct State {
     insisted: HashSet<u32>,
     /// The commands that run, and since when.
     running: HashMap<u32, SystemTime>,
+    /// Tasks that wait for what is told of a command.
+    #[cfg(feature = "tokio")]
+    tasks: HashMap<u32, std::task::Waker>,
 }
 
 /// What is known of a command.
@@ -120,6 +125,7 @@ pub(crate) enum Told {
 pub(crate) struct Ending {
     pub(crate) end: End,
     pub(crate) insisted: bool,
+    pub(crate) timed_out: bool,
     pub(crate) max_rss_kib: u64,
     pub(crate) cpu_us: u64,
 }
@@ -161,15 +167,10 @@ impl Ring {
             Some(RingMode::LandlockOnly) => return Err(Error::NoSession("landlock-only")),
             None => return Err(Error::NoSession("full-access")),
         }
-        // Whoever runs one command holds these; here there is nobody to.
+        // Whoever runs one command counts what it prints; here there is nobody to.
         let limits = &begun.policy.limits;
-        for (limit, set) in [
-            ("limits.time", limits.time.is_some()),
-            ("limits.output", limits.output.is_some()),
-        ] {
-            if set {
-                return Err(Error::NotInSession(limit));
-            }
+        if limits.output.is_some() {
+            return Err(Error::NotInSession("limits.output"));
         }
         let early = std::mem::replace(&mut begun.early, Early::none());
         let runner = begun.runner.clone();
@@ -391,6 +392,8 @@ impl Inner {
         let mut state = self.lock();
         state.commands.remove(&id);
         state.running.remove(&id);
+        #[cfg(feature = "tokio")]
+        state.tasks.remove(&id);
     }
 
     /// Has the write roots looked through for new repositories while commands run.
@@ -482,6 +485,50 @@ impl Inner {
         matches!(poll(&mut fds, Some(&now)), Ok(n) if n > 0)
     }
 
+    /// Hears all that can be heard at once; `false` when nothing more will be told.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn hear(&self) -> bool {
+        loop {
+            let mut state = self.lock();
+            if state.over.is_some() {
+                return false;
+            }
+            // A thread that listens wakes the tasks as well.
+            if state.listening || !self.is_told() {
+                return true;
+            }
+            state.listening = true;
+            drop(state);
+            self.listen();
+        }
+    }
+
+    /// What of a command is wanted, if it is told; else the task is woken when more is.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn poll_told<T>(
+        &self,
+        id: u32,
+        task: &mut std::task::Context<'_>,
+        wanted: impl Fn(&Told) -> Option<T>,
+    ) -> std::task::Poll<Result<T, Error>> {
+        let mut state = self.lock();
+        if let Some(found) = state.commands.get(&id).and_then(&wanted) {
+            state.tasks.remove(&id);
+            return std::task::Poll::Ready(Ok(found));
+        }
+        if let Some(over) = state.over {
+            return std::task::Poll::Ready(Err(over.error()));
+        }
+        state.tasks.insert(id, task.waker().clone());
+        std::task::Poll::Pending
+    }
+
+    /// The socket on which all is told.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn socket(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.launched.socket.fd()
+    }
+
     /// Waits until something wanted is told. The first thread that waits listens, for all: no
     /// thread has to be woken only to wake another.
     fn wait_for<T>(&self, wanted: impl Fn(&mut State) -> Option<T>) -> Result<T, Error> {
@@ -525,6 +572,10 @@ impl Inner {
             Ok(None) => state.over = Some(Over::Gone),
             Err(error) => state.over = Some(Over::Unheard(error)),
         }
+        #[cfg(feature = "tokio")]
+        if state.over.is_some() {
+            state.tasks.drain().for_each(|(_, task)| task.wake());
+        }
         drop(state);
         self.told.notify_all();
     }
@@ -542,6 +593,10 @@ impl State {
             }
             (Some(told), _) => *told = now,
         }
+        #[cfg(feature = "tokio")]
+        if let Some(task) = self.tasks.remove(&id) {
+            task.wake();
+        }
     }
 
     fn take(&mut self, report: Report) {
@@ -552,6 +607,7 @@ impl State {
                 end,
                 max_rss_kib,
                 cpu_us,
+                timed_out,
             } => {
                 let insisted = self.insisted.remove(&id);
                 self.of(
@@ -559,6 +615,7 @@ impl State {
                     Told::Ended(Ending {
                         end,
                         insisted,
+                        timed_out,
                         max_rss_kib,
                         cpu_us,
                     }),

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command as Outside;
 use std::time::{Duration, Instant};
 
-use ringfence::ring::{Child, Stdio};
+use ringfence::ring::{Child, Size, Stdio};
 use ringfence::{Error, Request, Ring};
 
 /// A home and a workspace of one test's own.
@@ -532,15 +532,106 @@ fn a_policy_without_a_ring_that_stays_is_refused() {
     std::fs::write(&policy, "mode = \"full-access\"\n").unwrap();
     let error = Ring::open(place.request()).unwrap_err();
     assert!(matches!(error, Error::NoSession("full-access")), "{error}");
-    for (limit, text) in [
-        ("limits.time", "time = \"5m\""),
-        ("limits.output", "output = \"1MiB\""),
-    ] {
-        std::fs::write(&policy, format!("[limits]\n{text}\n")).unwrap();
-        let error = Ring::open(place.request()).unwrap_err();
-        assert!(error.to_string().starts_with(limit), "{error}");
-    }
+    std::fs::write(&policy, "[limits]\noutput = \"1MiB\"\n").unwrap();
+    let error = Ring::open(place.request()).unwrap_err();
+    assert!(error.to_string().starts_with("limits.output"), "{error}");
     std::fs::write(&policy, "nonsense = 1\n").unwrap();
     let error = Ring::open(place.request()).unwrap_err();
     assert!(error.to_string().contains("nonsense"), "{error}");
+}
+
+#[test]
+fn a_command_whose_time_is_up_ends_with_all_it_started_and_no_other_does() {
+    let Some(place) =
+        Place::of("a_command_whose_time_is_up_ends_with_all_it_started_and_no_other_does")
+    else {
+        return;
+    };
+    let ring = place.ring();
+    let (mut other, _printed) = piped(&ring, "echo; read line; exit 7");
+    let short = Duration::from_millis(50);
+    // One that heeds the word.
+    let status = ring
+        .command("sh")
+        .args(["-c", "trap 'exit 3' TERM; sleep 1000 & wait"])
+        .time_limit(short)
+        .status()
+        .unwrap();
+    assert!(status.timed_out);
+    assert_eq!(status.code(), Some(3));
+    // One that does not, with one that left its group.
+    let status = ring
+        .command("sh")
+        .args([
+            "-c",
+            "trap '' TERM; setsid sleep 1000 & sleep 1000; sleep 1000",
+        ])
+        .time_limit(short)
+        .status()
+        .unwrap();
+    assert!(status.timed_out);
+    assert_eq!(status.signal(), Some(9));
+    let left = ring.list().unwrap();
+    assert!(left.iter().all(|l| l.id == other.id()), "{left:?}");
+    // One that has time enough.
+    let status = ring
+        .command("true")
+        .time_limit(Duration::from_secs(1000))
+        .status()
+        .unwrap();
+    assert!(status.success() && !status.timed_out);
+    drop(other.stdin.take());
+    let status = other.wait().unwrap();
+    assert_eq!((status.code(), status.timed_out), (Some(7), false));
+
+    // What the policy says holds for each, and is not made longer.
+    let policy = place.home.join(".config/ringfence");
+    std::fs::create_dir_all(&policy).unwrap();
+    std::fs::write(policy.join("policy.toml"), "[limits]\ntime = \"1s\"\n").unwrap();
+    let ring = place.ring();
+    let status = ring
+        .command("sleep")
+        .arg("1000")
+        .time_limit(Duration::from_secs(900))
+        .status()
+        .unwrap();
+    assert!(status.timed_out);
+    assert_eq!(status.signal(), Some(15));
+}
+
+#[test]
+fn a_command_can_have_a_terminal_of_its_own() {
+    let Some(place) = Place::of("a_command_can_have_a_terminal_of_its_own") else {
+        return;
+    };
+    let ring = place.ring();
+    let size = |rows, columns| Size { rows, columns };
+    let mut child = ring
+        .command("sh")
+        .args([
+            "-c",
+            "test -t 0 && test -t 1 && test -t 2 && stty size; exec 3</dev/tty; read line <&3; \
+             echo \"[$line]\"; trap 'stty size; exit 4' WINCH; echo ready; while :; do read l; done",
+        ])
+        .terminal(size(31, 97))
+        .spawn()
+        .unwrap();
+    assert!(child.stdin.is_none() && child.stdout.is_none());
+    let terminal = child.terminal.take().unwrap();
+    let mut typed = terminal.try_clone().unwrap();
+    let mut shown = BufReader::new(terminal);
+    assert_eq!(line(&mut shown), "31 97\r\n");
+    typed.write_all(b"word\n").unwrap();
+    assert_eq!(line(&mut shown), "word\r\n");
+    assert_eq!(line(&mut shown), "[word]\r\n");
+    assert_eq!(line(&mut shown), "ready\r\n");
+    typed.resize(size(10, 20)).unwrap();
+    assert_eq!(line(&mut shown), "10 20\r\n");
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    assert_eq!(line(&mut shown), "");
+    // Keys that signal do.
+    let mut child = ring.command("cat").terminal(size(24, 80)).spawn().unwrap();
+    let mut terminal = child.terminal.take().unwrap();
+    terminal.write_all(b"\x03").unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
 }

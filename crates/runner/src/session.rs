@@ -26,6 +26,8 @@ const SIGCHLD: i32 = 17;
 /// group, and not for this process. (Process 1 of a pid namespace ignores them anyway.)
 const FROM_THE_TERMINAL: [i32; 6] = [1, 2, 3, 20, 21, 22];
 const SIGKILL: i32 = 9;
+const SIGTERM: i32 = 15;
+const SIGCONT: i32 = 18;
 
 /// Protected names that one command may make before it is ended: far more than work
 /// makes by chance, and an end to one that wins a moment now and again by trying for ever.
@@ -35,6 +37,9 @@ const INSISTS: u32 = 32;
 /// them looked at when it ends. To let go of an inotify instance takes the kernel 5 to 10 ms,
 /// for which the end of the ring waits: that should be little beside the command's own time.
 const ARM_AFTER: Duration = Duration::from_millis(100);
+
+/// After its time is up a command has this long to end by itself.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// How serving a harness ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,6 +90,10 @@ struct Running {
     keeps: bool,
     /// The caller's stdin and the one opened in its place.
     stdin: Option<(OwnedFd, OwnedFd)>,
+    /// When its time is up.
+    until: Option<Instant>,
+    /// It has been told that it is.
+    timed_out: bool,
 }
 
 impl Session {
@@ -137,6 +146,7 @@ impl Session {
                 self.arm_at = None;
                 self.arm()?;
             }
+            self.look_at_the_clock()?;
             if names {
                 self.react()?;
             }
@@ -170,7 +180,8 @@ impl Session {
         if let Some(fd) = self.ring.as_ref().and_then(|r| r.keeper.fd()) {
             fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
         }
-        let timeout = self.arm_at.map(|at| {
+        let untils = self.running.values().filter_map(|running| running.until);
+        let timeout = untils.chain(self.arm_at).min().map(|at| {
             let left = at.saturating_duration_since(Instant::now());
             Timespec {
                 tv_sec: left.as_secs().cast_signed(),
@@ -188,6 +199,32 @@ impl Session {
         }
         let none = PollFlags::empty();
         Ok((ready(0, PollFlags::OUT), ready(1, none), ready(2, none)))
+    }
+
+    /// Tells commands whose time is up to end, and ends those that were told.
+    fn look_at_the_clock(&mut self) -> Result<(), SysError> {
+        let due = |running: &Running, now| running.until.is_some_and(|until| until <= now);
+        // Most commands have all the time there is: no clock is read for them.
+        if self.running.values().all(|running| running.until.is_none()) {
+            return Ok(());
+        }
+        let now = Instant::now();
+        for running in self.running.values_mut().filter(|r| due(r, now)) {
+            // Again and again: it may be in a call that nothing interrupts, and fork meanwhile.
+            running.until = now.checked_add(GRACE);
+            if running.timed_out {
+                match running.tree {
+                    Some(tree) => tree::end(&[tree])?,
+                    None => drop(process::kill(running.pid, SIGKILL)),
+                }
+            } else {
+                running.timed_out = true;
+                let _ended = process::kill(running.pid, SIGTERM);
+                // One that is stopped hears nothing else.
+                let _ended = process::kill(running.pid, SIGCONT);
+            }
+        }
+        Ok(())
     }
 
     fn send(&self, report: &Report) -> Result<(), SysError> {
@@ -404,6 +441,10 @@ impl Session {
             tree,
             keeps: spawn.keep_background,
             stdin: stdin_pair,
+            until: spawn
+                .time_ms
+                .and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms))),
+            timed_out: false,
         })
     }
 
@@ -500,18 +541,19 @@ impl Session {
             self.arm_at = None;
         }
         for (id, running, end, changed) in ended {
-            if let Some((callers, inside)) = running.stdin
+            if let Some((callers, inside)) = &running.stdin
                 && let Some(offset) = object::offset(inside.as_fd())
             {
                 // What reads on after the command goes on where the command left off. A
                 // directory has no such place.
-                let _unseekable = rustix::fs::seek(&callers, rustix::fs::SeekFrom::Start(offset));
+                let _unseekable = rustix::fs::seek(callers, rustix::fs::SeekFrom::Start(offset));
             }
             self.send(&Report::Ended {
                 id,
                 end,
                 max_rss_kib: changed.max_rss_kib,
                 cpu_us: changed.cpu_us,
+                timed_out: running.timed_out,
             })?;
         }
         Ok(())

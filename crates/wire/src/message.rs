@@ -77,6 +77,8 @@ pub struct Spawn {
     pub last: bool,
     /// What it leaves running goes on after it, until it is ended or the ring ends.
     pub keep_background: bool,
+    /// It is told to end (`SIGTERM`) after so many milliseconds, and ended a grace later.
+    pub time_ms: Option<u64>,
     /// Start a new session: no controlling terminal.
     pub new_session: bool,
     /// Put it in a process group of its own: what signals its own group (`kill(2)` with 0) signals
@@ -195,6 +197,8 @@ pub enum Report {
         max_rss_kib: u64,
         /// Processor time, user and system, in microseconds.
         cpu_us: u64,
+        /// Its time was up.
+        timed_out: bool,
     },
     /// stdin could not be opened again inside the ring (its file is hidden there): the
     /// command has the caller's descriptor.
@@ -258,6 +262,7 @@ wire_struct!(Spawn {
     announce,
     last,
     keep_background,
+    time_ms,
     new_session,
     own_group,
     terminal,
@@ -289,7 +294,7 @@ wire_enum!(Report {
     1 => Failed { id, failure },
     2 => Started { id },
     3 => Stopped { id, signal },
-    4 => Ended { id, end, max_rss_kib, cpu_us },
+    4 => Ended { id, end, max_rss_kib, cpu_us, timed_out },
     5 => TakenAway { path, errno },
     6 => Unwatched { call, errno },
     7 => StdinAsIs { errno },

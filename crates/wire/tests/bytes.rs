@@ -153,6 +153,7 @@ fn messages_have_these_bytes() {
         announce: true,
         last: false,
         keep_background: true,
+        time_ms: Some(1500),
     };
     let orders = [
         Order::Build {
@@ -196,6 +197,7 @@ fn messages_have_these_bytes() {
             end: End::Signalled(9),
             max_rss_kib: 1024,
             cpu_us: 99,
+            timed_out: false,
         },
         Report::TakenAway {
             path: "/w/.envrc".into(),

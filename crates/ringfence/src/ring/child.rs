@@ -10,7 +10,7 @@ use ringfence_wire::{End, Failure, Stage};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-use super::{Ending, Ring, Told};
+use super::{Ending, Ring, Terminal, Told};
 use crate::error::Error;
 use crate::launch::not_built;
 
@@ -23,6 +23,8 @@ pub struct Child {
     pub stdout: Option<ChildStdout>,
     /// What it prints of errors, where that was to be a pipe.
     pub stderr: Option<ChildStderr>,
+    /// The terminal it is on, where it was given one of its own.
+    pub terminal: Option<Terminal>,
     pub(super) ring: Ring,
     pub(super) id: u32,
     pub(super) program: PathBuf,
@@ -48,6 +50,9 @@ pub struct ExitStatus {
     /// It was killed because protected names were made over and over in its ring
     /// ([`Ring::taken_away`]).
     pub insisted: bool,
+    /// It was ended because its time was up ([`Command::time_limit`](super::Command::time_limit), or
+    /// the policy's `limits.time`).
+    pub timed_out: bool,
     /// Largest resident set of its first process, KiB.
     pub max_rss_kib: u64,
     /// Processor time, microseconds.
@@ -148,11 +153,48 @@ impl Child {
         self.status().map(Some)
     }
 
+    /// The same, for a task.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn poll_wait(
+        &mut self,
+        task: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<ExitStatus, Error>> {
+        use std::task::Poll;
+        if self.ended.is_none() {
+            match self.ring.inner().poll_told(self.id, task, ended) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(Err(failure))) => {
+                    return Poll::Ready(Err(self.not_started(&failure)));
+                }
+                Poll::Ready(Ok(Ok(ending))) => self.ended = Some(ending),
+            }
+            self.ring.inner().forget(self.id);
+        }
+        Poll::Ready(self.status())
+    }
+
+    /// Whether its program has been executed, for a task.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn poll_started(
+        &mut self,
+        task: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), Error>> {
+        self.ring
+            .inner()
+            .poll_told(self.id, task, started)
+            .map(|told| match told? {
+                None => Ok(()),
+                Some(failure) => Err(self.not_started(&failure)),
+            })
+    }
+
     fn status(&self) -> Result<ExitStatus, Error> {
         let ended = self.ended.ok_or(Error::RingGone)?;
         Ok(ExitStatus {
             end: ended.end,
             insisted: ended.insisted,
+            timed_out: ended.timed_out,
             max_rss_kib: ended.max_rss_kib,
             cpu_us: ended.cpu_us,
         })
@@ -225,6 +267,15 @@ impl Drop for Child {
         if self.ended.is_none() {
             self.ring.inner().disown(self.id);
         }
+    }
+}
+
+/// Whether it has started, and if it could not, why.
+pub(super) fn started(told: &Told) -> Option<Option<Failure>> {
+    match told {
+        Told::Ordered | Told::Disowned => None,
+        Told::Started | Told::Ended(_) => Some(None),
+        Told::Failed(failure) => Some(Some(failure.clone())),
     }
 }
 

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ringfence_sys_linux::SysError;
 use ringfence_sys_linux::error::Named;
@@ -11,8 +12,8 @@ use ringfence_sys_linux::terminal::is_terminal;
 use ringfence_wire::Spawn;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::child::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
-use super::{Ring, Told};
+use super::child::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output, started};
+use super::{Ring, Size, Terminal};
 use crate::error::Error;
 use crate::launch::{in_ring, stdin_inside};
 use crate::locate::follow;
@@ -94,6 +95,8 @@ pub struct Command {
     stderr: Option<Stdio>,
     keep_background: bool,
     session: bool,
+    terminal: Option<Size>,
+    time: Option<Duration>,
 }
 
 impl Command {
@@ -110,6 +113,8 @@ impl Command {
             stderr: None,
             keep_background: false,
             session: false,
+            terminal: None,
+            time: None,
         }
     }
 
@@ -196,6 +201,19 @@ impl Command {
         self
     }
 
+    /// Gives it a terminal of its own ([`Child::terminal`]), in place of stdin, stdout and stderr.
+    pub fn terminal(&mut self, size: Size) -> &mut Command {
+        self.terminal = Some(size);
+        self
+    }
+
+    /// After so long it is told to end (`SIGTERM`), and two seconds later it is ended with all that
+    /// it started. Where the policy has a shorter limit, that counts.
+    pub fn time_limit(&mut self, time: Duration) -> &mut Command {
+        self.time = Some(time);
+        self
+    }
+
     /// Starts it, and returns when its program has been executed.
     ///
     /// # Errors
@@ -203,11 +221,7 @@ impl Command {
     /// directory; [`Error::RingGone`].
     pub fn spawn(&mut self) -> Result<Child, Error> {
         let child = self.start([Stdio::inherit(), Stdio::inherit(), Stdio::inherit()], true)?;
-        let failed = child.ring.inner().told(child.id(), |told| match told {
-            Told::Ordered | Told::Disowned => None,
-            Told::Started | Told::Ended(_) => Some(None),
-            Told::Failed(failure) => Some(Some(failure.clone())),
-        })?;
+        let failed = child.ring.inner().told(child.id(), started)?;
         match failed {
             None => Ok(child),
             Some(failure) => Err(child.not_started(&failure)),
@@ -235,8 +249,21 @@ impl Command {
             .wait_with_output()
     }
 
-    fn start(&mut self, or: [Stdio; 3], announce: bool) -> Result<Child, Error> {
+    pub(crate) fn start(&mut self, or: [Stdio; 3], announce: bool) -> Result<Child, Error> {
         let inner = self.ring.inner();
+        let own = match self.terminal {
+            None => None,
+            Some(size) => Some(Terminal::open(size)?),
+        };
+        let (own, or) = match own {
+            None => (None, or),
+            Some((terminal, theirs)) => {
+                self.stdin = None;
+                self.stdout = None;
+                self.stderr = None;
+                (Some(terminal), theirs.map(Stdio::from))
+            }
+        };
         let [stdin, stdout, stderr] = or;
         let (stdin, ours_in) = end(self.stdin.take().unwrap_or(stdin), 0)?;
         let (stdout, ours_out) = end(self.stdout.take().unwrap_or(stdout), 1)?;
@@ -284,13 +311,19 @@ impl Command {
             keep_background: self.keep_background,
             new_session: self.session || terminal,
             own_group: true,
-            terminal: false,
+            terminal: own.is_some(),
+            time_ms: match (self.time, inner.prepared.time()) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            }
+            .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
         };
         let id = inner.spawn(spawn, &stdio)?;
         Ok(Child {
             stdin: ours_in.map(ChildStdin),
             stdout: ours_out.map(ChildStdout),
             stderr: ours_err.map(ChildStderr),
+            terminal: own,
             ring: self.ring.clone(),
             id,
             program,

@@ -217,6 +217,7 @@ pub fn sh(id: u32, script: &str) -> Spawn {
         env: vec![OsString::from("PATH=/usr/bin:/bin")],
         cwd: located("/"),
         new_session: false,
+        time_ms: None,
         own_group: false,
         terminal: false,
         stdin_inside: None,

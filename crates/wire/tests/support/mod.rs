@@ -113,6 +113,7 @@ fn spawn() -> impl Strategy<Value = Spawn> {
         located(),
         any::<(bool, bool, bool, bool, bool, bool)>(),
         of(located()),
+        of(any::<u64>()),
     )
         .prop_map(
             |(
@@ -123,6 +124,7 @@ fn spawn() -> impl Strategy<Value = Spawn> {
                 cwd,
                 (new_session, own_group, terminal, announce, last, keep_background),
                 stdin_inside,
+                time_ms,
             )| {
                 Spawn {
                     id,
@@ -137,6 +139,7 @@ fn spawn() -> impl Strategy<Value = Spawn> {
                     announce,
                     last,
                     keep_background,
+                    time_ms,
                 }
             },
         )
@@ -197,14 +200,15 @@ pub fn report() -> impl Strategy<Value = Report> {
         (of(any::<u32>()), failure).prop_map(|(id, failure)| Report::Failed { id, failure }),
         any::<u32>().prop_map(|id| Report::Started { id }),
         any::<(u32, i32)>().prop_map(|(id, signal)| Report::Stopped { id, signal }),
-        (any::<u32>(), end, any::<(u64, u64)>()).prop_map(|(id, end, (max_rss_kib, cpu_us))| {
-            Report::Ended {
+        (any::<u32>(), end, any::<(u64, u64, bool)>()).prop_map(
+            |(id, end, (max_rss_kib, cpu_us, timed_out))| Report::Ended {
                 id,
                 end,
                 max_rss_kib,
                 cpu_us,
+                timed_out,
             }
-        }),
+        ),
         (path(), of(any::<i32>())).prop_map(|(path, errno)| Report::TakenAway { path, errno }),
         any::<(String, i32)>().prop_map(|(call, errno)| Report::Unwatched { call, errno }),
         any::<i32>().prop_map(|errno| Report::StdinAsIs { errno }),
