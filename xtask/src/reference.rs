@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 const CLI: &str = "docs/reference/cli.txt";
 const SCHEMA: &str = "docs/reference/policy.schema.json";
+const PROTOCOL: &str = "docs/reference/serve.schema.json";
 
 /// Compares the files with what the debug build says; `update` rewrites them.
 pub(crate) fn run(root: &Path, update: bool) -> Result<bool> {
@@ -19,6 +20,9 @@ pub(crate) fn run(root: &Path, update: bool) -> Result<bool> {
     let mut files = vec![(CLI, text)];
     if let Some(schema) = say(&program, &["policy", "schema"])? {
         files.push((SCHEMA, schema));
+    }
+    if let Some(schema) = say(&program, &["serve", "--schema"])? {
+        files.push((PROTOCOL, schema));
     }
     let mut green = true;
     for (file, now) in files {

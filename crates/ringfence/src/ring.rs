@@ -299,12 +299,25 @@ impl Ring {
             .collect())
     }
 
+    /// Sends a signal to the first process of a command, or to all of them.
+    ///
+    /// # Errors
+    /// When the ring is gone. A command that is there no more is no error.
+    pub fn signal(&self, id: u32, signal: i32, all: bool) -> Result<(), Error> {
+        self.inner().signal(id, signal, all)
+    }
+
     /// Ends every process of a command, also of one that has ended and left some.
     ///
     /// # Errors
     /// When the ring is gone. A command that is there no more is no error.
     pub fn stop(&self, id: u32) -> Result<(), Error> {
         self.inner().signal(id, 9, true)
+    }
+
+    /// Ends it now, and all that runs in it, whoever else has a handle. That may take a moment.
+    pub fn close(&self) {
+        self.inner().launched.close();
     }
 
     /// Protected names that commands made since this was last asked, and that were taken away or

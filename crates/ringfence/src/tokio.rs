@@ -29,6 +29,7 @@ use ringfence_plan::Plan;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
 use tokio::net::unix::pipe;
+use tokio::sync::watch;
 
 use crate::error::Error;
 use crate::prepare::Request;
@@ -47,6 +48,8 @@ pub type ChildStderr = pipe::Receiver;
 pub struct Ring {
     ring: ring::Ring,
     _hears: Arc<Hears>,
+    /// Its other end is the task's that hears.
+    gone: watch::Receiver<()>,
 }
 
 /// The task that hears what is told, for as long as there is a handle.
@@ -80,10 +83,12 @@ impl Ring {
         let streams = |error| Error::Streams { error };
         let socket = ring.inner().socket().try_clone_to_owned();
         let socket = watched(socket.map_err(streams)?, Interest::READABLE).map_err(streams)?;
-        let hears = tokio::spawn(hear(Arc::downgrade(ring.inner()), socket));
+        let (hears, gone) = watch::channel(());
+        let hears = tokio::spawn(hear(Arc::downgrade(ring.inner()), socket, hears));
         Ok(Ring {
             ring,
             _hears: Arc::new(Hears(hears)),
+            gone,
         })
     }
 
@@ -145,12 +150,33 @@ impl Ring {
         asked.await.map_err(over)?
     }
 
+    /// As [`ring::Ring::signal`].
+    ///
+    /// # Errors
+    /// When the ring is gone.
+    pub fn signal(&self, id: u32, signal: i32, all: bool) -> Result<(), Error> {
+        self.ring.signal(id, signal, all)
+    }
+
     /// As [`ring::Ring::stop`].
     ///
     /// # Errors
     /// When the ring is gone.
     pub fn stop(&self, id: u32) -> Result<(), Error> {
         self.ring.stop(id)
+    }
+
+    /// As [`ring::Ring::close`].
+    pub async fn close(&self) {
+        let ring = self.ring.clone();
+        // Where the runtime ends meanwhile, so does the ring.
+        let _over = tokio::task::spawn_blocking(move || ring.close()).await;
+    }
+
+    /// Waits until the ring is gone: closed, or its runner died.
+    pub async fn gone(&self) {
+        // Nothing is ever sent: this is the end of the task that hears.
+        let _over = self.gone.clone().changed().await;
     }
 
     /// As [`ring::Ring::taken_away`].
@@ -168,7 +194,7 @@ fn over(error: tokio::task::JoinError) -> Error {
 }
 
 /// Hears what is told until nothing more will be.
-async fn hear(ring: Weak<Inner>, socket: AsyncFd<OwnedFd>) {
+async fn hear(ring: Weak<Inner>, socket: AsyncFd<OwnedFd>, _until: watch::Sender<()>) {
     while let Ok(mut ready) = socket.readable().await {
         let Some(ring) = ring.upgrade() else { return };
         if !ring.hear() {
@@ -465,6 +491,26 @@ impl Terminal {
         self.0.get_ref().resize(size)
     }
 
+    /// Reads what is shown now; 0 bytes when nobody is on it any more.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing is, and what `read(2)` says.
+    pub fn try_read(&self, to: &mut [u8]) -> io::Result<usize> {
+        let read = |mut terminal: &ring::Terminal| io::Read::read(&mut terminal, to);
+        self.0.try_io(Interest::READABLE, read)
+    }
+
+    /// Waits until something may be shown.
+    ///
+    /// # Errors
+    /// When the runtime ends.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.0
+            .readable()
+            .await
+            .map(|mut ready| ready.retain_ready())
+    }
+
     /// Reads what is shown; 0 bytes when nobody is on it any more.
     ///
     /// # Errors
@@ -481,6 +527,12 @@ impl Terminal {
     pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let write = |mut terminal: &ring::Terminal| io::Write::write(&mut terminal, bytes);
         self.0.async_io(Interest::WRITABLE, write).await
+    }
+}
+
+impl AsFd for Terminal {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.get_ref().as_fd()
     }
 }
 

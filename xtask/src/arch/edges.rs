@@ -13,7 +13,8 @@ const RANKS: &[(&str, u8)] = &[
     ("ringfence-wire", 1),
     ("ringfence-runner", 3),
     ("ringfence", 4),
-    ("ringfence-cli", 5),
+    ("ringfence-serve", 5),
+    ("ringfence-cli", 6),
 ];
 
 /// Crates that may link only what is listed, whatever their rank.

@@ -56,7 +56,7 @@ fn tool(name: &str) -> Result<String, String> {
 
 pub(crate) fn caches(args: CachesArgs) -> ExitCode {
     let CachesArgs { what } = args;
-    if super::inside().is_some() {
+    if ringfence_serve::report::inside().is_some() {
         return say::refuse("caches: this runs in a ring, which cannot see them; do it outside");
     }
     let Some(state) = State::of_user(layers::home().as_deref()) else {

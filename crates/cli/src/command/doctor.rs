@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use ringfence::doctor::{Finding, Machine, Status, examine, findings};
 use ringfence_plan::promise;
-use serde_json::json;
+use ringfence_serve::report::machine_json;
 
 use crate::say;
 
@@ -29,7 +29,7 @@ pub(crate) fn doctor(args: DoctorArgs) -> ExitCode {
         ExitCode::from(say::NO)
     };
     if json {
-        say::out_with(format_args!("{}\n", as_json(&machine, &rows)), code)
+        say::out_with(format_args!("{}\n", machine_json(&machine, &rows)), code)
     } else {
         say::out_with(page(&machine, &rows), code)
     }
@@ -79,35 +79,4 @@ fn page(machine: &Machine, rows: &[Finding]) -> String {
         }
     );
     text
-}
-
-fn as_json(machine: &Machine, rows: &[Finding]) -> serde_json::Value {
-    let rows: Vec<_> = rows
-        .iter()
-        .map(|row| {
-            let Finding {
-                name,
-                status,
-                what,
-                remedy,
-            } = row;
-            json!({ "name": name, "status": status.name(), "what": what, "remedy": remedy })
-        })
-        .collect();
-    let trial = machine.ring.as_ref().ok();
-    json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "kernel": machine.release,
-        "arch": std::env::consts::ARCH,
-        "landlock_abi": machine.facts.landlock,
-        "root": machine.facts.root,
-        "container": machine.facts.container.map(|container| container.to_string()),
-        "wsl": machine.facts.wsl,
-        "inside": machine.inside,
-        "can_enforce": machine.can_enforce(),
-        "ring": trial.and_then(|trial| trial.mode).map(|mode| mode.to_string()),
-        "enforcement": trial.map(|trial| trial.outcome.enforcement.to_string()),
-        "findings": rows,
-        "promises": promise::ALL,
-    })
 }

@@ -7,6 +7,7 @@ mod man;
 mod policy;
 mod report;
 mod run;
+mod serve;
 mod trust;
 mod verify;
 mod why;
@@ -20,6 +21,7 @@ pub(crate) use completions::CompletionsArgs;
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use man::ManArgs;
 pub(crate) use policy::PolicyArgs;
+pub(crate) use serve::ServeArgs;
 pub(crate) use trust::{TrustArgs, UntrustArgs};
 pub(crate) use verify::VerifyArgs;
 pub(crate) use why::WhyArgs;
@@ -34,6 +36,7 @@ pub(crate) fn run(cli: Cli, early: ringfence::Early) -> ExitCode {
         Command::Doctor(Deferred(args)) => doctor::doctor(args),
         Command::Verify(Deferred(args)) => verify::verify(args),
         Command::Policy(Deferred(args)) => policy::policy(args),
+        Command::Serve(Deferred(args)) => serve::serve(args),
         Command::Trust(Deferred(args)) => trust::trust(args),
         Command::Untrust(Deferred(args)) => trust::untrust(args),
         Command::Caches(Deferred(args)) => caches::caches(args),
@@ -45,10 +48,4 @@ pub(crate) fn run(cli: Cli, early: ringfence::Early) -> ExitCode {
 /// The report of `--json` for what was typed wrong.
 pub(crate) fn not_understood(message: &str, code: u8) {
     run::print(&report::not_understood(message, code));
-}
-
-/// The ring this process runs in, as the ring's own variable says. Nothing is decided by
-/// it: it is said, so that an answer is not taken for one about the machine.
-fn inside() -> Option<String> {
-    std::env::var_os("RINGFENCE").map(|mode| mode.to_string_lossy().into_owned())
 }

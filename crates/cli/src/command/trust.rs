@@ -60,7 +60,7 @@ impl From<Error> for Stop {
 }
 
 fn refused_inside() -> Option<ExitCode> {
-    super::inside().map(|_| {
+    ringfence_serve::report::inside().map(|_| {
         say::refuse("trust: this runs in a ring, where nobody's trust counts; do it outside")
     })
 }

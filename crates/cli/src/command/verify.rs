@@ -29,7 +29,7 @@ pub(crate) struct VerifyArgs {
 
 pub(crate) fn verify(args: VerifyArgs) -> ExitCode {
     let VerifyArgs { only, json } = args;
-    if super::inside().is_some() {
+    if ringfence_serve::report::inside().is_some() {
         return say::refuse(
             "verify: this runs in a ring, where the outside cannot be tried; do it outside",
         );

@@ -8,11 +8,12 @@ use std::process::ExitCode;
 use clap::{ArgGroup, Args};
 use ringfence::why::{Answer, explain, place};
 use ringfence::{Preview, Request, layers, preview};
-use ringfence_ops::Shortfall;
-use ringfence_ops::linux::{Op, Upper};
-use ringfence_plan::{Access, Plan, RingMode};
-use ringfence_policy::{EnvVerdict, Layer, NetworkMode, Origin};
-use serde_json::{Value, json};
+use ringfence_plan::{Access, RingMode};
+use ringfence_policy::{Layer, NetworkMode};
+
+use ringfence_serve::report::{
+    caches, command_json, decision, dropped, every_root, inside, path_json, shortfalls,
+};
 
 use crate::flags::PolicyFlags;
 use crate::say;
@@ -49,7 +50,7 @@ pub(crate) fn why(args: WhyArgs) -> ExitCode {
         Ok(cwd) => cwd,
         Err(_) => return say::error(&ringfence::Error::NoCwd).into(),
     };
-    let inside = super::inside();
+    let inside = inside();
     if let (Some(mode), false) = (&inside, json) {
         say::line(format_args!(
             "this runs in a ring ({}); the answer is about one started here, with what can be seen \
@@ -158,115 +159,6 @@ fn path_page(
     }
 }
 
-fn path_json(
-    seen: &Preview,
-    given: &Path,
-    path: &Path,
-    exists: bool,
-    answer: &Answer,
-    inside: &Option<String>,
-) -> Value {
-    let Answer {
-        access,
-        word,
-        because,
-        step,
-        promise,
-        origin,
-        remedy,
-        pinned,
-    } = answer;
-    let decision = |may: bool| if may { "allow" } else { "deny" };
-    json!({
-        "given": given.to_string_lossy(),
-        "path": path.to_string_lossy(),
-        "exists": exists,
-        "access": word,
-        "read": { "decision": decision(answer.may_read()) },
-        "write": {
-            "decision": decision(answer.may_write()),
-            "kept_in_ring": *access == Access::Private,
-        },
-        "because": because,
-        "step": step.as_ref().map(|(number, step)| json!({ "number": number, "text": step })),
-        "promise": promise,
-        "origin": origin_json(origin),
-        "remedy": remedy,
-        "pinned": pinned,
-        "ring": seen.plan.as_ref().map(|plan| plan.mode.to_string()),
-        "inside": inside,
-    })
-}
-
-fn origin_json(origin: &Origin) -> Value {
-    let Origin {
-        layer,
-        file,
-        line,
-        flag,
-    } = origin;
-    json!({
-        "layer": layer.name(),
-        "file": file.as_deref().map(Path::to_string_lossy),
-        "line": line,
-        "flag": flag,
-    })
-}
-
-/// What becomes of a tool's cache: the tool, its directory, and how it is written.
-fn caches(seen: &Preview) -> Vec<(String, PathBuf, &'static str)> {
-    let steps = seen.plan.iter().flat_map(|plan| &plan.steps);
-    let mut all: Vec<_> = steps
-        .filter_map(|step| match &step.op {
-            Op::PrivateCache(cache) => Some((
-                cache.tool.clone(),
-                cache.at.path.clone(),
-                match cache.upper {
-                    Upper::Ring => "layered; writes go with the ring",
-                    Upper::Kept { .. } => "layered; writes stay with this workspace's rings",
-                },
-            )),
-            _ => None,
-        })
-        .collect();
-    all.extend(seen.site.kept.iter().map(|kept| {
-        (
-            kept.tool.clone(),
-            kept.at.clone(),
-            "this workspace's own, since you have none",
-        )
-    }));
-    all.extend(
-        seen.site
-            .shared
-            .iter()
-            .map(|at| (String::from("a tool"), at.path.clone(), "shared")),
-    );
-    all
-}
-
-/// Why a variable does not reach the command; `None` for one that does.
-fn dropped(verdict: EnvVerdict) -> Option<&'static str> {
-    match verdict {
-        EnvVerdict::Pass => None,
-        EnvVerdict::DropSecretName => Some("its name is a secret's"),
-        EnvVerdict::DropSecretShape => Some("its value looks like a secret"),
-        EnvVerdict::DropSocket => Some("it leads outside: a socket, a display or a program"),
-        EnvVerdict::DropListed => Some("the policy drops it"),
-    }
-}
-
-/// Every write root, the workspace first.
-fn every_root(seen: &Preview) -> impl Iterator<Item = &PathBuf> {
-    let roots = &seen.site.roots;
-    let workspace = (!roots.is_empty()).then_some(&seen.site.workspace);
-    let others = roots
-        .iter()
-        .flat_map(|root| std::iter::once(&root.at.path).chain(&root.inner))
-        .filter(|root| **root != seen.site.workspace);
-    workspace.into_iter().chain(others)
-}
-
 /// The write roots beside the workspace, each with who said so.
 fn write_roots(seen: &Preview, home: Option<&Path>) -> Vec<(PathBuf, String)> {
     let ground = seen.ground(home);
@@ -285,10 +177,6 @@ fn write_roots(seen: &Preview, home: Option<&Path>) -> Vec<(PathBuf, String)> {
             (root.clone(), by)
         })
         .collect()
-}
-
-fn shortfalls(plan: Option<&Plan>) -> &[Shortfall] {
-    plan.map_or(&[], |plan| &plan.shortfalls)
 }
 
 fn command_page(text: &mut String, seen: &Preview, command: &[OsString], home: Option<&Path>) {
@@ -352,53 +240,4 @@ fn command_page(text: &mut String, seen: &Preview, command: &[OsString], home: O
             format!("{}: {}", short.promise, say::Plain(&short.what)),
         );
     }
-}
-
-fn decision(seen: &Preview) -> &'static str {
-    match seen.plan {
-        Some(_) => "allowed inside; command rules are not enforced by this version",
-        None => "allowed without any boundary: the mode is full-access",
-    }
-}
-
-fn command_json(seen: &Preview, command: &[OsString], inside: &Option<String>) -> Value {
-    let lossy = |path: &Path| path.to_string_lossy().into_owned();
-    json!({
-        "command": command.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>(),
-        "program": lossy(&seen.program),
-        "decision": "allow",
-        "placement": if seen.plan.is_some() { "inside" } else { "outside" },
-        "rules_enforced": false,
-        "mode": seen.policy.mode.value.name(),
-        "ring": seen.plan.as_ref().map(|plan| plan.mode.to_string()),
-        "write_roots": every_root(seen).map(|root| lossy(root)).collect::<Vec<_>>(),
-        "network": {
-            "mode": seen.policy.network.mode.value.name(),
-            "origin": origin_json(&seen.policy.network.mode.origin),
-        },
-        "caches": caches(seen)
-            .into_iter()
-            .map(|(tool, at, how)| json!({ "tool": tool, "at": lossy(&at), "how": how }))
-            .collect::<Vec<_>>(),
-        "environment": {
-            "passed": seen.environment.variables.len(),
-            "dropped": seen
-                .environment
-                .dropped
-                .iter()
-                .filter_map(|(name, verdict)| {
-                    let why = dropped(*verdict)?;
-                    Some(json!({ "name": name.to_string_lossy(), "why": why }))
-                })
-                .collect::<Vec<_>>(),
-        },
-        "shortfalls": shortfalls(seen.plan.as_ref())
-            .iter()
-            .map(|short| {
-                let Shortfall { promise, what, remedy, accepted } = short;
-                json!({ "promise": promise, "what": what, "remedy": remedy, "accepted": accepted })
-            })
-            .collect::<Vec<_>>(),
-        "inside": inside,
-    })
 }

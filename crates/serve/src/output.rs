@@ -1,0 +1,427 @@
+//! What a command prints: kept up to a bound, told from any place in it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ringfence::tokio::{ChildStdout, Terminal};
+use rustix::io::Errno;
+use tokio::sync::watch;
+
+use crate::protocol::{Bytes, CHUNK, Stream, WhenFull};
+
+/// One of a command's outputs.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) stream: Stream,
+    kept: Mutex<Kept>,
+    /// Something was taken, or a reader came or went: there may be room.
+    room: watch::Sender<()>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    /// The place of the first byte that is kept.
+    start: u64,
+    bytes: VecDeque<u8>,
+    limit: usize,
+    when_full: WhenFull,
+    /// Nothing comes any more.
+    eof: bool,
+    /// All that was printed before the command's end is here.
+    settled: bool,
+    /// Where those are that have it told.
+    readers: BTreeMap<u64, u64>,
+}
+
+impl Kept {
+    fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+
+    /// How many bytes there is room for. Where they may be dropped there always is.
+    fn room(&self) -> usize {
+        let slowest = self.readers.values().min();
+        match (self.when_full, slowest) {
+            (WhenFull::Wait, Some(slowest)) => {
+                let waiting = self.end().saturating_sub((*slowest).max(self.start));
+                self.limit
+                    .saturating_sub(usize::try_from(waiting).unwrap_or(usize::MAX))
+            }
+            _ => self.limit,
+        }
+    }
+}
+
+/// A piece that was taken.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    pub(crate) offset: u64,
+    pub(crate) bytes: Bytes,
+    pub(crate) next: u64,
+    pub(crate) eof: bool,
+}
+
+impl Output {
+    pub(crate) fn new(stream: Stream, limit: usize, when_full: WhenFull) -> Output {
+        Output {
+            stream,
+            kept: Mutex::new(Kept {
+                start: 0,
+                bytes: VecDeque::new(),
+                limit: limit.max(1),
+                when_full,
+                eof: false,
+                settled: false,
+                readers: BTreeMap::new(),
+            }),
+            room: watch::Sender::new(()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, bytes: &[u8]) {
+        let mut kept = self.lock();
+        kept.bytes.extend(bytes);
+        let over = kept.bytes.len().saturating_sub(kept.limit);
+        kept.bytes.drain(..over);
+        kept.start += over as u64;
+    }
+
+    fn finish(&self) {
+        let mut kept = self.lock();
+        kept.eof = true;
+        kept.settled = true;
+    }
+
+    /// Whether all that came before the command's end is here, and nothing comes any more.
+    pub(crate) fn state(&self) -> (bool, bool) {
+        let kept = self.lock();
+        (kept.settled, kept.eof)
+    }
+
+    /// Somebody has it told from this place on, or from the first that is there.
+    pub(crate) fn attach(&self, reader: u64, from: Option<u64>) {
+        let mut kept = self.lock();
+        let from = from.unwrap_or(kept.start).min(kept.end());
+        kept.readers.insert(reader, from);
+    }
+
+    /// And no more.
+    pub(crate) fn detach(&self, reader: u64) {
+        self.lock().readers.remove(&reader);
+        self.room.send_replace(());
+    }
+
+    /// The next piece for a reader, if there is one.
+    pub(crate) fn take(&self, reader: u64) -> Option<Piece> {
+        let mut kept = self.lock();
+        let at = *kept.readers.get(&reader)?;
+        let piece = piece(&kept, at, CHUNK, true)?;
+        kept.readers.insert(reader, piece.next);
+        drop(kept);
+        self.room.send_replace(());
+        Some(piece)
+    }
+
+    /// What is there from this place on.
+    pub(crate) fn read(&self, from: u64, max: usize) -> Piece {
+        let kept = self.lock();
+        let (start, end, eof) = (kept.start, kept.end(), kept.eof);
+        piece(&kept, from, max, false).unwrap_or_else(|| {
+            let at = from.clamp(start, end);
+            Piece {
+                offset: at,
+                bytes: Bytes {
+                    text: Some(String::new()),
+                    base64: None,
+                },
+                next: at,
+                eof,
+            }
+        })
+    }
+}
+
+/// Up to `max` bytes from a place on. A character whose rest has not come yet is left for later, if
+/// that is `patient` and there may be more.
+fn piece(kept: &Kept, from: u64, max: usize, patient: bool) -> Option<Piece> {
+    let at = from.max(kept.start);
+    let skip = usize::try_from(at - kept.start).ok()?;
+    let there = kept.bytes.len().checked_sub(skip)?;
+    let mut length = there.min(max);
+    if length == 0 {
+        return None;
+    }
+    let more = length < there || !kept.settled;
+    let copied: Vec<u8>;
+    let (front, back) = kept.bytes.as_slices();
+    let taken = if skip >= front.len() {
+        back.get(skip - front.len()..)?.get(..length)?
+    } else if skip + length <= front.len() {
+        front.get(skip..skip + length)?
+    } else {
+        copied = kept.bytes.range(skip..skip + length).copied().collect();
+        &copied
+    };
+    let bytes = match std::str::from_utf8(taken) {
+        Ok(text) => of_text(text),
+        Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => {
+            length = error.valid_up_to();
+            let whole = taken.get(..length)?;
+            std::str::from_utf8(whole).map_or_else(|_| of_bytes(whole), of_text)
+        }
+        Err(error) if error.error_len().is_none() && more && patient => return None,
+        Err(_) => of_bytes(taken),
+    };
+    let next = at + length as u64;
+    Some(Piece {
+        offset: at,
+        bytes,
+        next,
+        eof: kept.eof && next == kept.end(),
+    })
+}
+
+/// Text with so many control characters that it is longer, escaped, than in base64 is sent as that.
+fn of_text(text: &str) -> Bytes {
+    let escaped = text
+        .bytes()
+        .filter(|b| (*b < b' ' && !matches!(b, b'\n' | b'\r' | b'\t')) || *b == 0x7f)
+        .count();
+    if escaped > text.len() / 8 {
+        of_bytes(text.as_bytes())
+    } else {
+        Bytes {
+            text: Some(text.to_owned()),
+            base64: None,
+        }
+    }
+}
+
+fn of_bytes(bytes: &[u8]) -> Bytes {
+    Bytes {
+        text: None,
+        base64: Some(STANDARD.encode(bytes)),
+    }
+}
+
+/// The bytes that a client sent.
+pub(crate) fn bytes_of(text: Option<String>, base64: Option<String>) -> Result<Vec<u8>, String> {
+    match (text, base64) {
+        (Some(_), Some(_)) => Err("`text` or `base64`, not both".to_owned()),
+        (Some(text), None) => Ok(text.into_bytes()),
+        (None, Some(base64)) => STANDARD
+            .decode(base64)
+            .map_err(|error| format!("base64: {error}")),
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
+/// Where a command's output comes from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Pipe(ChildStdout),
+    Terminal(Arc<Terminal>),
+}
+
+impl Source {
+    fn try_read(&self, to: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Source::Pipe(pipe) => pipe.try_read(to),
+            Source::Terminal(terminal) => terminal.try_read(to),
+        }
+    }
+
+    async fn readable(&self) -> io::Result<()> {
+        match self {
+            Source::Pipe(pipe) => pipe.readable().await,
+            Source::Terminal(terminal) => terminal.readable().await,
+        }
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Source::Pipe(pipe) => pipe.as_fd(),
+            Source::Terminal(terminal) => terminal.as_fd(),
+        }
+    }
+}
+
+/// Carries what a command prints to where it is kept, until nothing comes any more.
+pub(crate) async fn carry(
+    output: Arc<Output>,
+    from: Source,
+    mut ended: watch::Receiver<bool>,
+    changed: Arc<watch::Sender<()>>,
+) {
+    let mut buffer = vec![0_u8; CHUNK];
+    let mut room = output.room.subscribe();
+    loop {
+        let wanted = loop {
+            room.mark_unchanged();
+            match output.lock().room() {
+                0 => {}
+                wanted => break wanted,
+            }
+            if room.changed().await.is_err() {
+                return;
+            }
+        };
+        let Some(to) = buffer.get_mut(..wanted.min(CHUNK)) else {
+            return;
+        };
+        // One that prints without end leaves the others their turn.
+        tokio::task::consume_budget().await;
+        let mut read = from.try_read(to);
+        let over = *ended.borrow_and_update();
+        if over && is_nothing(&read) {
+            // The runtime may not know yet what the kernel does.
+            read = rustix::io::read(from.fd(), &mut *to).map_err(io::Error::from);
+            if matches!(&read, Err(e) if e.raw_os_error() == Some(Errno::IO.raw_os_error())) {
+                read = Ok(0);
+            }
+        }
+        match read {
+            Ok(0) => break,
+            Ok(length) => {
+                if let Some(bytes) = buffer.get(..length) {
+                    output.push(bytes);
+                }
+                changed.send_replace(());
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if over {
+                    output.lock().settled = true;
+                    changed.send_replace(());
+                    if from.readable().await.is_err() {
+                        break;
+                    }
+                } else {
+                    tokio::select! {
+                        ready = from.readable() => if ready.is_err() { break },
+                        told = ended.changed() => if told.is_err() { break },
+                    }
+                }
+            }
+            Err(_) => break,
+        }
+    }
+    output.finish();
+    changed.send_replace(());
+}
+
+fn is_nothing(read: &io::Result<usize>) -> bool {
+    matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(limit: usize, when_full: WhenFull) -> Output {
+        Output::new(Stream::Stdout, limit, when_full)
+    }
+
+    fn text(piece: &Piece) -> &str {
+        piece.bytes.text.as_deref().unwrap()
+    }
+
+    #[test]
+    fn the_oldest_is_dropped_and_offsets_tell() {
+        let output = kept(8, WhenFull::Drop);
+        output.push(b"0123456789");
+        let piece = output.read(0, 100);
+        assert_eq!(
+            (piece.offset, text(&piece), piece.next),
+            (2, "23456789", 10)
+        );
+        let piece = output.read(5, 3);
+        assert_eq!((piece.offset, text(&piece), piece.next), (5, "567", 8));
+        let piece = output.read(99, 3);
+        assert_eq!((piece.offset, text(&piece), piece.eof), (10, "", false));
+        output.finish();
+        assert!(output.read(10, 3).eof && output.read(0, 100).eof && !output.read(0, 3).eof);
+    }
+
+    #[test]
+    fn a_reader_that_is_waited_for_makes_room_by_taking() {
+        let output = kept(8, WhenFull::Wait);
+        assert_eq!(output.lock().room(), 8);
+        output.attach(1, None);
+        output.push(b"01234567");
+        assert_eq!(output.lock().room(), 0);
+        assert_eq!(text(&output.take(1).unwrap()), "01234567");
+        assert!(output.take(1).is_none());
+        assert_eq!(output.lock().room(), 8);
+        output.push(b"89");
+        assert_eq!(output.lock().room(), 6);
+        output.detach(1);
+        assert_eq!(output.lock().room(), 8);
+        // It is kept for who comes late.
+        output.attach(2, Some(4));
+        assert_eq!(text(&output.take(2).unwrap()), "456789");
+    }
+
+    #[test]
+    fn characters_are_told_whole_and_other_bytes_as_they_are() {
+        let output = kept(100, WhenFull::Wait);
+        output.attach(1, None);
+        let euro = "€".as_bytes();
+        output.push(b"a");
+        output.push(&euro[..1]);
+        assert_eq!(text(&output.take(1).unwrap()), "a");
+        assert!(output.take(1).is_none(), "its rest comes");
+        output.push(&euro[1..]);
+        assert_eq!(text(&output.take(1).unwrap()), "€");
+        output.push(&euro[..2]);
+        output.finish();
+        let piece = output.take(1).unwrap();
+        assert_eq!(piece.bytes.base64.as_deref(), Some("4oI="), "it never came");
+        assert!(piece.eof);
+        let output = kept(100, WhenFull::Wait);
+        output.attach(1, None);
+        output.push(b"\xff\0");
+        assert_eq!(
+            output.take(1).unwrap().bytes.base64.as_deref(),
+            Some("/wA=")
+        );
+        output.push(&[0; 20]);
+        assert!(output.take(1).unwrap().bytes.base64.is_some(), "shorter");
+    }
+
+    #[test]
+    fn what_wraps_around_is_told_in_order() {
+        let output = kept(10, WhenFull::Drop);
+        let mut expected = String::new();
+        output.attach(1, None);
+        for round in 0..50_u32 {
+            let piece = format!("{round:03}");
+            output.push(piece.as_bytes());
+            expected.push_str(&piece);
+            let all = output.read(0, 100);
+            assert_eq!(
+                text(&all),
+                &expected[expected.len().saturating_sub(10)..],
+                "{round}"
+            );
+            assert_eq!(all.next, expected.len() as u64);
+        }
+    }
+
+    #[test]
+    fn what_is_sent_is_one_of_the_two() {
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(bytes_of(some("a"), None).unwrap(), b"a");
+        assert_eq!(bytes_of(None, some("/wA=")).unwrap(), b"\xff\0");
+        assert!(bytes_of(some("a"), some("")).is_err());
+        assert!(bytes_of(None, some("!")).is_err());
+    }
+}

@@ -1,0 +1,728 @@
+//! What is said: methods, notifications and errors, as types. The published schema
+//! (docs/reference/serve.schema.json) and the clients' types are made from these.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The versions of this protocol that are spoken here, the best last.
+pub const VERSIONS: [u32; 1] = [1];
+
+/// The longest line that is taken, in bytes.
+pub const FRAME_MAX: usize = 16 * 1024 * 1024;
+
+/// Bytes of output that are kept for who comes late, unless a command says otherwise.
+pub const BUFFER: u64 = 1024 * 1024;
+/// The most a command may say.
+pub const BUFFER_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes to type or to read that may wait for one command.
+pub const STDIN_MAX: usize = 4 * 1024 * 1024;
+/// Output that one notification carries at most, in bytes of the command's.
+pub const CHUNK: usize = 64 * 1024;
+/// Commands that have ended and are still known, in one ring.
+pub const ENDED_MAX: usize = 64;
+/// Requests of one connection that may wait for their answers.
+pub const WAITING_MAX: usize = 4096;
+
+/// The first request of every connection.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Initialize {
+    /// The versions of the protocol that the client speaks.
+    pub versions: Vec<u32>,
+    /// What the client is called; for people who look at `ringfence sessions`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+}
+
+/// The answer: what is spoken from here on.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct Initialized {
+    /// The version.
+    pub version: u32,
+    /// The version of Ringfence.
+    pub ringfence: String,
+    /// The server's process.
+    pub pid: u32,
+    /// The longest line that is taken, in bytes.
+    pub frame_max: u64,
+    /// Descriptors can be sent along on this connection (a unix socket).
+    pub descriptors: bool,
+}
+
+/// Nothing.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// The policy's keys that a client may set, as the flags of `ringfence run` do: above the user's and the
+/// project's files, below what an administrator holds fast.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// `read-only`, `workspace-write`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// Paths that may be written too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub write: Vec<String>,
+    /// Paths below write roots that stay read-only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub protect: Vec<String>,
+    /// Paths to make unreadable.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hide: Vec<String>,
+    /// What is hidden by default and is to be shown, by its names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reveal: Vec<String>,
+    /// `all`, `minimal`, or paths beside those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read: Option<Vec<String>>,
+    /// `off`, `on`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// `private`, `shared`, `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caches: Option<String>,
+    /// Tools whose caches are layered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_tools: Option<Vec<String>>,
+    /// Variables to pass although they look like secrets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pass_env: Vec<String>,
+    /// Variables to keep from commands.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drop_env: Vec<String>,
+    /// How long each command may take (`10m`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// Memory (`4GiB`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
+    /// Processes and threads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u32>,
+    /// Promises to do without where they cannot be kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accept: Vec<String>,
+    /// Unix sockets that may be connected to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sockets: Vec<String>,
+    /// User namespaces may be made inside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nested: Option<bool>,
+}
+
+/// `ring.open`
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OpenRing {
+    /// The directory to work in, writable; without it the repository around `directory`, or that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
+    /// Where commands start; without it the workspace, or the server's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// What is set of the policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
+    /// The ring goes on when this connection ends.
+    pub keep: bool,
+    /// It is closed when nothing has run in it for so many milliseconds. Without it: never, or (`keep`)
+    /// after half an hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_ms: Option<u64>,
+}
+
+/// A promise that is not kept in full.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct Shortfall {
+    /// Its name.
+    pub promise: String,
+    /// What is less.
+    pub what: String,
+    /// What to do about it; may be empty.
+    pub remedy: String,
+    /// The user accepted that.
+    pub accepted: bool,
+}
+
+/// A ring that was opened.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct RingOpened {
+    /// Its number here.
+    pub ring: u64,
+    /// The directory commands start in.
+    pub directory: String,
+    /// `full`, `partial`, `none`.
+    pub enforcement: String,
+    /// Promises that are not kept in full.
+    pub shortfalls: Vec<Shortfall>,
+}
+
+/// A ring.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OfRing {
+    /// Its number.
+    pub ring: u64,
+}
+
+/// What a ring kept, until now.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct RingOutcome {
+    /// `full`, `partial`, `none`.
+    pub enforcement: String,
+    /// Promises that are not kept in full.
+    pub shortfalls: Vec<Shortfall>,
+    /// Repositories that commands made, and in which git would run programs of theirs.
+    pub made: Vec<MadeRepository>,
+    /// Protected names that commands made, and that were taken away or could not be, since this was last
+    /// asked.
+    pub taken_away: Vec<TakenAway>,
+}
+
+/// A repository that commands made.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct MadeRepository {
+    /// Where.
+    pub path: String,
+    /// What git would run.
+    pub runs: Vec<String>,
+}
+
+/// A protected name that a command made.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct TakenAway {
+    /// Where.
+    pub path: String,
+    /// Why it is still there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<String>,
+}
+
+/// The rings that there are.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct Rings {
+    /// Each.
+    pub rings: Vec<RingListed>,
+}
+
+/// A ring, listed.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct RingListed {
+    /// Its number.
+    pub ring: u64,
+    /// The directory commands start in.
+    pub directory: String,
+    /// Who opened it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// How long it has been there, milliseconds.
+    pub age_ms: u64,
+    /// Commands that run.
+    pub running: u64,
+}
+
+/// What a command reads from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Input {
+    /// Nothing.
+    #[default]
+    Null,
+    /// What `command.stdin` says.
+    Pipe,
+    /// A descriptor that was sent along.
+    Descriptor,
+}
+
+/// What a command writes to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sink {
+    /// Notifications, and what `command.read` reads.
+    #[default]
+    Pipe,
+    /// Nowhere.
+    Null,
+    /// A descriptor that was sent along.
+    Descriptor,
+    /// Where stdout goes (for stderr only).
+    Stdout,
+}
+
+/// What becomes of output that nobody has taken yet when the buffer is full.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenFull {
+    /// The command waits, while somebody is attached; else as `drop`.
+    #[default]
+    Wait,
+    /// The oldest is dropped; the next offset tells how much.
+    Drop,
+}
+
+/// A terminal's size, in characters.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TerminalSize {
+    /// Lines; at least 1.
+    pub rows: u16,
+    /// Characters in a line; at least 1.
+    pub columns: u16,
+}
+
+/// `command.start`
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartCommand {
+    /// The ring.
+    pub ring: u64,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Where it starts; relative to the ring's directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// Variables to set, or (null) to take out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, Option<String>>,
+    /// It gets no variable but those.
+    #[serde(default)]
+    pub clear_env: bool,
+    /// What it reads from.
+    #[serde(default)]
+    pub stdin: Input,
+    /// Where it prints.
+    #[serde(default)]
+    pub stdout: Sink,
+    /// Where it prints errors.
+    #[serde(default)]
+    pub stderr: Sink,
+    /// It has a terminal of this size in place of the three.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<TerminalSize>,
+    /// It is told to end after so many milliseconds, and ended two seconds later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_limit_ms: Option<u64>,
+    /// What it leaves running goes on.
+    #[serde(default)]
+    pub keep_background: bool,
+    /// Bytes that are kept of each of its outputs; 1 MiB without it, 64 MiB at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buffer: Option<u64>,
+    /// When that is full.
+    #[serde(default)]
+    pub when_full: WhenFull,
+    /// Its output, and its end, are told on this connection as they come.
+    #[serde(default = "yes")]
+    pub attach: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A command.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OfCommand {
+    /// Its number, unlike any other's of this server.
+    pub command: u64,
+}
+
+/// Bytes: `text` where they are UTF-8, else `base64`. One of the two.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub struct Bytes {
+    /// As text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// In base64 (RFC 4648 §4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base64: Option<String>,
+}
+
+/// `command.stdin`. Answered when it has been written.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WriteStdin {
+    /// The command.
+    pub command: u64,
+    /// As text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// In base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base64: Option<String>,
+    /// Nothing comes after this.
+    #[serde(default)]
+    pub eof: bool,
+}
+
+/// `command.resize`
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resize {
+    /// The command.
+    pub command: u64,
+    /// Lines; at least 1.
+    pub rows: u16,
+    /// Characters in a line; at least 1.
+    pub columns: u16,
+}
+
+/// A signal, by its name (`TERM`, `SIGTERM`) or its number.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum SignalName {
+    /// `TERM`
+    Name(String),
+    /// 15
+    Number(i32),
+}
+
+/// `command.signal`
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SendSignal {
+    /// The command.
+    pub command: u64,
+    /// The signal.
+    pub signal: SignalName,
+    /// To all of its processes, and not to the first alone.
+    #[serde(default)]
+    pub all: bool,
+}
+
+/// One of a command's outputs.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stream {
+    /// What it prints.
+    Stdout,
+    /// What it prints of errors.
+    Stderr,
+    /// What its terminal shows.
+    Terminal,
+}
+
+/// `command.read`: what is there now, without waiting.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadOutput {
+    /// The command.
+    pub command: u64,
+    /// Which output; stdout, or the terminal, without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Stream>,
+    /// From which byte of it; where that is no more there, from the first that is.
+    #[serde(default)]
+    pub from: u64,
+    /// How many bytes at most; 1 MiB without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<u64>,
+}
+
+/// A piece of output.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct OutputRead {
+    /// The first byte's place in all that was printed there.
+    pub offset: u64,
+    /// The place after the last.
+    pub next: u64,
+    /// Nothing comes after that.
+    pub eof: bool,
+    /// The bytes.
+    #[serde(flatten)]
+    pub bytes: Bytes,
+}
+
+/// `command.attach`
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Attach {
+    /// The command.
+    pub command: u64,
+    /// From which byte of each output on; from the first that is still there without it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub from: BTreeMap<Stream, u64>,
+}
+
+/// The commands that there are.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct Commands {
+    /// Each.
+    pub commands: Vec<CommandListed>,
+}
+
+/// `command.list`
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListCommands {
+    /// Of this ring only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ring: Option<u64>,
+}
+
+/// A command, listed.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct CommandListed {
+    /// Its number.
+    pub command: u64,
+    /// Its ring.
+    pub ring: u64,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// How long ago it was started, milliseconds.
+    pub age_ms: u64,
+    /// It is on a terminal.
+    pub terminal: bool,
+    /// How it ended; not there while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub struct Ended {
+    /// Its exit code, unless a signal ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    /// Its time was up.
+    pub timed_out: bool,
+    /// It was ended because protected names were made over and over in its ring.
+    pub insisted: bool,
+    /// The ring ended, and it with that.
+    pub ring_gone: bool,
+    /// Largest resident set of its first process, KiB.
+    pub max_rss_kib: u64,
+    /// Processor time, microseconds.
+    pub cpu_us: u64,
+    /// Wall-clock time, microseconds.
+    pub elapsed_us: u64,
+}
+
+/// Why a path can or cannot be used in a ring, or what a command gets there. One of `path` and `argv`.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Why {
+    /// A path; it need not exist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// A command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub argv: Option<Vec<String>>,
+    /// As for `ring.open`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
+    /// As for `ring.open`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// As for `ring.open`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
+}
+
+/// `policy.show`
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ShowPolicy {
+    /// As for `ring.open`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
+    /// As for `ring.open`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// As for `ring.open`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
+}
+
+/// What `ringfence … --json` prints.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct Report {
+    /// The report.
+    pub report: serde_json::Value,
+}
+
+/// Notification `command.output`.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct CommandOutput {
+    /// The command.
+    pub command: u64,
+    /// Which output.
+    pub stream: Stream,
+    /// The first byte's place in all that was printed there.
+    pub offset: u64,
+    /// The bytes.
+    #[serde(flatten)]
+    pub bytes: Bytes,
+}
+
+/// Notification `command.ended`: after all of its output has been told.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct CommandEnded {
+    /// The command.
+    pub command: u64,
+    /// How.
+    #[serde(flatten)]
+    pub ended: Ended,
+}
+
+/// Notification `ring.ended`: it ended without having been closed on this connection.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct RingEnded {
+    /// The ring.
+    pub ring: u64,
+    /// Why.
+    pub why: String,
+}
+
+/// What an error carries beside code and message.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+pub struct ErrorData {
+    /// `refused`, `failed`, `not-found`, `not-executable`: as `ringfence run --json` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub how: Option<String>,
+    /// Promises that this machine cannot keep.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacking: Vec<Shortfall>,
+    /// The versions that are spoken here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<u32>,
+}
+
+/// A method: its name, and the schemas of what it takes and gives.
+macro_rules! methods {
+    ($($(#[doc = $doc:literal])* $name:literal: $variant:ident($params:ty) -> $result:ty;)*) => {
+        /// A request that was understood.
+        #[derive(Debug, Clone)]
+        pub enum Call {
+            $($(#[doc = $doc])* $variant($params),)*
+        }
+
+        impl Call {
+            /// The call of this method; `None` for a method that is not known.
+            ///
+            /// # Errors
+            /// What is wrong with the parameters.
+            pub fn parse(
+                method: &str,
+                params: Option<&serde_json::value::RawValue>,
+            ) -> Option<Result<Call, serde_json::Error>> {
+                let params = params.map_or("{}", |params| params.get());
+                match method {
+                    $($name => Some(serde_json::from_str::<$params>(params).map(Call::$variant)),)*
+                    _ => None,
+                }
+            }
+        }
+
+        fn method_schemas(of: &mut schemars::SchemaGenerator) -> serde_json::Map<String, serde_json::Value> {
+            let mut all = serde_json::Map::new();
+            $(
+                let about = concat!($($doc,)*).trim();
+                all.insert($name.to_owned(), serde_json::json!({
+                    "description": about,
+                    "params": of.subschema_for::<$params>(),
+                    "result": of.subschema_for::<$result>(),
+                }));
+            )*
+            all
+        }
+    };
+}
+
+methods! {
+    /// The first request of every connection: which version is spoken.
+    "initialize": Initialize(Initialize) -> Initialized;
+    /// Makes a ring.
+    "ring.open": OpenRing(OpenRing) -> RingOpened;
+    /// Ends a ring and all that runs in it.
+    "ring.close": CloseRing(OfRing) -> Nothing;
+    /// The rings of this server.
+    "ring.list": ListRings(Nothing) -> Rings;
+    /// What a ring kept until now.
+    "ring.outcome": RingOutcome(OfRing) -> RingOutcome;
+    /// Starts a command; answered when its program has been executed.
+    "command.start": StartCommand(StartCommand) -> OfCommand;
+    /// Writes to a command's stdin, or types at its terminal; answered when that has been written.
+    "command.stdin": WriteStdin(WriteStdin) -> Nothing;
+    /// Gives a command's terminal another size.
+    "command.resize": Resize(Resize) -> Nothing;
+    /// Sends a command a signal.
+    "command.signal": Signal(SendSignal) -> Nothing;
+    /// Ends a command and all that it started; one that has ended is no error.
+    "command.kill": Kill(OfCommand) -> Nothing;
+    /// Waits for a command's end.
+    "command.wait": Wait(OfCommand) -> Ended;
+    /// Reads from what is kept of a command's output.
+    "command.read": Read(ReadOutput) -> OutputRead;
+    /// Has a command's output and end told on this connection.
+    "command.attach": Attach(Attach) -> Nothing;
+    /// Has them told no more.
+    "command.detach": Detach(OfCommand) -> Nothing;
+    /// The commands that are known.
+    "command.list": ListCommands(ListCommands) -> Commands;
+    /// Forgets a command that has ended, and its output.
+    "command.forget": Forget(OfCommand) -> Nothing;
+    /// Why a path can or cannot be used in a ring, or what a command gets there.
+    "why": Why(Why) -> Report;
+    /// The policy in force, with who said what.
+    "policy.show": ShowPolicy(ShowPolicy) -> Report;
+    /// What this machine can enforce.
+    "doctor": Doctor(Nothing) -> Report;
+}
+
+/// The codes of errors that are not JSON-RPC's own, with what they say.
+pub const CODES: [(i32, &str); 9] = [
+    (
+        -32000,
+        "Ringfence failed or refused, or the program is not there: `data.how` tells",
+    ),
+    (-32001, "`initialize` comes first"),
+    (
+        -32002,
+        "no version of the protocol in common: `data.versions` are spoken here",
+    ),
+    (-32003, "there is no such ring"),
+    (-32004, "there is no such command"),
+    (-32005, "the command takes no input (any more)"),
+    (-32006, "too much is waiting already"),
+    (-32007, "the command is not on a terminal"),
+    (-32008, "the command still runs"),
+];
+
+/// All of this as JSON Schema (draft 2020-12), with the methods and notifications by their names.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    let mut of = schemars::SchemaGenerator::default();
+    let methods = method_schemas(&mut of);
+    let notifications = serde_json::json!({
+        "command.output": of.subschema_for::<CommandOutput>(),
+        "command.ended": of.subschema_for::<CommandEnded>(),
+        "ring.ended": of.subschema_for::<RingEnded>(),
+    });
+    let error = of.subschema_for::<ErrorData>();
+    let codes: serde_json::Map<String, serde_json::Value> = CODES
+        .iter()
+        .map(|(code, says)| (code.to_string(), (*says).into()))
+        .collect();
+    serde_json::json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "ringfence serve",
+        "description": "JSON-RPC 2.0, one message a line. The parameters and results of each method, \
+                        the parameters of each notification, and the data of errors.",
+        "versions": VERSIONS,
+        "methods": methods,
+        "notifications": notifications,
+        "errors": { "codes": codes, "data": error },
+        "$defs": of.take_definitions(true),
+    })
+}

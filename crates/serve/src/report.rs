@@ -1,0 +1,300 @@
+//! What `ringfence why`, `policy show` and `doctor` say, as data: for their `--json`, and for clients.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use ringfence::doctor::{Finding, Machine, examine, findings};
+use ringfence::why::{Answer, explain, place};
+use ringfence::{Error, Preview, State, layers, preview};
+use ringfence_ops::Shortfall;
+use ringfence_ops::linux::{Op, Upper};
+use ringfence_plan::{Access, Plan, promise};
+use ringfence_policy::{EnvVerdict, Origin, show_json};
+use serde_json::{Value, json};
+
+use crate::fault::Fault;
+use crate::protocol::{ShowPolicy, Why};
+use crate::rings::Rings;
+
+/// The ring this process runs in, as the ring's own variable says. Nothing is decided by
+/// it: it is said, so that an answer is not taken for one about the machine.
+#[must_use]
+pub fn inside() -> Option<String> {
+    std::env::var_os("RINGFENCE").map(|mode| mode.to_string_lossy().into_owned())
+}
+
+pub(crate) fn why(rings: &Rings, asked: Why) -> Result<Value, Fault> {
+    let Why {
+        path,
+        argv,
+        workspace,
+        directory,
+        policy,
+    } = asked;
+    let mut request = rings.request(workspace, directory, policy)?;
+    let command: Vec<OsString> = argv.iter().flatten().map(OsString::from).collect();
+    if command.is_empty() == path.is_none() {
+        return Err(Fault::Params("one of `path` and `argv`".to_owned()));
+    }
+    // A path is asked about for whatever might run: a shell gets what any command does.
+    request.argv = if command.is_empty() {
+        vec![OsString::from("/bin/sh")]
+    } else {
+        command.clone()
+    };
+    let cwd = match &request.directory {
+        Some(directory) => directory.clone(),
+        None => std::env::current_dir().map_err(|_| Error::NoCwd)?,
+    };
+    let seen = preview(request)?;
+    let inside = inside();
+    let Some(path) = path else {
+        return Ok(command_json(&seen, &command, &inside));
+    };
+    let home = layers::home();
+    let at = place(Path::new(&path), &cwd);
+    let answer = explain(&seen.ground(home.as_deref()), &at);
+    let exists = at.kind.is_some();
+    Ok(path_json(
+        &seen,
+        Path::new(&path),
+        &at.path,
+        exists,
+        &answer,
+        &inside,
+    ))
+}
+
+pub(crate) fn policy(rings: &Rings, asked: ShowPolicy) -> Result<Value, Fault> {
+    let ShowPolicy {
+        workspace,
+        directory,
+        policy,
+    } = asked;
+    let request = rings.request(workspace, directory, policy)?;
+    let cwd = match request.directory {
+        Some(directory) => directory,
+        None => std::env::current_dir().map_err(|_| Error::NoCwd)?,
+    };
+    let home = layers::home();
+    let state = State::of_user(home.as_deref());
+    let effective = layers::effective(
+        request.flags,
+        request.workspace.as_deref().unwrap_or(&cwd),
+        &cwd,
+        home.as_deref(),
+        state.as_ref(),
+    )?;
+    Ok(show_json(&effective))
+}
+
+pub(crate) fn doctor() -> Value {
+    let machine = examine();
+    let rows = findings(&machine);
+    machine_json(&machine, &rows)
+}
+
+/// What a ring does with a path.
+#[must_use]
+pub fn path_json(
+    seen: &Preview,
+    given: &Path,
+    path: &Path,
+    exists: bool,
+    answer: &Answer,
+    inside: &Option<String>,
+) -> Value {
+    let Answer {
+        access,
+        word,
+        because,
+        step,
+        promise,
+        origin,
+        remedy,
+        pinned,
+    } = answer;
+    let decision = |may: bool| if may { "allow" } else { "deny" };
+    json!({
+        "given": given.to_string_lossy(),
+        "path": path.to_string_lossy(),
+        "exists": exists,
+        "access": word,
+        "read": { "decision": decision(answer.may_read()) },
+        "write": {
+            "decision": decision(answer.may_write()),
+            "kept_in_ring": *access == Access::Private,
+        },
+        "because": because,
+        "step": step.as_ref().map(|(number, step)| json!({ "number": number, "text": step })),
+        "promise": promise,
+        "origin": origin_json(origin),
+        "remedy": remedy,
+        "pinned": pinned,
+        "ring": seen.plan.as_ref().map(|plan| plan.mode.to_string()),
+        "inside": inside,
+    })
+}
+
+/// What a command gets.
+#[must_use]
+pub fn command_json(seen: &Preview, command: &[OsString], inside: &Option<String>) -> Value {
+    let lossy = |path: &Path| path.to_string_lossy().into_owned();
+    json!({
+        "command": command.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>(),
+        "program": lossy(&seen.program),
+        "decision": "allow",
+        "placement": if seen.plan.is_some() { "inside" } else { "outside" },
+        "rules_enforced": false,
+        "mode": seen.policy.mode.value.name(),
+        "ring": seen.plan.as_ref().map(|plan| plan.mode.to_string()),
+        "write_roots": every_root(seen).map(|root| lossy(root)).collect::<Vec<_>>(),
+        "network": {
+            "mode": seen.policy.network.mode.value.name(),
+            "origin": origin_json(&seen.policy.network.mode.origin),
+        },
+        "caches": caches(seen)
+            .into_iter()
+            .map(|(tool, at, how)| json!({ "tool": tool, "at": lossy(&at), "how": how }))
+            .collect::<Vec<_>>(),
+        "environment": {
+            "passed": seen.environment.variables.len(),
+            "dropped": seen
+                .environment
+                .dropped
+                .iter()
+                .filter_map(|(name, verdict)| {
+                    let why = dropped(*verdict)?;
+                    Some(json!({ "name": name.to_string_lossy(), "why": why }))
+                })
+                .collect::<Vec<_>>(),
+        },
+        "shortfalls": shortfalls(seen.plan.as_ref())
+            .iter()
+            .map(|short| {
+                let Shortfall { promise, what, remedy, accepted } = short;
+                json!({ "promise": promise, "what": what, "remedy": remedy, "accepted": accepted })
+            })
+            .collect::<Vec<_>>(),
+        "inside": inside,
+    })
+}
+
+/// What becomes of a tool's cache: the tool, its directory, and how it is written.
+#[must_use]
+pub fn caches(seen: &Preview) -> Vec<(String, PathBuf, &'static str)> {
+    let steps = seen.plan.iter().flat_map(|plan| &plan.steps);
+    let mut all: Vec<_> = steps
+        .filter_map(|step| match &step.op {
+            Op::PrivateCache(cache) => Some((
+                cache.tool.clone(),
+                cache.at.path.clone(),
+                match cache.upper {
+                    Upper::Ring => "layered; writes go with the ring",
+                    Upper::Kept { .. } => "layered; writes stay with this workspace's rings",
+                },
+            )),
+            _ => None,
+        })
+        .collect();
+    all.extend(seen.site.kept.iter().map(|kept| {
+        (
+            kept.tool.clone(),
+            kept.at.clone(),
+            "this workspace's own, since you have none",
+        )
+    }));
+    all.extend(
+        seen.site
+            .shared
+            .iter()
+            .map(|at| (String::from("a tool"), at.path.clone(), "shared")),
+    );
+    all
+}
+
+/// Why a variable does not reach the command; `None` for one that does.
+#[must_use]
+pub fn dropped(verdict: EnvVerdict) -> Option<&'static str> {
+    match verdict {
+        EnvVerdict::Pass => None,
+        EnvVerdict::DropSecretName => Some("its name is a secret's"),
+        EnvVerdict::DropSecretShape => Some("its value looks like a secret"),
+        EnvVerdict::DropSocket => Some("it leads outside: a socket, a display or a program"),
+        EnvVerdict::DropListed => Some("the policy drops it"),
+    }
+}
+
+/// Every write root, the workspace first.
+pub fn every_root(seen: &Preview) -> impl Iterator<Item = &PathBuf> {
+    let roots = &seen.site.roots;
+    let workspace = (!roots.is_empty()).then_some(&seen.site.workspace);
+    let others = roots
+        .iter()
+        .flat_map(|root| std::iter::once(&root.at.path).chain(&root.inner))
+        .filter(|root| **root != seen.site.workspace);
+    workspace.into_iter().chain(others)
+}
+
+/// What a plan keeps less than whole.
+#[must_use]
+pub fn shortfalls(plan: Option<&Plan>) -> &[Shortfall] {
+    plan.map_or(&[], |plan| &plan.shortfalls)
+}
+
+/// Whether a command is run.
+#[must_use]
+pub fn decision(seen: &Preview) -> &'static str {
+    match seen.plan {
+        Some(_) => "allowed inside; command rules are not enforced by this version",
+        None => "allowed without any boundary: the mode is full-access",
+    }
+}
+
+fn origin_json(origin: &Origin) -> Value {
+    let Origin {
+        layer,
+        file,
+        line,
+        flag,
+    } = origin;
+    json!({
+        "layer": layer.name(),
+        "file": file.as_deref().map(Path::to_string_lossy),
+        "line": line,
+        "flag": flag,
+    })
+}
+
+/// What this machine can enforce.
+#[must_use]
+pub fn machine_json(machine: &Machine, rows: &[Finding]) -> serde_json::Value {
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let Finding {
+                name,
+                status,
+                what,
+                remedy,
+            } = row;
+            json!({ "name": name, "status": status.name(), "what": what, "remedy": remedy })
+        })
+        .collect();
+    let trial = machine.ring.as_ref().ok();
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "kernel": machine.release,
+        "arch": std::env::consts::ARCH,
+        "landlock_abi": machine.facts.landlock,
+        "root": machine.facts.root,
+        "container": machine.facts.container.map(|container| container.to_string()),
+        "wsl": machine.facts.wsl,
+        "inside": machine.inside,
+        "can_enforce": machine.can_enforce(),
+        "ring": trial.and_then(|trial| trial.mode).map(|mode| mode.to_string()),
+        "enforcement": trial.map(|trial| trial.outcome.enforcement.to_string()),
+        "findings": rows,
+        "promises": promise::ALL,
+    })
+}

@@ -1,0 +1,351 @@
+//! The rings and commands of one server. Whoever speaks a protocol (JSON-RPC, MCP) asks here.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ringfence::Request;
+use ringfence::tokio::Ring;
+use ringfence_policy::{Flags, parse_duration, parse_size};
+use tokio::sync::watch;
+
+use crate::command::Running;
+use crate::fault::{Fault, shortfalls};
+use crate::protocol::{
+    CommandListed, ENDED_MAX, MadeRepository, OpenRing, Policy, RingListed, RingOpened,
+    RingOutcome, StartCommand, TakenAway,
+};
+
+/// A ring that is kept, and in which nothing runs, is closed after this.
+const IDLE: Duration = Duration::from_secs(30 * 60);
+
+/// All that one server holds.
+#[derive(Debug, Default)]
+pub struct Rings {
+    rings: Mutex<BTreeMap<u64, Arc<Open>>>,
+    commands: Mutex<BTreeMap<u64, Arc<Running>>>,
+    last: AtomicU64,
+    /// The runner's binary; where it is not named, the one beside this program's.
+    runner: Option<PathBuf>,
+}
+
+/// A ring that is open.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) number: u64,
+    pub(crate) ring: Ring,
+    client: Option<String>,
+    opened: Instant,
+    pub(crate) keep: bool,
+    /// When something was last begun or ended in it.
+    used: Mutex<Instant>,
+    /// Set when it is closed on purpose.
+    closed: watch::Sender<bool>,
+}
+
+impl Open {
+    fn directory(&self) -> String {
+        self.ring.directory().to_string_lossy().into_owned()
+    }
+
+    pub(crate) fn touch(&self) {
+        *lock(&self.used) = Instant::now();
+    }
+}
+
+pub(crate) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Rings {
+    /// None yet; their runner is this one, or the one beside this program.
+    #[must_use]
+    pub fn new(runner: Option<PathBuf>) -> Arc<Rings> {
+        Arc::new(Rings {
+            runner,
+            ..Rings::default()
+        })
+    }
+
+    fn number(&self) -> u64 {
+        self.last.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn ring(&self, number: u64) -> Result<Arc<Open>, Fault> {
+        let found = lock(&self.rings).get(&number).cloned();
+        found.ok_or(Fault::Ring(number))
+    }
+
+    pub(crate) fn command(&self, number: u64) -> Result<Arc<Running>, Fault> {
+        let found = lock(&self.commands).get(&number).cloned();
+        found.ok_or(Fault::Command(number))
+    }
+
+    /// Makes a ring.
+    pub(crate) async fn open(
+        self: &Arc<Rings>,
+        asked: OpenRing,
+        client: Option<String>,
+    ) -> Result<(Arc<Open>, RingOpened), Fault> {
+        let OpenRing {
+            workspace,
+            directory,
+            policy,
+            keep,
+            idle_ms,
+        } = asked;
+        let idle = idle_ms.map(Duration::from_millis).or(keep.then_some(IDLE));
+        let request = self.request(workspace, directory, policy)?;
+        let ring = Ring::open(request).await?;
+        let outcome = ring.outcome().await?;
+        let open = Arc::new(Open {
+            number: self.number(),
+            ring,
+            client,
+            opened: Instant::now(),
+            keep,
+            used: Mutex::new(Instant::now()),
+            closed: watch::Sender::new(false),
+        });
+        let opened = RingOpened {
+            ring: open.number,
+            directory: open.directory(),
+            enforcement: outcome.enforcement.to_string(),
+            shortfalls: shortfalls(&outcome.shortfalls),
+        };
+        lock(&self.rings).insert(open.number, Arc::clone(&open));
+        tokio::spawn(look_after(Arc::clone(self), Arc::clone(&open), idle));
+        Ok((open, opened))
+    }
+
+    /// What is asked of the library.
+    pub(crate) fn request(
+        &self,
+        workspace: Option<String>,
+        directory: Option<String>,
+        policy: Option<Policy>,
+    ) -> Result<Request, Fault> {
+        let workspace = workspace.map(PathBuf::from);
+        let directory = directory.map(PathBuf::from).or_else(|| workspace.clone());
+        for path in [&workspace, &directory].into_iter().flatten() {
+            if !path.is_absolute() {
+                return Err(Fault::Params(format!(
+                    "{}: workspace and directory are absolute paths",
+                    path.display()
+                )));
+            }
+        }
+        Ok(Request {
+            workspace,
+            directory,
+            flags: flags(policy.unwrap_or_default())?,
+            runner: self.runner.clone(),
+            ..Request::default()
+        })
+    }
+
+    /// Ends a ring and all that runs in it.
+    pub(crate) async fn close(&self, number: u64) -> Result<(), Fault> {
+        let found = lock(&self.rings).remove(&number);
+        let open = found.ok_or(Fault::Ring(number))?;
+        open.closed.send_replace(true);
+        open.ring.close().await;
+        // Its commands stay known for a while: their ends may still be asked for.
+        Ok(())
+    }
+
+    /// Ends all.
+    pub async fn close_all(&self) {
+        let all: Vec<u64> = lock(&self.rings).keys().copied().collect();
+        for number in all {
+            // One that has just ended by itself is none.
+            let _gone = self.close(number).await;
+        }
+    }
+
+    /// The rings there are.
+    pub(crate) fn list(&self) -> Vec<RingListed> {
+        let open: Vec<Arc<Open>> = lock(&self.rings).values().cloned().collect();
+        open.iter()
+            .map(|open| RingListed {
+                ring: open.number,
+                directory: open.directory(),
+                client: open.client.clone(),
+                age_ms: millis(open.opened),
+                running: self.running(open.number) as u64,
+            })
+            .collect()
+    }
+
+    fn running(&self, ring: u64) -> usize {
+        lock(&self.commands)
+            .values()
+            .filter(|command| command.ring == ring && command.ended().is_none())
+            .count()
+    }
+
+    /// What a ring kept until now.
+    pub(crate) async fn outcome(&self, number: u64) -> Result<RingOutcome, Fault> {
+        let open = self.ring(number)?;
+        let outcome = open.ring.outcome().await?;
+        let made = open.ring.made().await?;
+        Ok(RingOutcome {
+            enforcement: outcome.enforcement.to_string(),
+            shortfalls: shortfalls(&outcome.shortfalls),
+            made: made
+                .into_iter()
+                .map(|made| MadeRepository {
+                    path: made.path.to_string_lossy().into_owned(),
+                    runs: made.runs.iter().map(ToString::to_string).collect(),
+                })
+                .collect(),
+            taken_away: open
+                .ring
+                .taken_away()
+                .into_iter()
+                .map(|(path, errno)| TakenAway {
+                    path: path.to_string_lossy().into_owned(),
+                    left: errno.map(|errno| std::io::Error::from_raw_os_error(errno).to_string()),
+                })
+                .collect(),
+        })
+    }
+
+    /// Starts a command.
+    pub(crate) async fn start(
+        &self,
+        asked: StartCommand,
+        descriptors: Vec<OwnedFd>,
+    ) -> Result<Arc<Running>, Fault> {
+        let open = self.ring(asked.ring)?;
+        open.touch();
+        let running = Running::start(self.number(), &open, asked, descriptors).await?;
+        let mut commands = lock(&self.commands);
+        commands.insert(running.number, Arc::clone(&running));
+        // The oldest that have ended make room.
+        let over: Vec<u64> = commands
+            .values()
+            .rev()
+            .filter(|c| c.ring == running.ring && c.ended().is_some() && !c.is_attached())
+            .skip(ENDED_MAX)
+            .map(|c| c.number)
+            .collect();
+        for number in over {
+            commands.remove(&number);
+        }
+        Ok(running)
+    }
+
+    /// The commands that are known.
+    pub(crate) fn commands(&self, ring: Option<u64>) -> Vec<CommandListed> {
+        lock(&self.commands)
+            .values()
+            .filter(|command| ring.is_none_or(|ring| command.ring == ring))
+            .map(|command| command.listed())
+            .collect()
+    }
+
+    /// Forgets a command that has ended.
+    pub(crate) fn forget(&self, number: u64) -> Result<(), Fault> {
+        let command = self.command(number)?;
+        if command.ended().is_none() {
+            return Err(Fault::Runs(number));
+        }
+        lock(&self.commands).remove(&number);
+        Ok(())
+    }
+}
+
+/// Closes a ring that nobody uses, and lets go of one that is gone.
+async fn look_after(rings: Arc<Rings>, open: Arc<Open>, idle: Option<Duration>) {
+    let mut closed = open.closed.subscribe();
+    loop {
+        let at = match idle {
+            None => None,
+            Some(idle) if rings.running(open.number) == 0 => {
+                let at = *lock(&open.used) + idle;
+                if at <= Instant::now() {
+                    break;
+                }
+                Some(at)
+            }
+            // What runs has it begin anew when it ends.
+            Some(idle) => Some(Instant::now() + idle),
+        };
+        let waited = async {
+            match at {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = waited => {}
+            () = open.ring.gone() => break,
+            _ = closed.changed() => return,
+        }
+    }
+    // It may have been closed at this moment.
+    let _gone = rings.close(open.number).await;
+}
+
+pub(crate) fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The policy's keys as the flags that they are.
+fn flags(policy: Policy) -> Result<Flags, Fault> {
+    fn parsed<T, E: ToString>(
+        key: &str,
+        text: Option<String>,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, Fault> {
+        let parsed = text.map(|text| parse(&text)).transpose();
+        parsed.map_err(|error| Fault::Params(format!("policy.{key}: {}", error.to_string())))
+    }
+    // Every field by name: a new one does not compile until it is handed on.
+    let Policy {
+        mode,
+        write,
+        protect,
+        hide,
+        reveal,
+        read,
+        network,
+        caches,
+        cache_tools,
+        pass_env,
+        drop_env,
+        time,
+        memory,
+        processes,
+        accept,
+        sockets,
+        nested,
+    } = policy;
+    let paths = |all: Vec<String>| all.into_iter().map(PathBuf::from).collect();
+    Ok(Flags {
+        mode: parsed("mode", mode, str::parse)?,
+        write: paths(write),
+        protect: paths(protect),
+        hide: paths(hide),
+        reveal,
+        read,
+        network: parsed("network", network, str::parse)?,
+        allow: Vec::new(),
+        cache_mode: parsed("caches", caches, str::parse)?,
+        cache_tools,
+        pass_env,
+        drop_env,
+        time: parsed("time", time, parse_duration)?,
+        memory: parsed("memory", memory, parse_size)?,
+        processes,
+        output: None,
+        accept,
+        linux_mode: None,
+        sockets: paths(sockets),
+        nested,
+    })
+}

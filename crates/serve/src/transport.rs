@@ -1,0 +1,291 @@
+//! Where clients come from: stdin, and a unix socket that only the same user can open.
+
+use std::fs::{DirBuilder, Permissions};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ringfence::{State, layers};
+use rustix::fs::FileType;
+use rustix::process::geteuid;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::unix::pipe;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::connection;
+use crate::lines::Source;
+use crate::rings::Rings;
+
+/// How rings are served.
+#[derive(Debug, Clone, Default)]
+pub struct Served {
+    /// A client speaks on stdin and stdout; the server ends with it.
+    pub stdio: bool,
+    /// Clients come by this socket.
+    pub socket: Option<PathBuf>,
+    /// The runner's binary; where it is not named, the one beside this program.
+    pub runner: Option<PathBuf>,
+}
+
+/// Serves until the client on stdin is gone, or a signal ends it. Nothing of its rings is left then.
+///
+/// # Errors
+/// When there can be no socket there, or no runtime.
+pub fn serve(served: Served) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()?;
+    runtime.block_on(async {
+        let rings = Rings::new(served.runner);
+        let listening = match &served.socket {
+            None => None,
+            Some(path) => Some(Listening::at(path)?),
+        };
+        let mut ends = [
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::hangup())?,
+        ];
+        let [terminate, interrupt, hangup] = &mut ends;
+        let (from, to) = if served.stdio {
+            let (from, to) = stdio()?;
+            (Some(from), Some(to))
+        } else {
+            (None, None)
+        };
+        let client = async {
+            match (from, to) {
+                (Some(from), Some(to)) => connection::serve(Arc::clone(&rings), from, to).await,
+                _ => std::future::pending().await,
+            }
+        };
+        let others = async {
+            match &listening {
+                Some(listening) => listening.serve(&rings).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = client => {}
+            () = others => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
+        }
+        rings.close_all().await;
+        Ok(())
+    })
+}
+
+type Writer = Box<dyn AsyncWrite + Send + Unpin>;
+
+/// This process' stdin and stdout.
+fn stdio() -> io::Result<(Source, Writer)> {
+    let stdin = io::stdin().as_fd().try_clone_to_owned()?;
+    let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+    let from = match kind(&stdin)? {
+        FileType::Socket => match socket(stdin) {
+            Ok(stream) => Source::Socket(Arc::new(stream)),
+            Err(error) => return Err(error),
+        },
+        FileType::Fifo => Source::Any(Box::new(pipe::Receiver::from_owned_fd(again(stdin, true))?)),
+        _ => Source::Any(Box::new(tokio::io::stdin()) as Box<dyn AsyncRead + Send + Unpin>),
+    };
+    let to: Writer = match kind(&stdout)? {
+        FileType::Socket => Box::new(socket(stdout)?),
+        FileType::Fifo => Box::new(pipe::Sender::from_owned_fd(again(stdout, false))?),
+        _ => Box::new(tokio::io::stdout()),
+    };
+    Ok((from, to))
+}
+
+fn kind(fd: &OwnedFd) -> io::Result<FileType> {
+    Ok(FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode))
+}
+
+/// The same pipe, with flags of its own: that reading does not wait here is not to be found by whoever
+/// has the other descriptor. Where it cannot be opened again, that one.
+fn again(fd: OwnedFd, read: bool) -> OwnedFd {
+    use std::os::fd::AsRawFd;
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let opened = std::fs::File::options().read(read).write(!read).open(path);
+    opened.map_or(fd, OwnedFd::from)
+}
+
+fn socket(fd: OwnedFd) -> io::Result<UnixStream> {
+    let stream = StdStream::from(fd);
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
+}
+
+/// A socket that is listened on; its file goes with it.
+struct Listening {
+    listener: UnixListener,
+    path: PathBuf,
+    /// What the file is: another server may have put one of its own in its place.
+    identity: (u64, u64),
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if std::fs::symlink_metadata(&self.path)
+            .is_ok_and(|meta| (meta.dev(), meta.ino()) == self.identity)
+        {
+            // What is left is seen to be nobody's by who comes next.
+            let _left = std::fs::remove_file(&self.path);
+            if let Some(directory) = self.path.parent() {
+                // Not while another server has its socket there.
+                let _not_empty = std::fs::remove_dir(directory);
+            }
+        }
+    }
+}
+
+impl Listening {
+    /// Listens there. A socket that nobody listens on any more is taken away.
+    fn at(path: &Path) -> io::Result<Listening> {
+        let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let directory = directory.unwrap_or(Path::new("."));
+        private(directory)?;
+        take_away_dead(directory);
+        let listener = match UnixListener::bind(path) {
+            // Another server that ended took the empty directory with it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                private(directory)?;
+                UnixListener::bind(path)?
+            }
+            bound => bound?,
+        };
+        let meta = std::fs::symlink_metadata(path)?;
+        let listening = Listening {
+            listener,
+            path: path.to_owned(),
+            identity: (meta.dev(), meta.ino()),
+        };
+        std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
+        Ok(listening)
+    }
+
+    async fn serve(&self, rings: &Arc<Rings>) {
+        loop {
+            let Ok((stream, _)) = self.listener.accept().await else {
+                // No descriptors left, most likely: others that end give some back.
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                continue;
+            };
+            if !is_own(&stream) {
+                continue;
+            }
+            let rings = Arc::clone(rings);
+            let stream = Arc::new(stream);
+            tokio::spawn(async move {
+                let to = Half(Arc::clone(&stream));
+                connection::serve(rings, Source::Socket(stream), to).await;
+            });
+        }
+    }
+}
+
+/// Takes sockets away that servers left that were killed: nobody listens on them any more.
+fn take_away_dead(directory: &Path) {
+    use std::os::unix::fs::FileTypeExt;
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let is_socket = entry.file_type().is_ok_and(|kind| kind.is_socket());
+        let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+        let ours = path
+            .extension()
+            .is_some_and(|extension| extension == "sock");
+        if is_socket && ours && StdStream::connect(&path).is_err_and(refused) {
+            // It is in nobody's way.
+            let _left = std::fs::remove_file(&path);
+        }
+    }
+}
+
+/// A directory of this user's alone; it is made where it is not there.
+fn private(directory: &Path) -> io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
+    let meta = std::fs::metadata(directory)?;
+    if meta.uid() != geteuid().as_raw() || meta.mode() & 0o077 != 0 {
+        return Err(io::Error::other(format!(
+            "{}: others can get at it; take a directory of your own with mode 0700",
+            directory.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Whether whoever connected is this user, and not in a ring: a ring's processes are in a user namespace
+/// of their own, and what they may do is not theirs to say. (The directory is hidden from them as well.)
+fn is_own(stream: &UnixStream) -> bool {
+    let Ok(peer) = stream.peer_cred() else {
+        return false;
+    };
+    let namespace = |of: &str| std::fs::read_link(format!("/proc/{of}/ns/user")).ok();
+    let Some(pid) = peer.pid() else { return false };
+    let own = namespace("self");
+    peer.uid() == geteuid().as_raw() && own.is_some() && namespace(&pid.to_string()) == own
+}
+
+/// The half of a socket that is written to.
+struct Half(Arc<UnixStream>);
+
+impl AsyncWrite for Half {
+    fn poll_write(
+        self: std::pin::Pin<&mut Self>,
+        task: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<io::Result<usize>> {
+        loop {
+            std::task::ready!(self.0.poll_write_ready(task))?;
+            match self.0.try_write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return std::task::Poll::Ready(done),
+            }
+        }
+    }
+
+    fn poll_flush(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+}
+
+/// Where this user's servers have their sockets: below `XDG_RUNTIME_DIR`, else with Ringfence's state,
+/// which rings do not see.
+#[must_use]
+pub fn runtime_directory() -> Option<PathBuf> {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR")
+        .map(PathBuf::from)
+        .filter(|dir| dir.is_absolute())
+        .filter(|dir| {
+            std::fs::metadata(dir).is_ok_and(|meta| {
+                meta.uid() == geteuid().as_raw() && meta.is_dir() && meta.mode() & 0o077 == 0
+            })
+        });
+    match runtime {
+        Some(dir) => Some(dir.join("ringfence")),
+        None => Some(State::of_user(layers::home().as_deref())?.dir().join("run")),
+    }
+}
