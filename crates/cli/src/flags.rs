@@ -1,9 +1,12 @@
 //! Flags of the policy: one for each key.
 
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, FromArgMatches};
 use ringfence_policy::{
     CacheMode, Flags, LinuxMode, Mode, NetworkMode, parse_duration, parse_size,
 };
@@ -73,6 +76,127 @@ pub(crate) struct PolicyFlags {
     nested: bool,
 }
 
+/// Flags of `run` that are kept for commands to come: parsed, so that what is wrong is said
+/// now, and the words themselves, which are handed on as they were typed.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) policy: PolicyFlags,
+    pub(crate) workspace: Option<PathBuf>,
+    words: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+struct KeptFlags {
+    #[command(flatten)]
+    policy: PolicyFlags,
+    /// The workspace of each ring [default: the repository the command is started in, else that directory]
+    #[arg(long, value_name = "DIR", help_heading = "Ring")]
+    workspace: Option<PathBuf>,
+}
+
+/// Flags whose values are paths from the current directory. Those of `--protect` are not: there
+/// a relative path lies below each write root.
+const FROM_HERE: [&str; 5] = ["write", "hide", "read", "socket", "workspace"];
+
+impl Kept {
+    /// The words for `ringfence run`, one for each flag. Commands to come start anywhere, so paths
+    /// are made whole from `cwd`.
+    pub(crate) fn words(&self, cwd: &Path) -> Vec<OsString> {
+        self.words
+            .iter()
+            .map(|word| match split(word) {
+                Some((name, value)) if FROM_HERE.contains(&name) && from_here(name, value) => {
+                    let mut whole = OsString::from(format!("--{name}="));
+                    whole.push(cwd.join(value));
+                    whole
+                }
+                _ => word.clone(),
+            })
+            .collect()
+    }
+}
+
+/// Name and value of `--name=value`.
+fn split(word: &OsStr) -> Option<(&str, &OsStr)> {
+    let bytes = word.as_bytes().strip_prefix(b"--")?;
+    let at = bytes.iter().position(|byte| *byte == b'=')?;
+    let name = std::str::from_utf8(&bytes[..at]).ok()?;
+    Some((name, OsStr::from_bytes(&bytes[at + 1..])))
+}
+
+/// Whether a value is a path from the current directory: not from the home or a variable, which the
+/// policy reads itself, and no word.
+fn from_here(name: &str, value: &OsStr) -> bool {
+    let is_word = name == "read" && (value == "all" || value == "minimal");
+    let anchored = value
+        .as_bytes()
+        .first()
+        .is_none_or(|byte| b"/~$%".contains(byte));
+    !is_word && !anchored
+}
+
+impl Args for Kept {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        KeptFlags::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        KeptFlags::augment_args_for_update(command)
+    }
+}
+
+impl FromArgMatches for Kept {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let KeptFlags { policy, workspace } = KeptFlags::from_arg_matches(matches)?;
+        let words = typed(matches);
+        Ok(Kept {
+            policy,
+            workspace,
+            words,
+        })
+    }
+
+    fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
+        // Before the values are taken out.
+        let words = typed(matches);
+        let KeptFlags { policy, workspace } = KeptFlags::from_arg_matches_mut(matches)?;
+        Ok(Kept {
+            policy,
+            workspace,
+            words,
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Kept::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// Every kept flag that was typed, in one word: a value that looks like a flag stays a value.
+fn typed(matches: &ArgMatches) -> Vec<OsString> {
+    let flags = KeptFlags::augment_args(clap::Command::new("run"));
+    let mut words = Vec::new();
+    for flag in flags.get_arguments() {
+        let id = flag.get_id().as_str();
+        let (Some(long), Some(ValueSource::CommandLine)) =
+            (flag.get_long(), matches.value_source(id))
+        else {
+            continue;
+        };
+        if !flag.get_action().takes_values() {
+            words.push(OsString::from(format!("--{long}")));
+            continue;
+        }
+        for value in matches.get_raw(id).into_iter().flatten() {
+            let mut word = OsString::from(format!("--{long}="));
+            word.push(value);
+            words.push(word);
+        }
+    }
+    words
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|e| e.to_string())
 }
@@ -127,6 +251,71 @@ impl From<PolicyFlags> for Flags {
             linux_mode,
             sockets: socket,
             nested: nested.then_some(true),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kept;
+    use clap::{Args, FromArgMatches};
+    use std::ffi::OsString;
+    use std::path::Path;
+
+    fn kept(words: &[&str]) -> Vec<OsString> {
+        let command = Kept::augment_args(clap::Command::new("x").no_binary_name(true));
+        let mut matches = command.try_get_matches_from(words).unwrap();
+        let kept = Kept::from_arg_matches_mut(&mut matches).unwrap();
+        kept.words(Path::new("/here"))
+    }
+
+    #[test]
+    fn flags_are_handed_on_as_they_were_typed() {
+        assert!(kept(&[]).is_empty());
+        let said = kept(&[
+            "--mode",
+            "read-only",
+            "--nested",
+            "--cache-tools",
+            "npm,uv",
+            "--timeout",
+            "1h30m",
+            "--memory=4GiB",
+            "--pass-env",
+            "A*",
+            "--accept",
+            "write",
+        ]);
+        let expected = [
+            "--mode=read-only",
+            "--pass-env=A*",
+            "--cache-tools=npm",
+            "--cache-tools=uv",
+            "--timeout=1h30m",
+            "--memory=4GiB",
+            "--accept=write",
+            "--nested",
+        ];
+        for word in expected {
+            assert!(said.contains(&word.into()), "{word}: {said:?}");
+        }
+        assert_eq!(said.len(), expected.len());
+    }
+
+    #[test]
+    fn paths_are_whole_wherever_the_command_starts() {
+        for (typed, handed) in [
+            (["--write", "x/../y"], "--write=/here/x/../y"),
+            (["--write", "/abs"], "--write=/abs"),
+            (["--write", "~/x"], "--write=~/x"),
+            (["--hide", "$HOME/x"], "--hide=$HOME/x"),
+            (["--workspace", "."], "--workspace=/here/."),
+            (["--socket", "s"], "--socket=/here/s"),
+            (["--read", "minimal"], "--read=minimal"),
+            (["--read", "d"], "--read=/here/d"),
+            (["--protect", "lefthook.yml"], "--protect=lefthook.yml"),
+        ] {
+            assert_eq!(kept(&typed), [OsString::from(handed)], "{typed:?}");
         }
     }
 }

@@ -8,7 +8,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 use ringfence::PtyMode;
 
 use crate::command::{
-    CachesArgs, CompletionsArgs, DoctorArgs, ManArgs, PolicyArgs, ServeArgs, TrustArgs,
+    CachesArgs, CompletionsArgs, DoctorArgs, HookArgs, ManArgs, PolicyArgs, ServeArgs, TrustArgs,
     UntrustArgs, VerifyArgs, WhyArgs,
 };
 use crate::flags::PolicyFlags;
@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Untrust(Deferred<UntrustArgs>),
     /// List and clear what rings wrote to tools' caches
     Caches(Deferred<CachesArgs>),
+    /// Answer an agent that asks before it runs a command: the command runs in a ring
+    Hook(Deferred<HookArgs>),
     /// Print a shell's completions
     Completions(Deferred<CompletionsArgs>),
     /// Print the manual page

@@ -5,6 +5,7 @@
 mod command;
 mod flags;
 mod grammar;
+mod quote;
 mod say;
 
 use std::process::ExitCode;

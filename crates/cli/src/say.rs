@@ -113,6 +113,23 @@ impl<T: AsRef<Path>> Display for Plain<T> {
 
 /// Says what was typed wrong, in one line; help and version are what was asked for.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    // A hook whose flags are wrong must not let the command go for that.
+    let is_hook = std::env::args_os()
+        .nth(1)
+        .is_some_and(|verb| verb == "hook");
+    let asked_for = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    let code = told(error);
+    if is_hook && !asked_for {
+        ExitCode::from(command::BLOCK)
+    } else {
+        code
+    }
+}
+
+fn told(error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => out(error.render()),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {

@@ -3,6 +3,7 @@
 mod caches;
 mod completions;
 mod doctor;
+mod hook;
 mod man;
 mod policy;
 mod report;
@@ -19,6 +20,7 @@ use crate::grammar::{Cli, Command, Deferred};
 pub(crate) use caches::CachesArgs;
 pub(crate) use completions::CompletionsArgs;
 pub(crate) use doctor::DoctorArgs;
+pub(crate) use hook::{BLOCK, HookArgs};
 pub(crate) use man::ManArgs;
 pub(crate) use policy::PolicyArgs;
 pub(crate) use serve::ServeArgs;
@@ -40,6 +42,7 @@ pub(crate) fn run(cli: Cli, early: ringfence::Early) -> ExitCode {
         Command::Trust(Deferred(args)) => trust::trust(args),
         Command::Untrust(Deferred(args)) => trust::untrust(args),
         Command::Caches(Deferred(args)) => caches::caches(args),
+        Command::Hook(Deferred(args)) => hook::hook(args),
         Command::Completions(Deferred(args)) => completions::completions(args),
         Command::Man(Deferred(args)) => man::man(args),
     }
