@@ -99,6 +99,11 @@ struct KeptFlags {
 const FROM_HERE: [&str; 5] = ["write", "hide", "read", "socket", "workspace"];
 
 impl Kept {
+    /// Whether none was typed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
     /// The words for `ringfence run`, one for each flag. Commands to come start anywhere, so paths
     /// are made whole from `cwd`.
     pub(crate) fn words(&self, cwd: &Path) -> Vec<OsString> {

@@ -8,8 +8,8 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 use ringfence::PtyMode;
 
 use crate::command::{
-    CachesArgs, CompletionsArgs, DoctorArgs, HookArgs, ManArgs, PolicyArgs, ServeArgs, TrustArgs,
-    UntrustArgs, VerifyArgs, WhyArgs,
+    CachesArgs, CompletionsArgs, DoctorArgs, HookArgs, ManArgs, PolicyArgs, ServeArgs, ShimArgs,
+    TrustArgs, UntrustArgs, VerifyArgs, WhyArgs,
 };
 use crate::flags::PolicyFlags;
 
@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Caches(Deferred<CachesArgs>),
     /// Answer an agent that asks before it runs a command: the command runs in a ring
     Hook(Deferred<HookArgs>),
+    /// Make shells for an agent that takes one: what it runs in them runs in a ring
+    Shim(Deferred<ShimArgs>),
     /// Print a shell's completions
     Completions(Deferred<CompletionsArgs>),
     /// Print the manual page

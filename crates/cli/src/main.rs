@@ -5,24 +5,32 @@
 mod command;
 mod flags;
 mod grammar;
+mod own;
 mod quote;
 mod say;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
 use ringfence::Early;
 
 fn main() -> ExitCode {
-    let mut words = std::env::args_os().skip(1).collect::<Vec<_>>();
+    let mut typed = std::env::args_os().collect::<Vec<_>>();
+    let mut words = typed.iter().skip(1).collect::<Vec<_>>();
     words.sort();
     if words == ["--json", "--version"] {
         let version = env!("CARGO_PKG_VERSION");
         let answer = serde_json::json!({ "name": "ringfence", "version": version });
         return say::out(format_args!("{answer}\n"));
     }
-    let early = early();
-    match grammar::Cli::try_parse() {
+    match command::followed(&typed) {
+        Ok(None) => {}
+        Ok(Some(followed)) => typed = followed,
+        Err(error) => return say::refuse(error),
+    }
+    let early = early(&typed);
+    match grammar::Cli::try_parse_from(typed) {
         Ok(cli) => command::run(cli, early),
         Err(error) => say::usage(&error),
     }
@@ -30,13 +38,13 @@ fn main() -> ExitCode {
 
 /// For what is going to run a command: the kernel makes the ring's namespaces while the words
 /// are parsed.
-fn early() -> Early {
-    let mut words = std::env::args_os().skip(1);
+fn early(typed: &[OsString]) -> Early {
+    let mut words = typed.iter().skip(1);
     let runs = words
         .next()
         .is_some_and(|verb| verb == "run" || verb == "shell");
     let only_shows = words
-        .take_while(|word| word != "--")
+        .take_while(|word| *word != "--")
         .any(|word| word == "--explain" || word == "--help" || word == "-h");
     if runs && !only_shows {
         Early::start()

@@ -4,7 +4,6 @@ mod claude_code;
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -12,6 +11,7 @@ use thiserror::Error;
 
 use crate::command::hook::claude_code::{Answer, Blocked, Ring};
 use crate::flags::Kept;
+use crate::own::{self, NoSelf};
 use crate::{quote, say};
 
 /// What an agent calls before it runs a command, so that the command runs in a ring.
@@ -74,10 +74,8 @@ enum Failed {
     Blocked(#[from] Blocked),
     #[error("the current directory is gone")]
     NoCwd,
-    #[error("this program's own path is not known: {0}; is /proc mounted?")]
-    NoSelf(std::io::Error),
-    #[error("{}: this program was replaced or removed; install it again", say::Plain(.0))]
-    SelfGone(PathBuf),
+    #[error(transparent)]
+    NoSelf(#[from] NoSelf),
     #[error("stdout cannot be written: {0}")]
     Stdout(std::io::Error),
 }
@@ -102,7 +100,7 @@ fn claude_code(args: ClaudeCodeArgs) -> Result<(), Failed> {
     } = args;
     let cwd = std::env::current_dir().map_err(|_| Failed::NoCwd)?;
     let ring = Ring {
-        program: own_program()?,
+        program: own::program()?,
         flags: kept.words(&cwd),
     };
     if settings {
@@ -130,16 +128,6 @@ fn print(text: &str) -> Result<(), Failed> {
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
         .map_err(Failed::Stdout)
-}
-
-/// Where this program lies, for commands to come.
-fn own_program() -> Result<PathBuf, Failed> {
-    let own = std::env::current_exe().map_err(Failed::NoSelf)?;
-    if Path::new(&own).is_file() {
-        Ok(own)
-    } else {
-        Err(Failed::SelfGone(own))
-    }
 }
 
 /// `PROGRAM run FLAGS -- bash -c -- 'COMMAND'`, which a shell reads back exactly.

@@ -9,6 +9,7 @@ mod policy;
 mod report;
 mod run;
 mod serve;
+mod shim;
 mod trust;
 mod verify;
 mod why;
@@ -24,6 +25,7 @@ pub(crate) use hook::{BLOCK, HookArgs};
 pub(crate) use man::ManArgs;
 pub(crate) use policy::PolicyArgs;
 pub(crate) use serve::ServeArgs;
+pub(crate) use shim::{ShimArgs, followed};
 pub(crate) use trust::{TrustArgs, UntrustArgs};
 pub(crate) use verify::VerifyArgs;
 pub(crate) use why::WhyArgs;
@@ -43,6 +45,7 @@ pub(crate) fn run(cli: Cli, early: ringfence::Early) -> ExitCode {
         Command::Untrust(Deferred(args)) => trust::untrust(args),
         Command::Caches(Deferred(args)) => caches::caches(args),
         Command::Hook(Deferred(args)) => hook::hook(args),
+        Command::Shim(Deferred(args)) => shim::shim(args),
         Command::Completions(Deferred(args)) => completions::completions(args),
         Command::Man(Deferred(args)) => man::man(args),
     }
