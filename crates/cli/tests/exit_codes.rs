@@ -101,6 +101,8 @@ fn what_is_typed_wrong_is_125_and_one_line() {
         &["completions", "cmd"],
         &["caches", "clear", "--tool", "npmm"],
         &["policy", "init", "--user", "--project"],
+        &["shim"],
+        &["shim", "../d", "--shell", "a/b"],
     ] {
         let output = person.says(words);
         assert_eq!(output.status.code(), Some(125), "{words:?}");
@@ -377,6 +379,7 @@ fn in_a_ring_answers_say_so() {
         ("trust", 125),
         ("caches list", 125),
         ("verify", 125),
+        ("shim d", 125),
         ("doctor", 1),
         ("why /etc", 0),
         ("policy show", 0),

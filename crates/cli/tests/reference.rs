@@ -81,7 +81,8 @@ fn every_command_has_completions_and_a_page() {
     said(&["man", "--dir", dir.to_str().unwrap()]);
     let completions = said(&["completions", "bash"]);
     for command in [
-        "run", "shell", "why", "doctor", "verify", "policy", "trust", "untrust", "caches",
+        "run", "shell", "why", "doctor", "verify", "policy", "trust", "untrust", "caches", "hook",
+        "shim",
     ] {
         let page = std::fs::read_to_string(dir.join(format!("ringfence-{command}.1")));
         assert!(page.is_ok_and(|page| page.contains(".TH ")), "{command}");

@@ -104,14 +104,20 @@ rings! {
         let source = "#include <fcntl.h>\n__attribute__((constructor)) static void load(void) { open(\"../beside/loaded\", O_CREAT | O_WRONLY, 0600); }\n";
         ws.file("evil.c", source);
         ws.bare_sh("gcc -shared -fPIC -o evil.so evil.c").run().ok();
-        for (shell, there) in [("bash", true), ("sh", true)] {
+        for shell in ["bash", "sh"] {
             let run = |run: Run| run.env("BASH_ENV", &told).env("ENV", &told).env("LD_PRELOAD", ws.at("evil.so")).run().ok();
             run(agent(ws, shell, &["-c", ":"]));
             assert!(!ws.has("../beside/told") && !ws.has("../beside/loaded"), "{shell}");
             run(control(ws, shell, &["-c", ":"]));
-            assert_eq!(ws.has("../beside/loaded"), there, "the control is told");
+            assert!(ws.has("../beside/loaded"), "the control is told");
+            assert!(ws.has("../beside/told") || shell == "sh", "the control is told");
             ws.bare_sh("rm -f ../beside/*").run().ok();
         }
+        // The control of the other way to make a shim.
+        ws.file("../by-sh", format!("#!/bin/sh\nexec {} \"$@\"\n", ws.ring(["/bin/bash"]).quoted()));
+        ws.bare_sh("chmod +x ../by-sh").run().ok();
+        ws.bare(["../by-sh", "-c", ":"]).env("LD_PRELOAD", ws.at("evil.so")).run().ok();
+        assert!(ws.has("../beside/loaded"), "a shell in between is told");
     }
 
     flags_go_to_each_ring needs ["userns", "tool:bash"] |ws| {
@@ -163,7 +169,6 @@ rings! {
         assert!(!ws.has("new") && !ws.has("../shims"));
         assert_eq!(fs::read_dir(ws.at("there")).unwrap().count(), 0);
         // Nor from inside.
-        ws.ring(["ringfence"]).run().exits(127);
         let own = ws.ringfence(["shim", "/tmp/shims"]).quoted();
         let done = ws.ring_sh(&own).run().exits(125);
         assert!(done.err().contains("in a ring"), "{done}");
