@@ -83,7 +83,7 @@ pub(crate) fn shim(args: ShimArgs) -> ExitCode {
         remove,
         kept,
     } = args;
-    let done = if super::inside().is_some() {
+    let done = if ringfence_serve::report::inside().is_some() {
         Err(Refused::InRing)
     } else if remove && !kept.is_empty() {
         Err(Refused::TooMuch)
