@@ -195,6 +195,14 @@ pub enum Error {
          (ringfence run)"
     )]
     NotInSession(&'static str),
+    /// A grant that a living ring cannot have.
+    #[error("{what} cannot be granted to a ring that stands: {why}; open another ring with it")]
+    NeedsNewRing {
+        /// What was to be granted.
+        what: String,
+        /// Why not.
+        why: String,
+    },
     /// The ring is gone.
     #[error("the ring is gone: its runner died, and every process of it with it")]
     RingGone,

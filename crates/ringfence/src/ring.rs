@@ -20,6 +20,7 @@
 
 mod child;
 mod command;
+mod grant;
 mod terminal;
 
 use std::collections::{HashMap, HashSet};
@@ -46,6 +47,7 @@ use crate::site::{Made, index};
 
 pub use child::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
 pub use command::{Command, Stdio};
+pub use grant::Grant;
 pub use terminal::{Size, Terminal};
 
 /// What a session's commands may be: a shell, so that every tool's cache that there is, is there.
@@ -73,6 +75,9 @@ pub(crate) struct Inner {
     pub(crate) plan: Plan,
     launched: Launched,
     state: Mutex<State>,
+    /// What was asked for, but for the command and what was granted since.
+    request: Request,
+    granted: Mutex<grant::Granted>,
     late: Mutex<Late>,
     made_at: SystemTime,
     /// Wakes the thread that looks for new repositories; it ends with this.
@@ -92,6 +97,8 @@ struct State {
     over: Option<Over>,
     /// Answers to the orders to list that have not been fetched. They are all alike.
     listed: Vec<Vec<Listed>>,
+    /// What became of orders to widen, in their order.
+    widened: Vec<Result<(), Failure>>,
     taken_away: Vec<(PathBuf, Option<i32>)>,
     notes: Vec<Note>,
     /// What turned out to be kept less than whole since the ring stands: promise and why.
@@ -161,6 +168,7 @@ impl Ring {
             argv: vec![OsString::from(ANY)],
             ..request
         };
+        let asked = request.clone();
         let mut begun = begin_with(request, early)?;
         match begun.likely_mode() {
             Some(RingMode::Namespaces) => {}
@@ -211,6 +219,8 @@ impl Ring {
             plan,
             launched,
             state: Mutex::new(State::default()),
+            request: asked,
+            granted: Mutex::default(),
             late: Mutex::new(Late::default()),
             made_at,
             looks: Mutex::new(None),
@@ -242,6 +252,7 @@ impl Ring {
             accepted: accepts(promise),
         }));
         drop(state);
+        less.extend(self.inner().granted().less.iter().cloned());
         less.extend(self.made().iter().map(|made| Shortfall {
             promise: promise::PROTECT_GIT.to_owned(),
             what: made.to_string(),
@@ -255,9 +266,8 @@ impl Ring {
     #[must_use]
     pub fn made(&self) -> Vec<Made> {
         let inner = self.inner();
-        let roots: Vec<&Path> = inner
-            .prepared
-            .roots
+        let all = inner.roots();
+        let roots: Vec<&Path> = all
             .iter()
             .filter(|root| root.dir)
             .map(|root| root.path.as_path())
@@ -332,6 +342,17 @@ impl Inner {
     fn lock(&self) -> MutexGuard<'_, State> {
         // What a thread that panicked was told is told all the same.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn granted(&self) -> MutexGuard<'_, grant::Granted> {
+        self.granted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The write roots, those granted since too.
+    fn roots(&self) -> Vec<Located> {
+        let mut roots = self.prepared.roots.clone();
+        roots.extend(self.granted().roots.iter().cloned());
+        roots
     }
 
     /// Builds the ring and waits until it stands.
@@ -664,6 +685,10 @@ impl State {
                 let what = format!("a command's stdin is the caller's descriptor: {error}");
                 self.lost.push((promise::WRITE_METADATA, what));
             }
+            Report::Widened => self.widened.push(Ok(())),
+            Report::Failed { id: None, failure } if failure.stage == Stage::Widen => {
+                self.widened.push(Err(failure));
+            }
             // An order that was not taken: whoever waits for what comes of it must not wait for ever.
             Report::Failed { id: None, failure } => {
                 self.over = Some(Over::Unheard(SysError::new("order", failure.errno)));
@@ -712,7 +737,7 @@ fn look(ring: &Weak<Inner>, woken: &Receiver<()>) {
         if woken.recv().is_err() {
             return;
         }
-        let Some(roots) = ring.upgrade().map(|ring| ring.prepared.roots.clone()) else {
+        let Some(roots) = ring.upgrade().map(|ring| ring.roots()) else {
             return;
         };
         let mut looks = Looks::new(&roots, Instant::now());

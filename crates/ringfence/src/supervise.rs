@@ -398,7 +398,7 @@ impl Supervisor<'_> {
                 })?;
             }
             // Nobody asked.
-            Report::Insists { .. } | Report::Listed { .. } => {}
+            Report::Insists { .. } | Report::Listed { .. } | Report::Widened => {}
             Report::Stopped { signal, .. } => {
                 // Not before the command has: what reads the terminal until it is stopped
                 // would take what is typed to the shell that saw us stop.

@@ -33,7 +33,7 @@ use tokio::sync::watch;
 
 use crate::error::Error;
 use crate::prepare::Request;
-use crate::ring::{self, ExitStatus, Inner, Output, Processes, Size, Stdio};
+use crate::ring::{self, ExitStatus, Grant, Inner, Output, Processes, Size, Stdio};
 use crate::site::Made;
 
 /// A command's stdin.
@@ -147,6 +147,16 @@ impl Ring {
     pub async fn list(&self) -> Result<Vec<Processes>, Error> {
         let ring = self.ring.clone();
         let asked = tokio::task::spawn_blocking(move || ring.list());
+        asked.await.map_err(over)?
+    }
+
+    /// As [`ring::Ring::grant`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn grant(&self, grant: Grant) -> Result<(), Error> {
+        let ring = self.ring.clone();
+        let asked = tokio::task::spawn_blocking(move || ring.grant(&grant));
         asked.await.map_err(over)?
     }
 

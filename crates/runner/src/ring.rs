@@ -12,7 +12,7 @@ use ringfence_sys_linux::mount::{self, Attributes};
 use ringfence_sys_linux::namespaces::{self, Network};
 use ringfence_sys_linux::spawn::Resource;
 use ringfence_sys_linux::{SysError, landlock, object, process};
-use ringfence_wire::{Failure, Note, Stage};
+use ringfence_wire::{Failure, Names, Note, Stage, Widening};
 use rustix::io::Errno;
 
 use crate::files::{
@@ -353,6 +353,88 @@ impl Builder {
             mount::set(tree.as_fd(), SEALED, false)?;
         }
         Ok(())
+    }
+}
+
+impl Ring {
+    /// Makes a ring that stands wider: what is done last is what makes it so, and until then nothing
+    /// is. Also gives why names are not watched.
+    pub(crate) fn widen(&mut self, widening: Widening) -> (Result<(), SysError>, Option<SysError>) {
+        let mut unwatched = None;
+        let done = self.try_widen(widening, &mut unwatched);
+        (done, unwatched)
+    }
+
+    fn try_widen(
+        &mut self,
+        widening: Widening,
+        unwatched: &mut Option<SysError>,
+    ) -> Result<(), SysError> {
+        let Widening {
+            write,
+            objects,
+            pins,
+            watch,
+            reveal,
+            landlock,
+        } = widening;
+        let ruleset = landlock.as_ref().map(ruleset_of).transpose()?;
+        for cover in &reveal {
+            is_cover(cover)?;
+        }
+        if let Some(at) = &write {
+            // Inside out, while all of it is read-only still: each clone has what is in it, and at no
+            // moment is something writable that is to be protected.
+            for object in &objects {
+                protect(object)?;
+            }
+            for pinned in pins.iter().rev() {
+                let handle = open_verified(pinned)?;
+                writable(&handle)?;
+            }
+            let handle = open_verified(at)?;
+            writable(&handle)?;
+            // Afterwards: what appears is taken away by the writable mount.
+            for Names { dir, names } in watch {
+                if let Err(error) = self.keeper.watch(&dir, names) {
+                    *unwatched = Some(error);
+                }
+            }
+        }
+        for cover in &reveal {
+            mount::take_away(&cover.path)?;
+        }
+        if ruleset.is_some() {
+            self.landlock = ruleset;
+        }
+        Ok(())
+    }
+}
+
+/// Puts a writable clone of an object onto it. What is mounted below stays as it is.
+fn writable(handle: &OwnedFd) -> Result<(), SysError> {
+    let tree = mount::clone_tree(handle.as_fd(), true)?;
+    let attributes = Attributes {
+        read_only: Some(false),
+        ..HARMLESS
+    };
+    mount::set(tree.as_fd(), attributes, false)?;
+    mount::attach(tree.as_fd(), handle.as_fd())
+}
+
+/// Holds that this is covered by what this ring covers with: an object of its own, in `/dev`.
+fn is_cover(at: &Located) -> Result<(), SysError> {
+    let device = |path: &Path| {
+        let handle = object::open_exact(path)?;
+        Ok(object::identity(handle.as_fd())?.device)
+    };
+    if device(&at.path)? == device(Path::new("/dev"))? {
+        Ok(())
+    } else {
+        Err(SysError {
+            call: IDENTITY,
+            errno: Errno::STALE.raw_os_error(),
+        })
     }
 }
 

@@ -339,6 +339,25 @@ impl Session {
                 Ok(())
             }
             (Ok(Order::List), true) => self.list(),
+            (Ok(Order::Widen(widening)), true) => {
+                let Some(ring) = &mut self.ring else {
+                    return Ok(());
+                };
+                let (done, unwatched) = ring.widen(widening);
+                if let Some(error) = unwatched {
+                    self.send(&Report::Unwatched {
+                        call: error.call.to_owned(),
+                        errno: error.errno,
+                    })?;
+                }
+                self.send(&match done {
+                    Ok(()) => Report::Widened,
+                    Err(error) => Report::Failed {
+                        id: None,
+                        failure: at(Stage::Widen, error),
+                    },
+                })
+            }
             (Ok(Order::Protect { pins, objects }), true) => {
                 // What is protected first, and the pins around it after: a process that is
                 // in there already sees the mounts its directory lies in, not those that

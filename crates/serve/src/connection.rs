@@ -435,6 +435,7 @@ impl Connection {
                     lock(&shared.opened).remove(&of.ring);
                     json(rings.close(of.ring).await.map(|()| Nothing {}))
                 }
+                Call::RequestGrant(asked) => json(rings.grant(asked).await.map(|()| Nothing {})),
                 Call::RingOutcome(of) => json(rings.outcome(of.ring).await),
                 Call::StartCommand(start) => {
                     let attach = start.attach;

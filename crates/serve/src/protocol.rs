@@ -324,6 +324,21 @@ fn yes() -> bool {
     true
 }
 
+/// `grant.request`: one of `write` and `reveal`. Who speaks this protocol has asked whom it must.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestGrant {
+    /// The ring.
+    pub ring: u64,
+    /// A path that may be written, with all that is protected in a write root. Commands that run already
+    /// are held to what they began with; those that start from now on may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write: Option<String>,
+    /// What is hidden by default and is to be seen, by its name (`hide.npm`); by all commands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reveal: Option<String>,
+}
+
 /// A command.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -650,6 +665,8 @@ methods! {
     "ring.list": ListRings(Nothing) -> Rings;
     /// What a ring kept until now.
     "ring.outcome": RingOutcome(OfRing) -> RingOutcome;
+    /// Makes a living ring wider, until it ends; nothing has to be run again.
+    "grant.request": RequestGrant(RequestGrant) -> Nothing;
     /// Starts a command; answered when its program has been executed.
     "command.start": StartCommand(StartCommand) -> OfCommand;
     /// Writes to a command's stdin, or types at its terminal; answered when that has been written.

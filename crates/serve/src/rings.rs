@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ringfence::Request;
+use ringfence::ring::Grant;
 use ringfence::tokio::Ring;
 use ringfence_policy::{Flags, parse_duration, parse_size};
 use tokio::sync::watch;
@@ -15,8 +16,8 @@ use tokio::sync::watch;
 use crate::command::Running;
 use crate::fault::{Fault, shortfalls};
 use crate::protocol::{
-    CommandListed, ENDED_MAX, MadeRepository, OpenRing, Policy, RingListed, RingOpened,
-    RingOutcome, StartCommand, TakenAway,
+    CommandListed, ENDED_MAX, MadeRepository, OpenRing, Policy, RequestGrant, RingListed,
+    RingOpened, RingOutcome, StartCommand, TakenAway,
 };
 
 /// A ring that is kept, and in which nothing runs, is closed after this.
@@ -212,6 +213,21 @@ impl Rings {
                 })
                 .collect(),
         })
+    }
+
+    /// Makes a ring wider.
+    pub(crate) async fn grant(&self, asked: RequestGrant) -> Result<(), Fault> {
+        let RequestGrant {
+            ring,
+            write,
+            reveal,
+        } = asked;
+        let grant = match (write, reveal) {
+            (Some(path), None) => Grant::Write(path.into()),
+            (None, Some(name)) => Grant::Reveal(name),
+            _ => return Err(Fault::Params("one of `write` and `reveal`".to_owned())),
+        };
+        Ok(self.ring(ring)?.ring.grant(grant).await?)
     }
 
     /// Starts a command.

@@ -105,6 +105,15 @@ pub fn clone_named(dir: BorrowedFd<'_>, name: &CStr, recursive: bool) -> Result<
     rustix::mount::open_tree(dir, name, flags).named("open_tree")
 }
 
+/// Takes the mount at the end of an absolute path away; who is in it stays there.
+///
+/// # Errors
+/// What `umount2(2)` says: `EINVAL` where nothing is mounted.
+pub fn take_away(path: &std::path::Path) -> Result<(), SysError> {
+    use rustix::mount::UnmountFlags;
+    rustix::mount::unmount(path, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW).named("umount2")
+}
+
 /// Attaches a detached tree on top of a handle.
 ///
 /// # Errors

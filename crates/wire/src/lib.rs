@@ -17,6 +17,6 @@ mod ops;
 
 pub use codec::{Malformed, Reader, Wire};
 pub use message::{
-    End, Failure, INLINE_MAX, Listed, MESSAGE_MAX, Note, Order, Report, Spawn, Stage, VERSION,
-    decode, encode,
+    End, Failure, INLINE_MAX, Listed, MESSAGE_MAX, Names, Note, Order, Report, Spawn, Stage,
+    VERSION, Widening, decode, encode,
 };

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use ringfence_ops::Need;
+use ringfence_ops::linux::landlock::Ruleset;
 use ringfence_ops::linux::{Located, Op};
 
 use crate::codec::{Malformed, Reader, Wire, wire_enum, wire_struct};
@@ -49,6 +50,8 @@ pub enum Order {
         /// Every process of it, those in the background too, and not its first alone.
         all: bool,
     },
+    /// Widen the living ring; told when it is done ([`Report::Widened`]).
+    Widen(Widening),
     /// Protect more: pin and protect objects in the living ring.
     Protect {
         /// Ancestors, outermost first.
@@ -56,6 +59,32 @@ pub enum Order {
         /// What becomes read-only.
         objects: Vec<Located>,
     },
+}
+
+/// What of a living ring becomes wider. All of it, or nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Widening {
+    /// What becomes writable.
+    pub write: Option<Located>,
+    /// Objects in it that stay read-only.
+    pub objects: Vec<Located>,
+    /// The ancestors of those in it, outermost first.
+    pub pins: Vec<Located>,
+    /// Protected names in it that do not exist.
+    pub watch: Vec<Names>,
+    /// What is hidden and is to be seen.
+    pub reveal: Vec<Located>,
+    /// What commands are held to from now on. Those that run are held to what they began with.
+    pub landlock: Option<Ruleset>,
+}
+
+/// Names below a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// The directory.
+    pub dir: Located,
+    /// The names, each relative to it.
+    pub names: Vec<PathBuf>,
 }
 
 /// One command to spawn.
@@ -125,6 +154,8 @@ pub enum Stage {
     Protect,
     /// Making namespaces.
     Namespaces,
+    /// Widening a living ring.
+    Widen,
 }
 
 /// Why something failed.
@@ -225,6 +256,8 @@ pub enum Report {
         /// The command's number.
         id: u32,
     },
+    /// The ring is as wide as was ordered.
+    Widened,
     /// The commands that have processes.
     Listed {
         /// Each.
@@ -275,11 +308,22 @@ wire_enum!(Order {
     3 => Protect { pins, objects },
     4 => Namespaces { net },
     5 => List,
+    6 => Widen(widening),
 });
+wire_struct!(Widening {
+    write,
+    objects,
+    pins,
+    watch,
+    reveal,
+    landlock
+});
+wire_struct!(Names { dir, names });
 wire_enum!(Stage {
     0 => Protocol, 1 => Step, 2 => Identity, 3 => Cwd, 4 => Stdin, 5 => Fork,
     6 => Session, 7 => Limit, 8 => Capabilities, 9 => NoNewPrivs, 10 => Landlock,
     11 => Seccomp, 12 => Exec, 13 => Protect, 14 => Namespaces,
+    15 => Widen,
 });
 wire_struct!(Failure {
     stage,
@@ -300,6 +344,7 @@ wire_enum!(Report {
     7 => StdinAsIs { errno },
     8 => Insists { id },
     9 => Listed { commands },
+    10 => Widened,
 });
 wire_struct!(Listed {
     id,

@@ -10,8 +10,8 @@ use ringfence_ops::Need;
 use ringfence_ops::linux::landlock::{Rule, Ruleset};
 use ringfence_ops::linux::{Caches, Clone, Located, Mask, Op, Upper};
 use ringfence_wire::{
-    End, Failure, Listed, Malformed, Note, Order, Reader, Report, Spawn, VERSION, Wire, decode,
-    encode,
+    End, Failure, Listed, Malformed, Names, Note, Order, Reader, Report, Spawn, VERSION, Widening,
+    Wire, decode, encode,
 };
 
 fn at(path: &str) -> Located {
@@ -172,6 +172,17 @@ fn messages_have_these_bytes() {
         },
         Order::Namespaces { net: true },
         Order::List,
+        Order::Widen(Widening {
+            write: Some(at("/w")),
+            objects: vec![at("/w/o")],
+            pins: vec![at("/w/p")],
+            watch: vec![Names {
+                dir: at("/w"),
+                names: vec!["n".into()],
+            }],
+            reveal: vec![at("/h")],
+            landlock: None,
+        }),
     ];
     let reports = [
         Report::Built {
@@ -216,6 +227,7 @@ fn messages_have_these_bytes() {
                 processes: vec![2, 3],
             }],
         },
+        Report::Widened,
     ];
     let mut text = String::new();
     for (tag, order) in orders.iter().enumerate() {

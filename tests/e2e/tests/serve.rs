@@ -501,6 +501,31 @@ rings! {
         before.nothing_left(ws);
     }
 
+    /// A ring becomes wider while it stands.
+    grants needs ["userns"] |ws| {
+        let other = ws.dir("../other");
+        let mut client = Client::serve(ws, &[]);
+        let ring = client.ring(ws);
+        let write = sh(ring, "echo x > ../other/file");
+        let command = client.command(write.clone());
+        assert_ne!(client.ended(command, "stdout").0["code"], 0);
+        client.ok("grant.request", json!({ "ring": ring, "write": other }));
+        let command = client.command(write);
+        assert_eq!(client.ended(command, "stdout").0["code"], 0);
+        for (params, code) in [
+            (json!({ "ring": ring }), -32602),
+            (json!({ "ring": ring, "write": "/x", "reveal": "hide.npm" }), -32602),
+            (json!({ "ring": ring, "write": "/" }), -32000),
+            (json!({ "ring": ring, "write": ws.at("missing") }), -32000),
+            (json!({ "ring": ring, "reveal": "hide.nonsense" }), -32000),
+            (json!({ "ring": ring + 9, "reveal": "hide.npm" }), -32003),
+        ] {
+            let error = client.refused("grant.request", params.clone());
+            assert_eq!(error["code"], code, "{params}: {error}");
+        }
+        client.wait().exits(0);
+    }
+
     /// The answers of other commands, for programs.
     reports needs ["userns"] |ws| {
         let mut client = Client::serve(ws, &["--no-socket"]);

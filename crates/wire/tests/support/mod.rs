@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use ringfence_ops::Need;
 use ringfence_ops::linux::landlock::{Rule, Ruleset};
 use ringfence_ops::linux::{Caches, Clone, Located, Mask, Op, Upper};
-use ringfence_wire::{End, Failure, Listed, Note, Order, Report, Spawn, Stage};
+use ringfence_wire::{End, Failure, Listed, Names, Note, Order, Report, Spawn, Stage, Widening};
 
 /// Any bytes but NUL, UTF-8 or not.
 fn os_string() -> impl Strategy<Value = OsString> {
@@ -55,6 +55,26 @@ fn ruleset() -> impl Strategy<Value = Ruleset> {
             rules,
         },
     )
+}
+
+fn widening() -> impl Strategy<Value = Widening> {
+    let names = (located(), vec(path(), 0..3)).prop_map(|(dir, names)| Names { dir, names });
+    (
+        of(located()),
+        vec(located(), 0..3),
+        vec(located(), 0..3),
+        vec(names, 0..3),
+        vec(located(), 0..3),
+        of(ruleset()),
+    )
+        .prop_map(|(write, objects, pins, watch, reveal, landlock)| Widening {
+            write,
+            objects,
+            pins,
+            watch,
+            reveal,
+            landlock,
+        })
 }
 
 pub fn op() -> impl Strategy<Value = Op> {
@@ -153,13 +173,14 @@ pub fn order() -> impl Strategy<Value = Order> {
         spawn().prop_map(Order::Spawn),
         any::<(u32, i32, bool)>().prop_map(|(id, signal, all)| Order::Signal { id, signal, all }),
         Just(Order::List),
+        widening().prop_map(Order::Widen),
         (vec(located(), 0..3), vec(located(), 0..3))
             .prop_map(|(pins, objects)| Order::Protect { pins, objects }),
     ]
 }
 
 /// Every stage, by number.
-pub const STAGES: [Stage; 15] = [
+pub const STAGES: [Stage; 16] = [
     Stage::Protocol,
     Stage::Step,
     Stage::Identity,
@@ -175,6 +196,7 @@ pub const STAGES: [Stage; 15] = [
     Stage::Exec,
     Stage::Protect,
     Stage::Namespaces,
+    Stage::Widen,
 ];
 
 pub fn report() -> impl Strategy<Value = Report> {
@@ -212,6 +234,7 @@ pub fn report() -> impl Strategy<Value = Report> {
         (path(), of(any::<i32>())).prop_map(|(path, errno)| Report::TakenAway { path, errno }),
         any::<(String, i32)>().prop_map(|(call, errno)| Report::Unwatched { call, errno }),
         any::<i32>().prop_map(|errno| Report::StdinAsIs { errno }),
+        Just(Report::Widened),
         any::<u32>().prop_map(|id| Report::Insists { id }),
         vec(any::<(u32, bool, Vec<i32>)>(), 0..3).prop_map(|all| Report::Listed {
             commands: all
