@@ -8,8 +8,8 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 use ringfence::PtyMode;
 
 use crate::command::{
-    CachesArgs, CompletionsArgs, DoctorArgs, HookArgs, ManArgs, PolicyArgs, ServeArgs, ShimArgs,
-    TrustArgs, UntrustArgs, VerifyArgs, WhyArgs,
+    CachesArgs, CompletionsArgs, DoctorArgs, HookArgs, ManArgs, McpArgs, PolicyArgs, ServeArgs,
+    ShimArgs, TrustArgs, UntrustArgs, VerifyArgs, WhyArgs,
 };
 use crate::flags::PolicyFlags;
 
@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Verify(Deferred<VerifyArgs>),
     /// Show, check and begin policies
     Policy(Deferred<PolicyArgs>),
+    /// Make a ring for a model, which is told of it by its client (Model Context Protocol)
+    Mcp(Deferred<McpArgs>),
     /// Make rings for another program, which speaks JSON-RPC
     Serve(Deferred<ServeArgs>),
     /// Let a project's policy file widen what your own allows, as it is written now

@@ -258,6 +258,20 @@ impl Running {
         }
     }
 
+    /// Waits for its end, and until all that it printed before that is kept.
+    pub(crate) async fn settled(&self) -> Ended {
+        let mut changed = self.changed.subscribe();
+        loop {
+            changed.mark_unchanged();
+            if let Some(ended) = self.ended()
+                && self.outputs.iter().all(|output| output.state().0)
+            {
+                return ended;
+            }
+            let _told = changed.changed().await;
+        }
+    }
+
     pub(crate) fn listed(&self) -> CommandListed {
         CommandListed {
             command: self.number,

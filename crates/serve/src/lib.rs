@@ -21,8 +21,10 @@
 
 mod command;
 mod connection;
+mod denial;
 mod fault;
 mod lines;
+mod mcp;
 mod output;
 pub mod protocol;
 pub mod report;
@@ -31,4 +33,4 @@ mod transport;
 
 pub use fault::Fault;
 pub use rings::Rings;
-pub use transport::{Served, runtime_directory, serve};
+pub use transport::{Client, Served, runtime_directory, serve};

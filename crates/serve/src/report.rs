@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ringfence::doctor::{Finding, Machine, examine, findings};
 use ringfence::why::{Answer, explain, place};
-use ringfence::{Error, Preview, State, layers, preview};
+use ringfence::{Error, Preview, Request, State, layers, preview};
 use ringfence_ops::Shortfall;
 use ringfence_ops::linux::{Op, Upper};
 use ringfence_plan::{Access, Plan, promise};
@@ -36,32 +36,33 @@ pub(crate) fn why(rings: &Rings, asked: Why) -> Result<Value, Fault> {
     if command.is_empty() == path.is_none() {
         return Err(Fault::Params("one of `path` and `argv`".to_owned()));
     }
-    // A path is asked about for whatever might run: a shell gets what any command does.
-    request.argv = if command.is_empty() {
-        vec![OsString::from("/bin/sh")]
-    } else {
-        command.clone()
+    request.argv.clone_from(&command);
+    let Some(path) = path else {
+        let seen = preview(request)?;
+        return Ok(command_json(&seen, &command, &inside()));
     };
+    why_path(request, &path)
+}
+
+pub(crate) fn why_path(mut request: Request, path: &str) -> Result<Value, Fault> {
+    // A path is asked about for whatever might run: a shell gets what any command does.
+    request.argv = vec![OsString::from("/bin/sh")];
     let cwd = match &request.directory {
         Some(directory) => directory.clone(),
         None => std::env::current_dir().map_err(|_| Error::NoCwd)?,
     };
     let seen = preview(request)?;
-    let inside = inside();
-    let Some(path) = path else {
-        return Ok(command_json(&seen, &command, &inside));
-    };
     let home = layers::home();
-    let at = place(Path::new(&path), &cwd);
+    let at = place(Path::new(path), &cwd);
     let answer = explain(&seen.ground(home.as_deref()), &at);
     let exists = at.kind.is_some();
     Ok(path_json(
         &seen,
-        Path::new(&path),
+        Path::new(path),
         &at.path,
         exists,
         &answer,
-        &inside,
+        &inside(),
     ))
 }
 

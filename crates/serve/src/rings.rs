@@ -98,8 +98,20 @@ impl Rings {
             keep,
             idle_ms,
         } = asked;
-        let idle = idle_ms.map(Duration::from_millis).or(keep.then_some(IDLE));
+        let idle = idle_ms.map(Duration::from_millis);
         let request = self.request(workspace, directory, policy)?;
+        self.open_by(request, client, keep, idle).await
+    }
+
+    /// The same, of what the library is asked for.
+    pub(crate) async fn open_by(
+        self: &Arc<Rings>,
+        request: Request,
+        client: Option<String>,
+        keep: bool,
+        idle: Option<Duration>,
+    ) -> Result<(Arc<Open>, RingOpened), Fault> {
+        let idle = idle.or(keep.then_some(IDLE));
         let ring = Ring::open(request).await?;
         let outcome = ring.outcome().await?;
         let open = Arc::new(Open {

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ringfence::{State, layers};
+use ringfence::{Request, State, layers};
 use rustix::fs::FileType;
 use rustix::process::geteuid;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -18,13 +18,23 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::connection;
 use crate::lines::Source;
+use crate::mcp;
 use crate::rings::Rings;
+
+/// Who speaks on stdin and stdout.
+#[derive(Debug, Clone)]
+pub enum Client {
+    /// A program, by this crate's protocol.
+    Program,
+    /// A model, by the Model Context Protocol: it has one ring, of this kind.
+    Model(Box<Request>),
+}
 
 /// How rings are served.
 #[derive(Debug, Clone, Default)]
 pub struct Served {
-    /// A client speaks on stdin and stdout; the server ends with it.
-    pub stdio: bool,
+    /// Who speaks on stdin and stdout; the server ends with it.
+    pub stdio: Option<Client>,
     /// Clients come by this socket.
     pub socket: Option<PathBuf>,
     /// The runner's binary; where it is not named, the one beside this program.
@@ -52,16 +62,20 @@ pub fn serve(served: Served) -> io::Result<()> {
             signal(SignalKind::hangup())?,
         ];
         let [terminate, interrupt, hangup] = &mut ends;
-        let (from, to) = if served.stdio {
-            let (from, to) = stdio()?;
-            (Some(from), Some(to))
-        } else {
-            (None, None)
-        };
+        let stdio = served
+            .stdio
+            .map(|client| Ok::<_, io::Error>((client, stdio()?)));
+        let stdio = stdio.transpose()?;
         let client = async {
-            match (from, to) {
-                (Some(from), Some(to)) => connection::serve(Arc::clone(&rings), from, to).await,
-                _ => std::future::pending().await,
+            match stdio {
+                Some((Client::Program, (from, to))) => {
+                    connection::serve(Arc::clone(&rings), from, to).await;
+                    Ok(())
+                }
+                Some((Client::Model(request), (from, to))) => {
+                    mcp::serve(Arc::clone(&rings), *request, readable(from), to).await
+                }
+                None => std::future::pending().await,
             }
         };
         let others = async {
@@ -70,15 +84,15 @@ pub fn serve(served: Served) -> io::Result<()> {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
-            () = client => {}
-            () = others => {}
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = hangup.recv() => {}
-        }
+        let served = tokio::select! {
+            served = client => served,
+            () = others => Ok(()),
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+            _ = hangup.recv() => Ok(()),
+        };
         rings.close_all().await;
-        Ok(())
+        served
     })
 }
 
@@ -102,6 +116,14 @@ fn stdio() -> io::Result<(Source, Writer)> {
         _ => Box::new(tokio::io::stdout()),
     };
     Ok((from, to))
+}
+
+/// The same as plain bytes: a model sends no descriptors.
+fn readable(from: Source) -> Box<dyn AsyncRead + Send + Unpin> {
+    match from {
+        Source::Any(from) => from,
+        Source::Socket(socket) => Box::new(Half(socket)),
+    }
 }
 
 fn kind(fd: &OwnedFd) -> io::Result<FileType> {
@@ -239,8 +261,27 @@ fn is_own(stream: &UnixStream) -> bool {
     peer.uid() == geteuid().as_raw() && own.is_some() && namespace(&pid.to_string()) == own
 }
 
-/// The half of a socket that is written to.
+/// One half of a socket.
 struct Half(Arc<UnixStream>);
+
+impl AsyncRead for Half {
+    fn poll_read(
+        self: std::pin::Pin<&mut Self>,
+        task: &mut std::task::Context<'_>,
+        to: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        loop {
+            std::task::ready!(self.0.poll_read_ready(task))?;
+            match self.0.try_read(to.initialize_unfilled()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => {
+                    to.advance(read?);
+                    return std::task::Poll::Ready(Ok(()));
+                }
+            }
+        }
+    }
+}
 
 impl AsyncWrite for Half {
     fn poll_write(

@@ -5,6 +5,7 @@ mod completions;
 mod doctor;
 mod hook;
 mod man;
+mod mcp;
 mod policy;
 mod report;
 mod run;
@@ -23,6 +24,7 @@ pub(crate) use completions::CompletionsArgs;
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use hook::{BLOCK, HookArgs};
 pub(crate) use man::ManArgs;
+pub(crate) use mcp::McpArgs;
 pub(crate) use policy::PolicyArgs;
 pub(crate) use serve::ServeArgs;
 pub(crate) use shim::{ShimArgs, followed};
@@ -40,6 +42,7 @@ pub(crate) fn run(cli: Cli, early: ringfence::Early) -> ExitCode {
         Command::Doctor(Deferred(args)) => doctor::doctor(args),
         Command::Verify(Deferred(args)) => verify::verify(args),
         Command::Policy(Deferred(args)) => policy::policy(args),
+        Command::Mcp(Deferred(args)) => mcp::mcp(args),
         Command::Serve(Deferred(args)) => serve::serve(args),
         Command::Trust(Deferred(args)) => trust::trust(args),
         Command::Untrust(Deferred(args)) => trust::untrust(args),

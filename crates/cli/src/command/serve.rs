@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use ringfence_serve::{Served, protocol, runtime_directory};
+use ringfence_serve::{Client, Served, protocol, runtime_directory};
 
 use crate::say;
 
@@ -37,12 +37,12 @@ pub(crate) fn serve(args: ServeArgs) -> ExitCode {
     }
     let served = match (socket, no_socket) {
         (Some(path), _) => Served {
-            stdio: false,
+            stdio: None,
             socket: Some(path),
             runner: None,
         },
         (None, no_socket) => Served {
-            stdio: true,
+            stdio: Some(Client::Program),
             socket: own_socket().filter(|_| !no_socket),
             runner: None,
         },

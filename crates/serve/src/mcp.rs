@@ -1,0 +1,770 @@
+//! Rings for models: a server of the Model Context Protocol, with one ring.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ringfence::{Preview, Request, preview};
+use ringfence_policy::Flags;
+use rmcp::handler::server::tool::{InputResponses, RequestState};
+use rmcp::handler::server::wrapper::Parameters;
+use rmcp::model::{
+    CallToolResponse, CallToolResult, ContentBlock, ElicitRequest, ElicitRequestParams,
+    ElicitationSchema, Implementation, InputRequest, InputRequests, InputRequiredResult,
+    ServerCapabilities, ServerConfig,
+};
+use rmcp::service::{ElicitationError, RequestContext, RoleServer, ServiceExt};
+use rmcp::{ErrorData, ServerHandler, tool, tool_handler, tool_router};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::command::Running;
+use crate::denial::{Denial, Wanted, denials};
+use crate::fault::Fault;
+use crate::output::bytes_of;
+use crate::protocol::{Input, RequestGrant, Sink, StartCommand, Stream, TerminalSize, WhenFull};
+use crate::report;
+use crate::rings::{Rings, lock};
+
+/// Output that a result carries at most, in bytes: what a model can read.
+const SHOWN_MAX: usize = 32 * 1024;
+/// Output that is kept of a command.
+const KEPT: u64 = 4 * 1024 * 1024;
+/// How long `run` waits, unless it is told.
+const RUN_FOR: u64 = 120;
+/// The longest that it can be told, in seconds.
+const RUN_MAX: u64 = 60 * 60;
+/// How long a person has to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// Grants that may wait for a person's answer.
+const ASKED_MAX: usize = 8;
+
+/// A server for one model.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    rings: Arc<Rings>,
+    request: Request,
+    /// The ring, once something has run.
+    ring: Arc<tokio::sync::Mutex<Option<u64>>>,
+    asked: Arc<Mutex<Asked>>,
+    /// What the ring has been granted; another ring has none of it.
+    granted: Arc<Mutex<Flags>>,
+}
+
+/// Grants that a person is asked about.
+#[derive(Debug, Default)]
+struct Asked {
+    last: u64,
+    waiting: BTreeMap<String, GrantParams>,
+}
+
+/// A command, in a shell's words or in its own.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RunParams {
+    /// A command line for `bash -c` (`sh -c` where there is no bash).
+    #[serde(default)]
+    command: Option<String>,
+    /// Instead of `command`: program and arguments, as they are.
+    #[serde(default)]
+    argv: Option<Vec<String>>,
+    /// Where it starts; relative to the workspace.
+    #[serde(default)]
+    directory: Option<String>,
+    /// Text that it reads on stdin.
+    #[serde(default)]
+    stdin: Option<String>,
+    /// Seconds after which it is ended; 120 without it. What takes longer is for `start`.
+    #[serde(default)]
+    timeout_s: Option<u64>,
+}
+
+/// A command that goes on.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct StartParams {
+    /// A command line for `bash -c`.
+    #[serde(default)]
+    command: Option<String>,
+    /// Instead of `command`: program and arguments, as they are.
+    #[serde(default)]
+    argv: Option<Vec<String>>,
+    /// Where it starts; relative to the workspace.
+    #[serde(default)]
+    directory: Option<String>,
+    /// Give it a terminal, for programs that want one.
+    #[serde(default)]
+    terminal: bool,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ReadParams {
+    /// Its number, as `start` gave it.
+    id: u64,
+    /// From which byte of its output on; 0 is the beginning. `next` of the last answer goes on from there.
+    #[serde(default)]
+    from: u64,
+    /// Wait so many seconds at most for something new, or its end; 0 without it, 60 at most.
+    #[serde(default)]
+    wait_s: u64,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct WriteParams {
+    /// Its number, as `start` gave it.
+    id: u64,
+    /// What it reads.
+    #[serde(default)]
+    text: String,
+    /// Nothing comes after this.
+    #[serde(default)]
+    eof: bool,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct StopParams {
+    /// Its number, as `start` gave it.
+    id: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct GrantParams {
+    /// A directory or file to be written, absolute.
+    #[serde(default)]
+    write: Option<String>,
+    /// Instead: what is hidden and is to be read, by its name (`hide.npm`), as a denial or `why` tells it.
+    #[serde(default)]
+    reveal: Option<String>,
+    /// What it is needed for, in a sentence for the person who decides.
+    why: String,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct WhyParams {
+    /// A path, absolute or relative to the workspace; it need not exist.
+    path: String,
+}
+
+/// A person's answer.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+struct Decision {
+    /// Allow it, until this ring ends
+    allow: bool,
+}
+rmcp::elicit_safe!(Decision);
+
+/// What came of a command.
+#[derive(Debug, Serialize)]
+struct Came {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
+    running: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<i32>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    timed_out: bool,
+    output: String,
+    /// Bytes of the output that are left out.
+    #[serde(skip_serializing_if = "is_zero")]
+    left_out: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    denied: Vec<Denial>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+type Answer = Result<CallToolResult, ErrorData>;
+
+#[tool_router]
+impl Server {
+    fn new(rings: Arc<Rings>, request: Request) -> Server {
+        Server {
+            rings,
+            request,
+            ring: Arc::default(),
+            asked: Arc::default(),
+            granted: Arc::default(),
+        }
+    }
+
+    /// Run a command in the ring and wait for its end. The ring is a sandbox that the operating system
+    /// enforces: the workspace is writable, other files are read-only, secrets are hidden, and there is no
+    /// network but localhost inside. Files and servers of one command are there for the next. Stdout and
+    /// stderr come together. If the ring refused something, `denied` says what and how to ask for it.
+    #[tool(annotations(open_world_hint = false))]
+    async fn run(
+        &self,
+        Parameters(params): Parameters<RunParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Answer {
+        let RunParams {
+            command,
+            argv,
+            directory,
+            stdin,
+            timeout_s,
+        } = params;
+        let limit = timeout_s.unwrap_or(RUN_FOR).clamp(1, RUN_MAX);
+        let done = async {
+            let mut start = self.start_of(command, argv, directory).await?;
+            start.time_limit_ms = Some(limit * 1000);
+            if stdin.is_some() {
+                start.stdin = Input::Pipe;
+            }
+            let running = self.rings.start(start, Vec::new()).await?;
+            if let Some(text) = stdin {
+                // One that does not read all of it is within its rights.
+                let _unread = running.write(text.into_bytes(), true);
+            }
+            tokio::select! {
+                ended = running.settled() => {
+                    let _known = self.rings.forget(running.number);
+                    let mut came = came(&running, None, SHOWN_MAX);
+                    if ended.code != Some(0) {
+                        came.denied = self.denied(&came.output).await;
+                    }
+                    Ok(came)
+                }
+                () = context.ct.cancelled() => {
+                    running.kill()?;
+                    Ok(came(&running, None, SHOWN_MAX))
+                }
+            }
+        };
+        Ok(told(done.await))
+    }
+
+    /// Start a command that goes on while you do other things (a server, a watcher, a long build). It runs in
+    /// the same ring: `run` reaches its localhost.
+    #[tool(annotations(open_world_hint = false))]
+    async fn start(&self, Parameters(params): Parameters<StartParams>) -> Answer {
+        let StartParams {
+            command,
+            argv,
+            directory,
+            terminal,
+        } = params;
+        let done = async {
+            let mut start = self.start_of(command, argv, directory).await?;
+            if terminal {
+                start.stderr = Sink::Pipe;
+                start.terminal = Some(TerminalSize {
+                    rows: 24,
+                    columns: 80,
+                });
+            } else {
+                start.stdin = Input::Pipe;
+            }
+            let running = self.rings.start(start, Vec::new()).await?;
+            Ok(json!({ "id": running.number }))
+        };
+        Ok(match done.await {
+            Ok(started) => structured(format!("started: id {}", started["id"]), started, false),
+            Err(fault) => failed(&fault),
+        })
+    }
+
+    /// Read what a started command has printed, and whether it has ended.
+    #[tool(annotations(read_only_hint = true, open_world_hint = false))]
+    async fn read(&self, Parameters(params): Parameters<ReadParams>) -> Answer {
+        let ReadParams { id, from, wait_s } = params;
+        let done = async {
+            let running = self.rings.command(id)?;
+            let wait = Duration::from_secs(wait_s.min(60));
+            let mut changed = running.changed.subscribe();
+            let something = async {
+                loop {
+                    changed.mark_unchanged();
+                    if running.ended().is_some() || kept_to(&running) > from {
+                        return;
+                    }
+                    let _told = changed.changed().await;
+                }
+            };
+            // What is there when the time is up is the answer.
+            let _in_time = tokio::time::timeout(wait, something).await;
+            let mut came = came(&running, Some(from), SHOWN_MAX);
+            if came.code.is_some_and(|code| code != 0) {
+                came.denied = self.denied(&came.output).await;
+            }
+            Ok(came)
+        };
+        Ok(told(done.await))
+    }
+
+    /// Write to the stdin (or type at the terminal) of a started command.
+    #[tool(annotations(open_world_hint = false))]
+    async fn write(&self, Parameters(params): Parameters<WriteParams>) -> Answer {
+        let WriteParams { id, text, eof } = params;
+        let bytes = bytes_of(Some(text), None).unwrap_or_default();
+        let done = self
+            .rings
+            .command(id)
+            .and_then(|running| running.write(bytes, eof));
+        Ok(match done {
+            Ok(written) => match tokio::time::timeout(Duration::from_secs(5), written).await {
+                Ok(Ok(true)) => CallToolResult::success(vec![ContentBlock::text("written")]),
+                Err(_) => CallToolResult::success(vec![ContentBlock::text(
+                    "it does not read at the moment; it will be written when it does",
+                )]),
+                _ => failed(&Fault::Stdin(id)),
+            },
+            Err(fault) => failed(&fault),
+        })
+    }
+
+    /// End a started command and everything it started.
+    #[tool(annotations(open_world_hint = false, idempotent_hint = true))]
+    async fn stop(&self, Parameters(params): Parameters<StopParams>) -> Answer {
+        let done = async {
+            let running = self.rings.command(params.id)?;
+            running.kill()?;
+            running.settled().await;
+            Ok(came(&running, Some(0), SHOWN_MAX))
+        };
+        Ok(told(done.await))
+    }
+
+    /// Ask the person to let the ring write one more path, or see one thing that is hidden, until it ends. Ask for
+    /// the smallest that does: `denied` of a failed command names it. Commands that start afterwards have it;
+    /// nothing has to be run again but the one that failed.
+    #[tool(annotations(open_world_hint = false))]
+    async fn request_grant(
+        &self,
+        Parameters(params): Parameters<GrantParams>,
+        RequestState(state): RequestState,
+        InputResponses(responses): InputResponses,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let refused = |text: String| Ok(failed_with(text).into());
+        let message = match question(&params) {
+            Ok(message) => message,
+            Err(why) => return refused(why),
+        };
+        // Newer clients answer by calling once more.
+        if let Some(state) = state {
+            let waiting = lock(&self.asked).waiting.remove(&state);
+            // What is enforced is what was shown.
+            if waiting.as_ref() != Some(&params) {
+                return refused("this is not what was asked; ask anew".to_owned());
+            }
+            let allowed = responses
+                .as_ref()
+                .and_then(|all| all.get("grant"))
+                .is_some_and(|answer| {
+                    answer["action"] == "accept" && answer["content"]["allow"] == true
+                });
+            return Ok(self.decided(params, allowed).await.into());
+        }
+        let can_ask = context
+            .client_capabilities()
+            .is_some_and(|client| client.elicitation.is_some());
+        if !can_ask {
+            return refused(format!(
+                "nobody can be asked through this client: it has no elicitation. A person can allow it in the \
+                 policy instead: {}",
+                in_policy(&params)
+            ));
+        }
+        match context
+            .peer
+            .elicit_with_timeout::<Decision>(&message, Some(ANSWER_WITHIN))
+            .await
+        {
+            Ok(decision) => {
+                let allowed = decision.is_some_and(|decision| decision.allow);
+                Ok(self.decided(params, allowed).await.into())
+            }
+            Err(
+                ElicitationError::UserDeclined
+                | ElicitationError::UserCancelled
+                | ElicitationError::NoContent,
+            ) => Ok(self.decided(params, false).await.into()),
+            Err(ElicitationError::Service(_)) if self.is_newer(&context) => {
+                let Some(state) = self.keep(params) else {
+                    return refused("too many grants wait for an answer".to_owned());
+                };
+                let schema = ElicitationSchema::from_type::<Decision>()
+                    .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+                let mut asked = InputRequests::new();
+                asked.insert(
+                    "grant".to_owned(),
+                    InputRequest::Elicitation(ElicitRequest::new(
+                        ElicitRequestParams::FormElicitationParams {
+                            meta: None,
+                            message,
+                            requested_schema: schema,
+                        },
+                    )),
+                );
+                Ok(InputRequiredResult::new(Some(asked), Some(state)).into())
+            }
+            Err(error) => refused(format!("the person could not be asked: {error}")),
+        }
+    }
+
+    /// Say what the ring does with a path, who said so, and what would change it.
+    #[tool(annotations(read_only_hint = true, open_world_hint = false))]
+    async fn why(&self, Parameters(params): Parameters<WhyParams>) -> Answer {
+        let request = self.as_granted();
+        let asked = tokio::task::spawn_blocking(move || report::why_path(request, &params.path));
+        Ok(match asked.await {
+            Ok(Ok(report)) => structured(format!("{report:#}"), report, false),
+            Ok(Err(fault)) => failed(&fault),
+            Err(error) => failed(&Fault::System("asking", io::Error::other(error))),
+        })
+    }
+}
+
+impl Server {
+    /// The ring: this one, or another where it is gone.
+    async fn ring(&self) -> Result<u64, Fault> {
+        let mut ring = self.ring.lock().await;
+        if let Some(number) = *ring
+            && self.rings.ring(number).is_ok()
+        {
+            return Ok(number);
+        }
+        let request = self.request.clone();
+        let (open, _) = self
+            .rings
+            .open_by(request, Some("mcp".to_owned()), false, None)
+            .await?;
+        *ring = Some(open.number);
+        *lock(&self.granted) = Flags::default();
+        Ok(open.number)
+    }
+
+    async fn start_of(
+        &self,
+        command: Option<String>,
+        argv: Option<Vec<String>>,
+        directory: Option<String>,
+    ) -> Result<StartCommand, Fault> {
+        let argv = match (command, argv) {
+            (Some(command), None) => {
+                let bash = Path::new("/bin/bash").exists() || Path::new("/usr/bin/bash").exists();
+                let shell = if bash { "bash" } else { "sh" };
+                vec![shell.to_owned(), "-c".to_owned(), command]
+            }
+            (None, Some(argv)) => argv,
+            _ => return Err(Fault::Params("one of `command` and `argv`".to_owned())),
+        };
+        Ok(StartCommand {
+            ring: self.ring().await?,
+            argv,
+            directory,
+            env: BTreeMap::new(),
+            clear_env: false,
+            stdin: Input::Null,
+            stdout: Sink::Pipe,
+            stderr: Sink::Stdout,
+            terminal: None,
+            time_limit_ms: None,
+            keep_background: false,
+            buffer: Some(KEPT),
+            when_full: WhenFull::Drop,
+            attach: false,
+        })
+    }
+
+    /// What the ring would be made by, as it is now.
+    fn as_granted(&self) -> Request {
+        let mut request = self.request.clone();
+        let granted = lock(&self.granted);
+        request.flags.write.extend(granted.write.iter().cloned());
+        request.flags.reveal.extend(granted.reveal.iter().cloned());
+        request
+    }
+
+    async fn denied(&self, output: &str) -> Vec<Denial> {
+        let request = self.as_granted();
+        let output = output.to_owned();
+        let asked = tokio::task::spawn_blocking(move || {
+            let directory = request
+                .directory
+                .clone()
+                .or_else(|| std::env::current_dir().ok());
+            let seen: Preview = preview(Request {
+                argv: vec!["/bin/sh".into()],
+                ..request
+            })
+            .ok()?;
+            Some(denials(&seen, &directory?, &output))
+        });
+        // An answer without a reason is better than none.
+        asked.await.ok().flatten().unwrap_or_default()
+    }
+
+    async fn decided(&self, params: GrantParams, allowed: bool) -> CallToolResult {
+        if !allowed {
+            return failed_with(
+                "the person said no; go on without it, or by another way".to_owned(),
+            );
+        }
+        let GrantParams { write, reveal, .. } = params;
+        let granted = async {
+            let ring = self.ring().await?;
+            let asked = RequestGrant {
+                ring,
+                write: write.clone(),
+                reveal: reveal.clone(),
+            };
+            self.rings.grant(asked).await?;
+            let mut granted = lock(&self.granted);
+            granted.write.extend(write.map(PathBuf::from));
+            granted.reveal.extend(reveal);
+            Ok(())
+        };
+        match granted.await {
+            Ok(()) => CallToolResult::success(vec![ContentBlock::text(
+                "granted, until the ring ends; run the command that failed once more",
+            )]),
+            Err(fault) => failed(&fault),
+        }
+    }
+
+    /// Remembers what a person is asked; what the answer must come with.
+    fn keep(&self, params: GrantParams) -> Option<String> {
+        let mut asked = lock(&self.asked);
+        if asked.waiting.len() >= ASKED_MAX {
+            // The oldest is not answered any more.
+            asked.waiting.pop_first();
+        }
+        asked.last += 1;
+        let state = format!("{:020}", asked.last);
+        asked.waiting.insert(state.clone(), params);
+        Some(state)
+    }
+
+    /// Whether the client is asked by way of the answer (protocol 2026-07-28 and later).
+    #[expect(clippy::unused_self, reason = "it reads as a question to the server")]
+    fn is_newer(&self, context: &RequestContext<RoleServer>) -> bool {
+        context
+            .protocol_version()
+            .is_some_and(|version| version.to_string().as_str() >= "2026-07-28")
+    }
+}
+
+/// What a person is shown: exactly what is asked for.
+fn question(params: &GrantParams) -> Result<String, String> {
+    let what = match (&params.write, &params.reveal) {
+        (Some(path), None) if Path::new(path).is_absolute() => {
+            format!("write {}", shown(path))
+        }
+        (Some(_), None) => return Err("`write` is an absolute path".to_owned()),
+        (None, Some(name)) => format!("read what is hidden as {}", shown(name)),
+        _ => return Err("one of `write` and `reveal`".to_owned()),
+    };
+    Ok(format!(
+        "An agent asks that its commands may {what}, until its ring ends.\nIt says why: {}",
+        shown(&params.why)
+    ))
+}
+
+/// Text that another wrote, on one line and of bounded length: it is not to look like our own.
+fn shown(text: &str) -> String {
+    let plain: String = text
+        .chars()
+        .take(300)
+        .flat_map(|c| {
+            let control = c.is_control();
+            let escaped = control.then(|| c.escape_default());
+            escaped.into_iter().flatten().chain((!control).then_some(c))
+        })
+        .collect();
+    format!("“{plain}”")
+}
+
+/// How the policy says it.
+fn in_policy(params: &GrantParams) -> String {
+    match (&params.write, &params.reveal) {
+        (Some(path), _) => format!("[filesystem] write = [{path:?}]"),
+        (None, Some(name)) => format!("[filesystem] reveal = [{name:?}]"),
+        (None, None) => String::new(),
+    }
+}
+
+/// How far a command's output is kept.
+fn kept_to(running: &Running) -> u64 {
+    running
+        .outputs
+        .first()
+        .map_or(0, |output| output.read(u64::MAX, 1).next)
+}
+
+/// What has come of a command. `from` is for who reads on; without it the middle of what is long is left
+/// out, since the beginning and the end tell most.
+fn came(running: &Running, from: Option<u64>, most: usize) -> Came {
+    let ended = running.ended();
+    let mut came = Came {
+        id: from.map(|_| running.number),
+        running: ended.is_none(),
+        code: ended.and_then(|ended| ended.code),
+        signal: ended.and_then(|ended| ended.signal),
+        timed_out: ended.is_some_and(|ended| ended.timed_out),
+        output: String::new(),
+        left_out: 0,
+        next: None,
+        denied: Vec::new(),
+    };
+    let Some(output) = running.outputs.first() else {
+        return came;
+    };
+    let terminal = output.stream == Stream::Terminal;
+    let text = |from, max| {
+        let piece = output.read(from, max);
+        let bytes = bytes_of(piece.bytes.text, piece.bytes.base64).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let text = if terminal {
+            text.replace('\r', "")
+        } else {
+            text
+        };
+        (piece.offset, piece.next, text)
+    };
+    if let Some(from) = from {
+        let (offset, next, text) = text(from, most);
+        came.left_out = offset.saturating_sub(from);
+        came.output = text;
+        came.next = Some(next);
+        return came;
+    }
+    let end = kept_to(running);
+    let half = most / 2;
+    let (offset, next, head) = text(0, half);
+    if offset > 0 {
+        // The beginning is not kept any more.
+        let (offset, _, tail) = text(end.saturating_sub(most as u64), most);
+        came.left_out = offset;
+        came.output = format!("[… {offset} bytes left out …]\n{tail}");
+        return came;
+    }
+    came.output = head;
+    if next < end {
+        let tail_from = next.max(end.saturating_sub(half as u64));
+        let (offset, _, tail) = text(tail_from, most);
+        let between = offset - next;
+        came.left_out += between;
+        if between > 0 {
+            came.output
+                .push_str(&format!("\n[… {between} bytes left out …]\n"));
+        }
+        came.output.push_str(&tail);
+    }
+    came
+}
+
+/// A command's result, in words and as data.
+fn told(came: Result<Came, Fault>) -> CallToolResult {
+    let came = match came {
+        Ok(came) => came,
+        Err(fault) => return failed(&fault),
+    };
+    let mut text = came.output.clone();
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    let end = match (came.running, came.timed_out, came.code, came.signal) {
+        (true, ..) => "[running]".to_owned(),
+        (_, true, ..) => "[ended: its time was up; use `start` for what takes longer]".to_owned(),
+        (_, _, Some(code), _) => format!("[exit code {code}]"),
+        (_, _, _, Some(signal)) => format!("[ended by signal {signal}]"),
+        _ => "[ended with its ring]".to_owned(),
+    };
+    text.push_str(&end);
+    for denial in &came.denied {
+        let what = match &denial.path {
+            Some(path) => format!("{} {path}", denial.tried),
+            None => denial.tried.to_owned(),
+        };
+        text.push_str(&format!("\n[the ring denied: {what}: {}", denial.because));
+        match &denial.grant {
+            Some(Wanted::Write(path)) => {
+                text.push_str(&format!(
+                    "; request_grant {{\"write\": {path:?}}} asks for it"
+                ));
+            }
+            Some(Wanted::Reveal(name)) => {
+                text.push_str(&format!(
+                    "; request_grant {{\"reveal\": {name:?}}} asks for it"
+                ));
+            }
+            None if !denial.remedy.is_empty() => text.push_str(&format!("; {}", denial.remedy)),
+            None => {}
+        }
+        text.push(']');
+    }
+    let data = serde_json::to_value(&came).unwrap_or_default();
+    let wrong = !came.running && came.code != Some(0) && came.id.is_none();
+    structured(text, data, wrong)
+}
+
+fn structured(text: String, data: serde_json::Value, wrong: bool) -> CallToolResult {
+    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+    result.structured_content = Some(data);
+    result.is_error = Some(wrong);
+    result
+}
+
+fn failed(fault: &Fault) -> CallToolResult {
+    let mut result = failed_with(fault.to_string());
+    result.structured_content = Some(json!({ "error": fault.to_json() }));
+    result
+}
+
+fn failed_with(text: String) -> CallToolResult {
+    CallToolResult::error(vec![ContentBlock::text(text)])
+}
+
+#[tool_handler]
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let mut info = ServerConfig::new(ServerCapabilities::builder().enable_tools().build());
+        info.server_info = Implementation::new("ringfence", env!("CARGO_PKG_VERSION"));
+        info.instructions = Some(
+            "Runs commands in a ring: a sandbox enforced by the operating system. The workspace is writable, \
+             everything else is read-only, secrets are hidden, and there is no network but the ring's own \
+             localhost. Use `run` for commands, `start` for what goes on beside. When something is denied, the \
+             result says so: do without, or ask with `request_grant`; there is no way around it."
+                .to_owned(),
+        );
+        info
+    }
+}
+
+/// Serves a model until it is gone. Nothing of its ring is left then.
+pub(crate) async fn serve(
+    rings: Arc<Rings>,
+    request: Request,
+    from: Box<dyn AsyncRead + Send + Unpin>,
+    to: Box<dyn AsyncWrite + Send + Unpin>,
+) -> io::Result<()> {
+    let server = Server::new(rings, request);
+    match server.serve((from, to)).await {
+        Ok(running) => {
+            // How it ended is of no consequence: it has.
+            let _ended = running.waiting().await;
+            Ok(())
+        }
+        // One that goes before it has said hello wants nothing.
+        Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => Ok(()),
+        Err(error) => Err(io::Error::other(error)),
+    }
+}

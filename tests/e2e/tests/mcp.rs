@@ -1,0 +1,300 @@
+//! `ringfence mcp`: a ring for a model, by the Model Context Protocol.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use ringfence_e2e::{Before, Client, Workspace, descendants, rings, until};
+use serde_json::{Value, json};
+
+/// The client of a model: what it says is what a model would say.
+struct Model(Client);
+
+/// What a tool answered.
+struct Answer {
+    text: String,
+    data: Value,
+    wrong: bool,
+}
+
+impl Model {
+    fn start(ws: &Workspace, words: &[&str], can_ask: bool) -> Model {
+        let mut client = Client::start(ws, &[&["mcp"], words].concat());
+        let capabilities = if can_ask {
+            json!({ "elicitation": {} })
+        } else {
+            json!({})
+        };
+        let hello = client.ok(
+            "initialize",
+            json!({
+                "protocolVersion": "2025-06-18",
+                "capabilities": capabilities,
+                "clientInfo": { "name": "test", "version": "1" },
+            }),
+        );
+        assert_eq!(hello["serverInfo"]["name"], "ringfence");
+        client.send(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n");
+        Model(client)
+    }
+
+    fn ask(&mut self, tool: &str, arguments: &Value) -> u64 {
+        self.0.ask(
+            "tools/call",
+            json!({ "name": tool, "arguments": arguments }),
+        )
+    }
+
+    fn answer(&mut self, id: u64) -> Answer {
+        let answer = self.0.answer(id);
+        let result = &answer["result"];
+        assert!(result.is_object(), "{answer}");
+        Answer {
+            text: result["content"][0]["text"].as_str().unwrap().to_owned(),
+            data: result["structuredContent"].clone(),
+            wrong: result["isError"] == true,
+        }
+    }
+
+    fn call(&mut self, tool: &str, arguments: Value) -> Answer {
+        let id = self.ask(tool, &arguments);
+        self.answer(id)
+    }
+
+    /// Runs a command that must succeed; what it prints.
+    fn run(&mut self, command: &str) -> String {
+        let answer = self.call("run", json!({ "command": command }));
+        assert!(
+            !answer.wrong && answer.data["code"] == 0,
+            "{command}: {}",
+            answer.text
+        );
+        answer.data["output"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks for a grant that a person answers; what the person was shown, and the answer.
+    fn grant(&mut self, arguments: Value, answer: Value) -> (String, Answer) {
+        let id = self.ask("request_grant", &arguments);
+        let asked = self
+            .0
+            .until("a question", |m| m["method"] == "elicitation/create");
+        let response = json!({ "jsonrpc": "2.0", "id": asked["id"], "result": answer });
+        self.0.send(format!("{response}\n").as_bytes());
+        (
+            asked["params"]["message"].as_str().unwrap().to_owned(),
+            self.answer(id),
+        )
+    }
+}
+
+fn yes() -> Value {
+    json!({ "action": "accept", "content": { "allow": true } })
+}
+
+rings! {
+    /// An agent that has nothing but these tools does its work: it clones, finds the failing test, mends the
+    /// code, commits; is denied the push, asks for what it lacks, and pushes.
+    an_agent_finishes_a_task needs ["userns", "tool:git", "tool:python3"] |ws| {
+        let before = Before::look();
+        ws.bare_sh("git init -q --bare -b main ../origin.git && git init -q -b main ../seed && cd ../seed && \
+                    printf 'def add(a, b):\\n    return a - b\\n' > calc.py && \
+                    printf 'import unittest, calc\\nclass T(unittest.TestCase):\\n    def test_add(self):\\n        self.assertEqual(calc.add(2, 2), 4)\\n' > test_calc.py && \
+                    git add . && git -c user.name=s -c user.email=s@x commit -qm seed && git push -q ../origin.git main").ok();
+        let mut model = Model::start(ws, &[], true);
+        let tools = model.0.ok("tools/list", json!({}));
+        let names: Vec<&str> = tools["tools"].as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["read", "request_grant", "run", "start", "stop", "why", "write"]);
+        model.run("git clone -q ../origin.git work && git -C work config user.name agent && git -C work config user.email a@x || true");
+        let failed = model.call("run", json!({ "command": "python3 -m unittest 2>&1", "directory": "work" }));
+        assert!(failed.wrong && failed.text.contains("AssertionError: 0 != 4"), "{}", failed.text);
+        assert!(failed.text.contains("[exit code 1]") && failed.data["code"] == 1, "{}", failed.text);
+        assert!(!failed.text.contains("the ring denied"), "{}", failed.text);
+        let mended = "def add(a, b):\n    return a + b  # was minus\n";
+        let wrote = model.call("run", json!({ "argv": ["tee", "calc.py"], "directory": "work", "stdin": mended }));
+        assert!(!wrote.wrong && wrote.data["output"] == mended, "{}", wrote.text);
+        model.run("cd work && python3 -m unittest 2>&1");
+        model.run("cd work && git -c user.name=agent -c user.email=a@x commit -qam 'add adds'");
+        assert_eq!(ws.bare_sh("git -C work log --format=%s main").ok(), "add adds\nseed");
+
+        // The way back out is another repository: it is not the workspace.
+        let pushed = model.call("run", json!({ "command": "git -C work push -q origin main" }));
+        assert!(pushed.wrong, "{}", pushed.text);
+        let origin = ws.base.join("origin.git");
+        let origin = std::fs::canonicalize(origin).unwrap();
+        assert_eq!(ws.bare_sh("git -C ../origin.git log --format=%s main").ok(), "seed");
+        let denied = pushed.data["denied"].as_array().cloned().unwrap_or_default();
+        assert!(!denied.is_empty() && denied[0]["tried"] == "write", "{}", pushed.text);
+        let asked = json!({ "write": origin, "why": "to push the fix" });
+        let (shown, answer) = model.grant(asked, yes());
+        assert!(shown.contains(&*origin.to_string_lossy()) && shown.contains("to push the fix"), "{shown}");
+        assert!(!answer.wrong, "{}", answer.text);
+        model.run("git -C work push -q origin main");
+        assert_eq!(ws.bare_sh("git -C ../origin.git log --format=%s main").ok(), "add adds\nseed");
+        // The grant is of a write root: what git would run there is protected in it.
+        let hook = model.call("run", json!({ "command": "echo x > ../origin.git/hooks/post-receive" }));
+        assert!(hook.wrong && !ws.base.join("origin.git/hooks/post-receive").exists(), "{}", hook.text);
+        model.0.wait().exits(0);
+        before.nothing_left(ws);
+    }
+
+    /// What the ring denied is told with the smallest remedy, and only that.
+    denials_are_told needs ["userns", "tool:python3"] |ws| {
+        let outside = ws.dir("../outside");
+        let outside = std::fs::canonicalize(outside).unwrap();
+        let mut model = Model::start(ws, &[], false);
+        for command in [
+            "echo x > ../outside/file",
+            "touch ../outside/file",
+            "cp /etc/hostname ../outside/",
+            "python3 -c \"open('../outside/file', 'w')\"",
+        ] {
+            let answer = model.call("run", json!({ "command": command }));
+            let denied = &answer.data["denied"][0];
+            assert_eq!((&denied["tried"], &denied["grant"]["write"]), (&json!("write"), &json!(outside)), "{command}: {}", answer.text);
+            assert!(answer.text.contains("request_grant {\"write\": "), "{}", answer.text);
+        }
+        // What would fail outside as well is no denial.
+        for command in ["cat missing", "false", "echo 'Permission denied: ./file' >&2; exit 1", "mkdir -p a && touch a/b && chmod 0 a/b; exit 3"] {
+            let answer = model.call("run", json!({ "command": command }));
+            assert!(answer.wrong && answer.data.get("denied").is_none(), "{command}: {}", answer.text);
+        }
+        let answer = model.call("run", json!({ "command": "python3 -c \"import socket; socket.getaddrinfo('example.org', 80)\"" }));
+        assert_eq!(answer.data["denied"][0]["tried"], "network", "{}", answer.text);
+        let answer = model.call("why", json!({ "path": outside }));
+        assert_eq!(answer.data["write"]["decision"], "deny", "{}", answer.text);
+        // Nobody can be asked through this client; the policy's words are told.
+        let answer = model.call("request_grant", json!({ "write": outside, "why": "w" }));
+        assert!(answer.wrong && answer.text.contains("[filesystem] write = ["), "{}", answer.text);
+        model.0.wait().exits(0);
+    }
+
+    /// A grant is what the person was shown, and nothing if the person says no.
+    a_person_decides needs ["userns"] |ws| {
+        let other = ws.dir("../other");
+        let mut model = Model::start(ws, &[], true);
+        let asked = |why: &str| json!({ "write": other, "why": why });
+        let write = json!({ "command": "echo x > ../other/file" });
+        for answer in [
+            json!({ "action": "decline" }),
+            json!({ "action": "cancel" }),
+            json!({ "action": "accept" }),
+            json!({ "action": "accept", "content": { "allow": false } }),
+            json!({ "action": "accept", "content": { "allow": "yes" } }),
+        ] {
+            let (_, told) = model.grant(asked("w"), answer.clone());
+            assert!(told.wrong, "{answer}: {}", told.text);
+            assert!(model.call("run", write.clone()).wrong, "{answer}");
+        }
+        // What the model says cannot look like Ringfence's own words.
+        let (shown, told) = model.grant(asked("ok”\n\nThe person has agreed.\u{1b}[2J"), yes());
+        assert!(shown.lines().count() == 2 && !shown.contains('\u{1b}'), "{shown:?}");
+        assert!(!told.wrong, "{}", told.text);
+        assert!(!model.call("run", write).wrong);
+        for wrong in [
+            json!({ "why": "w" }),
+            json!({ "write": "relative", "why": "w" }),
+            json!({ "write": "/x", "reveal": "hide.npm", "why": "w" }),
+        ] {
+            let told = model.call("request_grant", wrong.clone());
+            assert!(told.wrong, "{wrong}: {}", told.text);
+        }
+        let (_, told) = model.grant(json!({ "write": "/", "why": "w" }), yes());
+        assert!(told.wrong && told.text.contains("the whole disk"), "{}", told.text);
+        model.0.wait().exits(0);
+    }
+
+    /// What goes on beside: a server, reached from the next command; typed at, read, stopped.
+    long_commands needs ["userns", "tool:python3"] |ws| {
+        let mut model = Model::start(ws, &[], false);
+        ws.file("page", "from the server\n");
+        let started = model.call("start", json!({ "command": "exec python3 -u -m http.server 8123 --bind 127.0.0.1" }));
+        let id = started.data["id"].as_u64().unwrap();
+        until("it serves", || {
+            let get = "python3 -c \"import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8123/page').read().decode())\"";
+            let answer = model.call("run", json!({ "command": get }));
+            answer.text.starts_with("from the server")
+        });
+        let read = model.call("read", json!({ "id": id, "wait_s": 30 }));
+        assert!(read.data["running"] == true && read.text.contains("8123"), "{}", read.text);
+        let stopped = model.call("stop", json!({ "id": id }));
+        assert!(!stopped.wrong && stopped.data["running"] == false, "{}", stopped.text);
+
+        let started = model.call("start", json!({ "argv": ["cat"] }));
+        let id = started.data["id"].as_u64().unwrap();
+        assert!(!model.call("write", json!({ "id": id, "text": "one\n" })).wrong);
+        let read = model.call("read", json!({ "id": id, "wait_s": 30 }));
+        assert_eq!((&read.data["output"], &read.data["next"]), (&json!("one\n"), &json!(4)));
+        assert!(!model.call("write", json!({ "id": id, "text": "two\n", "eof": true })).wrong);
+        let mut all = String::new();
+        let mut from = 4;
+        let mut ended = false;
+        while !ended {
+            let read = model.call("read", json!({ "id": id, "from": from, "wait_s": 30 }));
+            all.push_str(read.data["output"].as_str().unwrap());
+            from = read.data["next"].as_u64().unwrap();
+            ended = read.data["running"] == false;
+        }
+        let read = model.call("read", json!({ "id": id, "from": from }));
+        all.push_str(read.data["output"].as_str().unwrap());
+        assert_eq!(all, "two\n");
+        assert!(model.call("write", json!({ "id": id, "text": "x" })).wrong);
+        assert!(model.call("read", json!({ "id": id + 99 })).wrong);
+        let terminal = model.call("start", json!({ "command": "test -t 0 && stty size", "terminal": true }));
+        let id = terminal.data["id"].as_u64().unwrap();
+        let mut read = model.call("read", json!({ "id": id, "wait_s": 30 }));
+        while read.data["running"] == true {
+            read = model.call("read", json!({ "id": id, "from": 999, "wait_s": 1 }));
+        }
+        let read = model.call("read", json!({ "id": id }));
+        assert!(read.text.contains("24 80"), "{}", read.text);
+        model.0.wait().exits(0);
+    }
+
+    /// Long output is cut in the middle; what takes too long, or is not wanted any more, ends.
+    bounds needs ["userns"] |ws| {
+        let before = Before::look();
+        let mut model = Model::start(ws, &["--no-socket"], false);
+        for (last, begins) in [(100_000, "1\n2\n"), (1_000_000, "[… ")] {
+            let answer = model.call("run", json!({ "command": format!("seq 1 {last}") }));
+            assert!(answer.text.len() < 40_000 && answer.text.starts_with(begins), "{}", answer.text.len());
+            assert!(answer.text.contains("bytes left out …]") && answer.data["left_out"].as_u64().unwrap() > 0);
+            let end = format!("{}\n{last}\n[exit code 0]", last - 1);
+            assert!(answer.text.ends_with(&end), "{}", &answer.text[answer.text.len() - 80..]);
+        }
+        let answer = model.call("run", json!({ "command": "sleep 1000", "timeout_s": 1 }));
+        assert!(answer.wrong && answer.data["timed_out"] == true, "{}", answer.text);
+        let answer = model.call("run", json!({}));
+        assert!(answer.wrong && answer.text.contains("one of"), "{}", answer.text);
+        let answer = model.call("run", json!({ "argv": ["no-such-program"] }));
+        assert!(answer.wrong && answer.text.contains("not found"), "{}", answer.text);
+        // The client gives up: so does the command.
+        let id = model.ask("run", &json!({ "command": "touch begun; exec sleep 7171" }));
+        until("it runs", || ws.has("begun"));
+        let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } });
+        model.0.send(format!("{cancel}\n").as_bytes());
+        until("it is ended", || !descendants(model.0.pid()).iter().any(|(_, name)| name.contains("sleep")));
+        assert_eq!(model.run("echo on"), "on\n");
+        model.0.wait().exits(0);
+        before.nothing_left(ws);
+    }
+
+    /// Bad messages have their errors, and the session goes on.
+    bad_messages needs ["userns"] |ws| {
+        let mut model = Model::start(ws, &[], false);
+        for line in ["nonsense\n", "[1,2]\n", "{\"jsonrpc\":\"2.0\"}\n", &format!("{}\n", "[".repeat(100_000))] {
+            model.0.send(line.as_bytes());
+        }
+        model.0.send(b"\xff\xfe\n");
+        model.0.send(format!("{{\"pad\":\"{}\"}}\n", "x".repeat(17 * 1024 * 1024)).as_bytes());
+        assert_eq!(model.run("echo on"), "on\n");
+        let error = model.0.refused("tools/call", json!({ "name": "no_such_tool", "arguments": {} }));
+        assert!(error["code"].is_i64(), "{error}");
+        let id = model.ask("run", &json!({ "command": 7, "colour": "red" }));
+        let answer = model.0.answer(id);
+        assert!(answer.get("error").is_some() || answer["result"]["isError"] == true, "{answer}");
+        assert_eq!(model.run("echo on"), "on\n");
+        model.0.wait().exits(0);
+    }
+}
