@@ -9,7 +9,7 @@ use ringfence::PtyMode;
 
 use crate::command::{
     CachesArgs, CompletionsArgs, DoctorArgs, HookArgs, ManArgs, McpArgs, PolicyArgs, ServeArgs,
-    ShimArgs, TrustArgs, UntrustArgs, VerifyArgs, WhyArgs,
+    SessionsArgs, ShimArgs, TrustArgs, UntrustArgs, VerifyArgs, WhyArgs,
 };
 use crate::flags::PolicyFlags;
 
@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Mcp(Deferred<McpArgs>),
     /// Make rings for another program, which speaks JSON-RPC
     Serve(Deferred<ServeArgs>),
+    /// List the rings that others hold for you, see what runs there, end it
+    Sessions(Deferred<SessionsArgs>),
     /// Let a project's policy file widen what your own allows, as it is written now
     Trust(Deferred<TrustArgs>),
     /// Take that back

@@ -30,6 +30,7 @@ pub mod protocol;
 pub mod report;
 mod rings;
 mod transport;
+pub mod visitor;
 
 pub use fault::Fault;
 pub use rings::Rings;

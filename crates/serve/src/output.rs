@@ -208,8 +208,13 @@ fn of_text(text: &str) -> Bytes {
 fn of_bytes(bytes: &[u8]) -> Bytes {
     Bytes {
         text: None,
-        base64: Some(STANDARD.encode(bytes)),
+        base64: Some(base64_of(bytes)),
     }
+}
+
+/// Bytes in base64.
+pub(crate) fn base64_of(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
 }
 
 /// The bytes that a client sent.

@@ -10,6 +10,7 @@ mod policy;
 mod report;
 mod run;
 mod serve;
+mod sessions;
 mod shim;
 mod trust;
 mod verify;
@@ -27,6 +28,7 @@ pub(crate) use man::ManArgs;
 pub(crate) use mcp::McpArgs;
 pub(crate) use policy::PolicyArgs;
 pub(crate) use serve::ServeArgs;
+pub(crate) use sessions::SessionsArgs;
 pub(crate) use shim::{ShimArgs, followed};
 pub(crate) use trust::{TrustArgs, UntrustArgs};
 pub(crate) use verify::VerifyArgs;
@@ -44,6 +46,7 @@ pub(crate) fn run(cli: Cli, early: ringfence::Early) -> ExitCode {
         Command::Policy(Deferred(args)) => policy::policy(args),
         Command::Mcp(Deferred(args)) => mcp::mcp(args),
         Command::Serve(Deferred(args)) => serve::serve(args),
+        Command::Sessions(Deferred(args)) => sessions::sessions(args),
         Command::Trust(Deferred(args)) => trust::trust(args),
         Command::Untrust(Deferred(args)) => trust::untrust(args),
         Command::Caches(Deferred(args)) => caches::caches(args),

@@ -1,0 +1,400 @@
+//! Who visits the servers of this user by their sockets: `ringfence sessions`.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use ringfence_sys_linux::signal::Signals;
+use ringfence_sys_linux::terminal;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::output::bytes_of;
+use crate::protocol::{
+    CommandEnded, CommandListed, CommandOutput, Commands, Ended, OutputRead, RingListed,
+    Rings as AllRings, Stream,
+};
+use crate::transport::runtime_directory;
+
+/// Leaves a command that one is attached to: Ctrl-].
+const LEAVE: u8 = 0x1d;
+/// Input that has been sent and not been written yet, in messages.
+const UNWRITTEN_MAX: usize = 16;
+
+/// `SIGWINCH` (`signal(7)`).
+const SIGWINCH: i32 = 28;
+
+/// Why a visit came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum VisitError {
+    /// The server cannot be reached.
+    #[error("server {0}: {1}")]
+    Unreachable(u32, io::Error),
+    /// It said no.
+    #[error("{0}")]
+    Refused(String),
+    /// It ended meanwhile.
+    #[error("the server ended")]
+    Gone,
+    /// It said what this program does not understand.
+    #[error("the server is of another version: {0}")]
+    Odd(String),
+    /// Nothing is called that.
+    #[error("{0:?} is no session; `ringfence sessions` lists them (SERVER.NUMBER)")]
+    Name(String),
+    /// Standard streams.
+    #[error("standard streams: {0}")]
+    Streams(#[from] io::Error),
+}
+
+/// A ring or a command of a server, as it is named to people: `SERVER.NUMBER`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Name {
+    /// The server's process.
+    pub server: u32,
+    /// The number there.
+    pub number: u64,
+}
+
+impl std::str::FromStr for Name {
+    type Err = VisitError;
+
+    fn from_str(text: &str) -> Result<Name, VisitError> {
+        let parsed = text.split_once('.').and_then(|(server, number)| {
+            Some(Name {
+                server: server.parse().ok()?,
+                number: number.parse().ok()?,
+            })
+        });
+        parsed.ok_or_else(|| VisitError::Name(text.to_owned()))
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.server, self.number)
+    }
+}
+
+/// A server, and what it holds.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// Its process.
+    pub server: u32,
+    /// Its rings.
+    pub rings: Vec<RingListed>,
+    /// Their commands.
+    pub commands: Vec<CommandListed>,
+}
+
+/// The servers of this user. One that does not answer is left out.
+#[must_use]
+pub fn held() -> Vec<Held> {
+    let mut all: Vec<Held> = sockets()
+        .into_iter()
+        .filter_map(|(server, path)| {
+            let mut visit = Visit::at(server, &path).ok()?;
+            let rings: AllRings = visit.ask("ring.list", json!({})).ok()?;
+            let commands: Commands = visit.ask("command.list", json!({})).ok()?;
+            Some(Held {
+                server,
+                rings: rings.rings,
+                commands: commands.commands,
+            })
+        })
+        .collect();
+    all.sort_by_key(|held| held.server);
+    all
+}
+
+/// The sockets there are, with the processes that they are named for.
+fn sockets() -> Vec<(u32, PathBuf)> {
+    let Some(directory) = runtime_directory() else {
+        return Vec::new();
+    };
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name();
+            let name = name.to_str()?;
+            let pid = name.strip_prefix("serve-")?.strip_suffix(".sock")?;
+            Some((pid.parse().ok()?, entry.path()))
+        })
+        .collect()
+}
+
+/// A connection to a server.
+#[derive(Debug)]
+pub struct Visit {
+    stream: UnixStream,
+    from: BufReader<UnixStream>,
+    /// What was told while an answer was waited for.
+    told: VecDeque<Value>,
+    last: u64,
+}
+
+impl Visit {
+    /// Goes to a server.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub fn to(server: u32) -> Result<Visit, VisitError> {
+        let found = sockets().into_iter().find(|(pid, _)| *pid == server);
+        let missing = || VisitError::Unreachable(server, io::ErrorKind::NotFound.into());
+        let (_, path) = found.ok_or_else(missing)?;
+        Visit::at(server, &path)
+    }
+
+    fn at(server: u32, path: &Path) -> Result<Visit, VisitError> {
+        let unreachable = |error| VisitError::Unreachable(server, error);
+        let stream = UnixStream::connect(path).map_err(unreachable)?;
+        let from = BufReader::new(stream.try_clone().map_err(unreachable)?);
+        let mut visit = Visit {
+            stream,
+            from,
+            told: VecDeque::new(),
+            last: 0,
+        };
+        let hello = json!({ "versions": crate::protocol::VERSIONS, "client": "sessions" });
+        visit.ask::<Value>("initialize", hello)?;
+        Ok(visit)
+    }
+
+    fn send(&mut self, method: &str, params: &Value) -> Result<u64, VisitError> {
+        self.last += 1;
+        let id = self.last;
+        let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        let line = format!("{request}\n");
+        self.stream
+            .write_all(line.as_bytes())
+            .map_err(|_| VisitError::Gone)?;
+        Ok(id)
+    }
+
+    fn read(&mut self) -> Result<Value, VisitError> {
+        let mut line = String::new();
+        match self.from.read_line(&mut line) {
+            Ok(length) if length > 0 => {
+                serde_json::from_str(&line).map_err(|error| VisitError::Odd(error.to_string()))
+            }
+            _ => Err(VisitError::Gone),
+        }
+    }
+
+    /// Asks and waits.
+    ///
+    /// # Errors
+    /// When the server refuses, or ends.
+    pub fn ask<T: DeserializeOwned>(
+        &mut self,
+        method: &str,
+        params: Value,
+    ) -> Result<T, VisitError> {
+        let id = self.send(method, &params)?;
+        loop {
+            let message = self.read()?;
+            if message["id"] != json!(id) {
+                self.told.push_back(message);
+                continue;
+            }
+            if let Some(error) = message.get("error") {
+                let text = error["message"].as_str().unwrap_or("refused");
+                return Err(VisitError::Refused(text.to_owned()));
+            }
+            return serde_json::from_value(message["result"].clone())
+                .map_err(|error| VisitError::Odd(error.to_string()));
+        }
+    }
+
+    /// Ends a ring, or a command.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn stop(&mut self, number: u64) -> Result<(), VisitError> {
+        let rings: AllRings = self.ask("ring.list", json!({}))?;
+        if rings.rings.iter().any(|ring| ring.ring == number) {
+            self.ask::<Value>("ring.close", json!({ "ring": number }))?;
+        } else {
+            self.ask::<Value>("command.kill", json!({ "command": number }))?;
+        }
+        Ok(())
+    }
+
+    /// Writes out what is kept of a command's outputs.
+    ///
+    /// # Errors
+    /// When there is none, or nobody reads.
+    pub fn logs(&mut self, number: u64) -> Result<(), VisitError> {
+        for stream in [Stream::Stdout, Stream::Terminal, Stream::Stderr] {
+            let mut from = 0;
+            loop {
+                let asked = json!({ "command": number, "stream": stream, "from": from });
+                let read: OutputRead = match self.ask("command.read", asked) {
+                    Ok(read) => read,
+                    // It has no such output.
+                    Err(VisitError::Refused(why)) if why.starts_with("stream:") => break,
+                    Err(error) => return Err(error),
+                };
+                if read.next == from || read.next == read.offset {
+                    break;
+                }
+                from = read.next;
+                show(stream, read.bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows a command's output as it comes, and (`types`) has what is typed here written to it. How it
+    /// ended; `None` where it was left.
+    ///
+    /// # Errors
+    /// When there is none, or the server ends.
+    pub fn attach(&mut self, number: u64, types: bool) -> Result<Option<Ended>, VisitError> {
+        let of = json!({ "command": number });
+        let listed: Commands = self.ask("command.list", json!({}))?;
+        let known = listed
+            .commands
+            .iter()
+            .find(|command| command.command == number);
+        let on_terminal = known.is_some_and(|command| command.terminal);
+        self.ask::<Value>("command.attach", of)?;
+        let stdin = io::stdin();
+        let stdin = stdin.as_fd();
+        let typed_raw = types && on_terminal && terminal::is_terminal(stdin);
+        let signals = Signals::take(&[SIGWINCH]).map_err(system)?;
+        let saved = typed_raw.then(|| terminal::save(stdin)).flatten();
+        if typed_raw {
+            self.resize(number, stdin)?;
+            terminal::raw(stdin).map_err(system)?;
+        }
+        let ended = self.carry(number, types.then_some(stdin), typed_raw, &signals);
+        if let Some(saved) = saved {
+            saved.restore();
+        }
+        ended
+    }
+
+    /// Tells the command's terminal the size of this one.
+    fn resize(&mut self, number: u64, own: BorrowedFd<'_>) -> Result<(), VisitError> {
+        let Some(size) = terminal::size(own) else {
+            return Ok(());
+        };
+        let (rows, columns) = (size.ws_row.max(1), size.ws_col.max(1));
+        let params = json!({ "command": number, "rows": rows, "columns": columns });
+        self.send("command.resize", &params).map(|_| ())
+    }
+
+    fn carry(
+        &mut self,
+        number: u64,
+        mut types: Option<BorrowedFd<'_>>,
+        raw: bool,
+        signals: &Signals,
+    ) -> Result<Option<Ended>, VisitError> {
+        let mut unwritten = 0_usize;
+        loop {
+            while let Some(message) = self.told.pop_front() {
+                if message.get("id").is_some() {
+                    unwritten = unwritten.saturating_sub(1);
+                } else if let Some(ended) = self.notified(number, &message)? {
+                    return Ok(Some(ended));
+                }
+            }
+            let buffered = !self.from.buffer().is_empty();
+            let stream = self.stream.try_clone()?;
+            let mut fds = vec![
+                PollFd::new(&stream, PollFlags::IN),
+                PollFd::from_borrowed_fd(signals.fd(), PollFlags::IN),
+            ];
+            if let Some(stdin) = types.filter(|_| unwritten < UNWRITTEN_MAX) {
+                fds.push(PollFd::from_borrowed_fd(stdin, PollFlags::IN));
+            }
+            if !buffered {
+                match poll(&mut fds, None) {
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(error) => return Err(io::Error::from(error).into()),
+                }
+            }
+            let ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
+            let (heard, signalled, typed) = (buffered || ready(0), ready(1), ready(2));
+            if heard {
+                let message = self.read()?;
+                self.told.push_back(message);
+            }
+            if signalled {
+                while signals.next().is_some() {}
+                if let (Some(own), true) = (types, raw) {
+                    self.resize(number, own)?;
+                    unwritten += 1;
+                }
+            }
+            if typed && let Some(stdin) = types {
+                let mut bytes = [0_u8; 4096];
+                let length = match rustix::io::read(stdin, &mut bytes) {
+                    Ok(length) => length,
+                    Err(Errno::INTR) => continue,
+                    Err(_) => 0,
+                };
+                let bytes = bytes.get(..length).unwrap_or_default();
+                if raw && bytes.contains(&LEAVE) {
+                    return Ok(None);
+                }
+                let eof = bytes.is_empty();
+                if eof {
+                    types = None;
+                }
+                let mut params = json!({ "command": number, "eof": eof });
+                match std::str::from_utf8(bytes) {
+                    Ok(text) => params["text"] = text.into(),
+                    Err(_) => params["base64"] = crate::output::base64_of(bytes).into(),
+                }
+                self.send("command.stdin", &params)?;
+                unwritten += 1;
+            }
+        }
+    }
+
+    fn notified(&mut self, number: u64, message: &Value) -> Result<Option<Ended>, VisitError> {
+        let params = || message["params"].clone();
+        let odd = |error: serde_json::Error| VisitError::Odd(error.to_string());
+        match message["method"].as_str() {
+            Some("command.output") => {
+                let output: CommandOutput = serde_json::from_value(params()).map_err(odd)?;
+                if output.command == number {
+                    show(output.stream, output.bytes)?;
+                }
+                Ok(None)
+            }
+            Some("command.ended") => {
+                let ended: CommandEnded = serde_json::from_value(params()).map_err(odd)?;
+                Ok((ended.command == number).then_some(ended.ended))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+fn system(error: ringfence_sys_linux::SysError) -> VisitError {
+    VisitError::Streams(io::Error::from_raw_os_error(error.errno))
+}
+
+/// Writes out what a command printed, where it belongs.
+fn show(stream: Stream, bytes: crate::protocol::Bytes) -> Result<(), VisitError> {
+    let bytes = bytes_of(bytes.text, bytes.base64).map_err(VisitError::Odd)?;
+    if stream == Stream::Stderr {
+        io::stderr().write_all(&bytes)?;
+    } else {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(&bytes)?;
+        stdout.flush()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! `ringfence sessions`: what others hold, seen and ended.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use ringfence_e2e::{Before, Client, Workspace, rings, until};
+use serde_json::{Value, json};
+
+fn listed(ws: &Workspace) -> Value {
+    let text = ws.ringfence(["sessions", "list", "--json"]).ok();
+    serde_json::from_str(&text).unwrap()
+}
+
+rings! {
+    they_are_listed_read_and_ended needs ["userns"] |ws| {
+        let before = Before::look();
+        let done = ws.ringfence(["sessions"]).run().exits(0);
+        assert!(done.out().is_empty() && done.err().contains("no sessions"), "{done}");
+        let mut client = Client::serve(ws, &[]);
+        let server = client.pid();
+        let ring = client.ring(ws);
+        let start = |client: &mut Client, script: &str| {
+            client.command(json!({ "ring": ring, "argv": ["sh", "-c", script], "stdin": "pipe", "attach": false }))
+        };
+        let command = start(&mut client, "echo printed; echo wrong >&2; read l; echo \"<$l>\"; exit 9");
+        let text = ws.ringfence(["sessions"]).ok();
+        assert!(text.contains(&format!("{server}.{ring} ")) && text.contains(", test"), "{text}");
+        assert!(text.contains(&format!("{server}.{command} ")) && text.contains("runs"), "{text}");
+        let all = listed(ws);
+        assert_eq!(all["servers"][0]["server"], json!(server));
+        assert_eq!(all["servers"][0]["commands"][0]["command"], json!(command));
+        let name = format!("{server}.{command}");
+        until("it printed", || {
+            let done = ws.ringfence(["sessions", "logs", &name]).run().exits(0);
+            done.out() == "printed" && done.err().trim() == "wrong"
+        });
+        let input = ringfence_e2e::Input::Bytes(b"typed\n".to_vec());
+        let done = ws.ringfence(["sessions", "attach", &name]).input(input).run().exits(9);
+        assert_eq!((done.out().as_str(), done.err().trim()), ("printed\n<typed>", "wrong"), "{done}");
+        // It has ended, and its output is still there.
+        let done = ws.ringfence(["sessions", "logs", "--follow", &name]).run().exits(9);
+        assert_eq!(done.out(), "printed\n<typed>", "{done}");
+        assert!(ws.ringfence(["sessions"]).ok().contains("exit 9"));
+
+        let other = start(&mut client, "sleep 1000");
+        ws.ringfence(["sessions", "stop", &format!("{server}.{other}")]).ok();
+        assert_eq!(client.ok("command.wait", json!({ "command": other }))["signal"], 9);
+        for name in ["nonsense", "1", "x.y", "1.2.3"] {
+            let done = ws.ringfence(["sessions", "logs", name]).run().exits(125);
+            assert!(done.err().contains("SERVER.NUMBER"), "{done}");
+        }
+        for name in [format!("{server}.98765"), "1.1".to_owned()] {
+            for verb in ["logs", "attach", "stop"] {
+                let done = ws.ringfence(["sessions", verb, &name]).run().exits(125);
+                assert_eq!(done.err().lines().count(), 1, "{done}");
+            }
+        }
+        ws.ringfence(["sessions", "stop", &format!("{server}.{ring}")]).ok();
+        let told = client.until("its end", |m| m["method"] == "ring.ended");
+        assert_eq!(told["params"]["ring"], json!(ring));
+        client.wait().exits(0);
+        before.nothing_left(ws);
+    }
+
+    /// One sits at the command's own terminal, and leaves it running.
+    a_terminal_is_attached_to needs ["userns"] |ws| {
+        let mut client = Client::serve(ws, &[]);
+        let server = client.pid();
+        let ring = client.ring(ws);
+        let script = "while :; do stty size; read l || exit 6; echo \"<$l>\"; done";
+        let command = client.command(json!({
+            "ring": ring, "argv": ["sh", "-c", script], "terminal": { "rows": 5, "columns": 6 }, "attach": false,
+        }));
+        let name = format!("{server}.{command}");
+        let mut terminal = ws.ringfence(["sessions", "attach", &name]).on_terminal(91, 33);
+        // What was shown before one came, and what the size it was told then makes of it.
+        terminal.until_shows("5 6");
+        terminal.resize(92, 34);
+        terminal.types("word\r");
+        terminal.until_shows("<word>");
+        terminal.until_shows("34 92");
+        terminal.types("\u{1d}");
+        assert_eq!(terminal.ends().code(), Some(0));
+        assert!(listed(ws)["servers"][0]["commands"][0].get("ended").is_none());
+        let mut terminal = ws.ringfence(["sessions", "attach", &name]).on_terminal(40, 20);
+        terminal.until_shows("<word>");
+        // Ctrl-D is the command's to read.
+        terminal.types("\u{4}");
+        assert_eq!(terminal.ends().code(), Some(6));
+        client.wait().exits(0);
+    }
+}
