@@ -14,6 +14,7 @@ mod arch;
 mod bench;
 mod census;
 mod ci;
+mod clients;
 mod closing;
 mod docs;
 mod ordinary_user;

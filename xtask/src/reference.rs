@@ -1,7 +1,7 @@
 //! What the program says about itself, kept as files: a change of the grammar
 //! is a change in review.
 
-use crate::{run, workspace};
+use crate::{clients, run, workspace};
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -22,6 +22,7 @@ pub(crate) fn run(root: &Path, update: bool) -> Result<bool> {
         files.push((SCHEMA, schema));
     }
     if let Some(schema) = say(&program, &["serve", "--schema"])? {
+        files.extend(clients::generated(&schema)?);
         files.push((PROTOCOL, schema));
     }
     let mut green = true;

@@ -1,0 +1,518 @@
+// Generated from docs/reference/serve.schema.json: cargo xtask ci --only reference --fix. Do not edit.
+/** What is said with `ringfence serve`. JSON-RPC 2.0, one message a line. The parameters and results of each method, the parameters of each notification, and the data of errors. */
+
+/** The versions of the protocol that this was made from. */
+export const VERSIONS: readonly number[] = [1];
+
+/** The codes of errors that are not JSON-RPC's own. */
+export const CODES: Readonly<Record<number, string>> = {
+  [-32000]: "Ringfence failed or refused, or the program is not there: `data.how` tells",
+  [-32001]: "`initialize` comes first",
+  [-32002]: "no version of the protocol in common: `data.versions` are spoken here",
+  [-32003]: "there is no such ring",
+  [-32004]: "there is no such command",
+  [-32005]: "the command takes no input (any more)",
+  [-32006]: "too much is waiting already",
+  [-32007]: "the command is not on a terminal",
+  [-32008]: "the command still runs",
+};
+
+/** `command.attach` */
+export interface Attach {
+  /** The command. */
+  command: number;
+  /** From which byte of each output on; from the first that is still there without it. */
+  from?: Record<string, number>;
+}
+
+/** Notification `command.ended`: after all of its output has been told. */
+export interface CommandEnded {
+  /** The command. */
+  command: number;
+  /** Processor time, microseconds. */
+  cpu_us: number;
+  /** Wall-clock time, microseconds. */
+  elapsed_us: number;
+  /** It was ended because protected names were made over and over in its ring. */
+  insisted: boolean;
+  /** Largest resident set of its first process, KiB. */
+  max_rss_kib: number;
+  /** The ring ended, and it with that. */
+  ring_gone: boolean;
+  /** Its time was up. */
+  timed_out: boolean;
+  /** Its exit code, unless a signal ended it. */
+  code?: number | null;
+  /** The signal that ended it. */
+  signal?: number | null;
+}
+
+/** A command, listed. */
+export interface CommandListed {
+  /** How long ago it was started, milliseconds. */
+  age_ms: number;
+  /** Program and arguments. */
+  argv: string[];
+  /** Its number. */
+  command: number;
+  /** Its ring. */
+  ring: number;
+  /** It is on a terminal. */
+  terminal: boolean;
+  /** How it ended; not there while it runs. */
+  ended?: Ended | null;
+}
+
+/** Notification `command.output`. */
+export interface CommandOutput {
+  /** The command. */
+  command: number;
+  /** The first byte's place in all that was printed there. */
+  offset: number;
+  /** Which output. */
+  stream: Stream;
+  /** In base64 (RFC 4648 §4). */
+  base64?: string | null;
+  /** As text. */
+  text?: string | null;
+}
+
+/** The commands that there are. */
+export interface Commands {
+  /** Each. */
+  commands: CommandListed[];
+}
+
+/** How a command ended. */
+export interface Ended {
+  /** Processor time, microseconds. */
+  cpu_us: number;
+  /** Wall-clock time, microseconds. */
+  elapsed_us: number;
+  /** It was ended because protected names were made over and over in its ring. */
+  insisted: boolean;
+  /** Largest resident set of its first process, KiB. */
+  max_rss_kib: number;
+  /** The ring ended, and it with that. */
+  ring_gone: boolean;
+  /** Its time was up. */
+  timed_out: boolean;
+  /** Its exit code, unless a signal ended it. */
+  code?: number | null;
+  /** The signal that ended it. */
+  signal?: number | null;
+}
+
+/** What an error carries beside code and message. */
+export interface ErrorData {
+  /** `refused`, `failed`, `not-found`, `not-executable`: as `ringfence run --json` says. */
+  how?: string | null;
+  /** Promises that this machine cannot keep. */
+  lacking?: Shortfall[];
+  /** The versions that are spoken here. */
+  versions?: number[];
+}
+
+/** The first request of every connection. */
+export interface Initialize {
+  /** The versions of the protocol that the client speaks. */
+  versions: number[];
+  /** What the client is called; for people who look at `ringfence sessions`. */
+  client?: string | null;
+}
+
+/** The answer: what is spoken from here on. */
+export interface Initialized {
+  /** Descriptors can be sent along on this connection (a unix socket). */
+  descriptors: boolean;
+  /** The longest line that is taken, in bytes. */
+  frame_max: number;
+  /** The server's process. */
+  pid: number;
+  /** The version of Ringfence. */
+  ringfence: string;
+  /** The version. */
+  version: number;
+}
+
+/** What a command reads from. */
+export type Input =
+  /** Nothing. */
+  | "null"
+  /** What `command.stdin` says. */
+  | "pipe"
+  /** A descriptor that was sent along. */
+  | "descriptor";
+
+/** `command.list` */
+export interface ListCommands {
+  /** Of this ring only. */
+  ring?: number | null;
+}
+
+/** A repository that commands made. */
+export interface MadeRepository {
+  /** Where. */
+  path: string;
+  /** What git would run. */
+  runs: string[];
+}
+
+/** Nothing. */
+export type Nothing = Record<string, never>;
+
+/** A command. */
+export interface OfCommand {
+  /** Its number, unlike any other's of this server. */
+  command: number;
+}
+
+/** A ring. */
+export interface OfRing {
+  /** Its number. */
+  ring: number;
+}
+
+/** `ring.open` */
+export interface OpenRing {
+  /** Where commands start; without it the workspace, or the server's own. */
+  directory?: string | null;
+  /**
+   * It is closed when nothing has run in it for so many milliseconds. Without it: never, or (`keep`)
+   * after half an hour.
+   */
+  idle_ms?: number | null;
+  /** The ring goes on when this connection ends. */
+  keep?: boolean;
+  /** What is set of the policy. */
+  policy?: Policy | null;
+  /** The directory to work in, writable; without it the repository around `directory`, or that. */
+  workspace?: string | null;
+}
+
+/** A piece of output. */
+export interface OutputRead {
+  /** Nothing comes after that. */
+  eof: boolean;
+  /** The place after the last. */
+  next: number;
+  /** The first byte's place in all that was printed there. */
+  offset: number;
+  /** In base64 (RFC 4648 §4). */
+  base64?: string | null;
+  /** As text. */
+  text?: string | null;
+}
+
+/**
+ * The policy's keys that a client may set, as the flags of `ringfence run` do: above the user's and the
+ * project's files, below what an administrator holds fast.
+ */
+export interface Policy {
+  /** Promises to do without where they cannot be kept. */
+  accept?: string[];
+  /** Tools whose caches are layered. */
+  cache_tools?: string[] | null;
+  /** `private`, `shared`, `none`. */
+  caches?: string | null;
+  /** Variables to keep from commands. */
+  drop_env?: string[];
+  /** Paths to make unreadable. */
+  hide?: string[];
+  /** Memory (`4GiB`). */
+  memory?: string | null;
+  /** `read-only`, `workspace-write`. */
+  mode?: string | null;
+  /** User namespaces may be made inside. */
+  nested?: boolean | null;
+  /** `off`, `on`. */
+  network?: string | null;
+  /** Variables to pass although they look like secrets. */
+  pass_env?: string[];
+  /** Processes and threads. */
+  processes?: number | null;
+  /** Paths below write roots that stay read-only. */
+  protect?: string[];
+  /** `all`, `minimal`, or paths beside those. */
+  read?: string[] | null;
+  /** What is hidden by default and is to be shown, by its names. */
+  reveal?: string[];
+  /** Unix sockets that may be connected to. */
+  sockets?: string[];
+  /** How long each command may take (`10m`). */
+  time?: string | null;
+  /** Paths that may be written too. */
+  write?: string[];
+}
+
+/** `command.read`: what is there now, without waiting. */
+export interface ReadOutput {
+  /** The command. */
+  command: number;
+  /** From which byte of it; where that is no more there, from the first that is. */
+  from?: number;
+  /** How many bytes at most; 1 MiB without it. */
+  max?: number | null;
+  /** Which output; stdout, or the terminal, without it. */
+  stream?: Stream | null;
+}
+
+/** What `ringfence … --json` prints. */
+export interface Report {
+  /** The report. */
+  report: unknown;
+}
+
+/** `command.resize` */
+export interface Resize {
+  /** Characters in a line; at least 1. */
+  columns: number;
+  /** The command. */
+  command: number;
+  /** Lines; at least 1. */
+  rows: number;
+}
+
+/** Notification `ring.ended`: it ended without having been closed on this connection. */
+export interface RingEnded {
+  /** The ring. */
+  ring: number;
+  /** Why. */
+  why: string;
+}
+
+/** A ring, listed. */
+export interface RingListed {
+  /** How long it has been there, milliseconds. */
+  age_ms: number;
+  /** The directory commands start in. */
+  directory: string;
+  /** Its number. */
+  ring: number;
+  /** Commands that run. */
+  running: number;
+  /** Who opened it. */
+  client?: string | null;
+}
+
+/** A ring that was opened. */
+export interface RingOpened {
+  /** The directory commands start in. */
+  directory: string;
+  /** `full`, `partial`, `none`. */
+  enforcement: string;
+  /** Its number here. */
+  ring: number;
+  /** Promises that are not kept in full. */
+  shortfalls: Shortfall[];
+}
+
+/** What a ring kept, until now. */
+export interface RingOutcome {
+  /** `full`, `partial`, `none`. */
+  enforcement: string;
+  /** Repositories that commands made, and in which git would run programs of theirs. */
+  made: MadeRepository[];
+  /** Promises that are not kept in full. */
+  shortfalls: Shortfall[];
+  /**
+   * Protected names that commands made, and that were taken away or could not be, since this was last
+   * asked.
+   */
+  taken_away: TakenAway[];
+}
+
+/** The rings that there are. */
+export interface Rings {
+  /** Each. */
+  rings: RingListed[];
+}
+
+/** `command.signal` */
+export interface SendSignal {
+  /** The command. */
+  command: number;
+  /** The signal. */
+  signal: SignalName;
+  /** To all of its processes, and not to the first alone. */
+  all?: boolean;
+}
+
+/** A promise that is not kept in full. */
+export interface Shortfall {
+  /** The user accepted that. */
+  accepted: boolean;
+  /** Its name. */
+  promise: string;
+  /** What to do about it; may be empty. */
+  remedy: string;
+  /** What is less. */
+  what: string;
+}
+
+/** `policy.show` */
+export interface ShowPolicy {
+  /** As for `ring.open`. */
+  directory?: string | null;
+  /** As for `ring.open`. */
+  policy?: Policy | null;
+  /** As for `ring.open`. */
+  workspace?: string | null;
+}
+
+/** A signal, by its name (`TERM`, `SIGTERM`) or its number. */
+export type SignalName =
+  /** `TERM` */
+  | string
+  /** 15 */
+  | number;
+
+/** What a command writes to. */
+export type Sink =
+  /** Notifications, and what `command.read` reads. */
+  | "pipe"
+  /** Nowhere. */
+  | "null"
+  /** A descriptor that was sent along. */
+  | "descriptor"
+  /** Where stdout goes (for stderr only). */
+  | "stdout";
+
+/** `command.start` */
+export interface StartCommand {
+  /** Program and arguments. */
+  argv: string[];
+  /** The ring. */
+  ring: number;
+  /** Its output, and its end, are told on this connection as they come. */
+  attach?: boolean;
+  /** Bytes that are kept of each of its outputs; 1 MiB without it, 64 MiB at most. */
+  buffer?: number | null;
+  /** It gets no variable but those. */
+  clear_env?: boolean;
+  /** Where it starts; relative to the ring's directory. */
+  directory?: string | null;
+  /** Variables to set, or (null) to take out. */
+  env?: Record<string, string | null>;
+  /** What it leaves running goes on. */
+  keep_background?: boolean;
+  /** Where it prints errors. */
+  stderr?: Sink;
+  /** What it reads from. */
+  stdin?: Input;
+  /** Where it prints. */
+  stdout?: Sink;
+  /** It has a terminal of this size in place of the three. */
+  terminal?: TerminalSize | null;
+  /** It is told to end after so many milliseconds, and ended two seconds later. */
+  time_limit_ms?: number | null;
+  /** When that is full. */
+  when_full?: WhenFull;
+}
+
+/** One of a command's outputs. */
+export type Stream =
+  /** What it prints. */
+  | "stdout"
+  /** What it prints of errors. */
+  | "stderr"
+  /** What its terminal shows. */
+  | "terminal";
+
+/** A protected name that a command made. */
+export interface TakenAway {
+  /** Where. */
+  path: string;
+  /** Why it is still there. */
+  left?: string | null;
+}
+
+/** A terminal's size, in characters. */
+export interface TerminalSize {
+  /** Characters in a line; at least 1. */
+  columns: number;
+  /** Lines; at least 1. */
+  rows: number;
+}
+
+/** What becomes of output that nobody has taken yet when the buffer is full. */
+export type WhenFull =
+  /** The command waits, while somebody is attached; else as `drop`. */
+  | "wait"
+  /** The oldest is dropped; the next offset tells how much. */
+  | "drop";
+
+/** Why a path can or cannot be used in a ring, or what a command gets there. One of `path` and `argv`. */
+export interface Why {
+  /** A command. */
+  argv?: string[] | null;
+  /** As for `ring.open`. */
+  directory?: string | null;
+  /** A path; it need not exist. */
+  path?: string | null;
+  /** As for `ring.open`. */
+  policy?: Policy | null;
+  /** As for `ring.open`. */
+  workspace?: string | null;
+}
+
+/** `command.stdin`. Answered when it has been written. */
+export interface WriteStdin {
+  /** The command. */
+  command: number;
+  /** In base64. */
+  base64?: string | null;
+  /** Nothing comes after this. */
+  eof?: boolean;
+  /** As text. */
+  text?: string | null;
+}
+
+/** Each method: what it takes and what it answers. */
+export interface Methods {
+  /** Has a command's output and end told on this connection. */
+  "command.attach": { params: Attach; result: Nothing };
+  /** Has them told no more. */
+  "command.detach": { params: OfCommand; result: Nothing };
+  /** Forgets a command that has ended, and its output. */
+  "command.forget": { params: OfCommand; result: Nothing };
+  /** Ends a command and all that it started; one that has ended is no error. */
+  "command.kill": { params: OfCommand; result: Nothing };
+  /** The commands that are known. */
+  "command.list": { params: ListCommands; result: Commands };
+  /** Reads from what is kept of a command's output. */
+  "command.read": { params: ReadOutput; result: OutputRead };
+  /** Gives a command's terminal another size. */
+  "command.resize": { params: Resize; result: Nothing };
+  /** Sends a command a signal. */
+  "command.signal": { params: SendSignal; result: Nothing };
+  /** Starts a command; answered when its program has been executed. */
+  "command.start": { params: StartCommand; result: OfCommand };
+  /** Writes to a command's stdin, or types at its terminal; answered when that has been written. */
+  "command.stdin": { params: WriteStdin; result: Nothing };
+  /** Waits for a command's end. */
+  "command.wait": { params: OfCommand; result: Ended };
+  /** What this machine can enforce. */
+  "doctor": { params: Nothing; result: Report };
+  /** The first request of every connection: which version is spoken. */
+  "initialize": { params: Initialize; result: Initialized };
+  /** The policy in force, with who said what. */
+  "policy.show": { params: ShowPolicy; result: Report };
+  /** Ends a ring and all that runs in it. */
+  "ring.close": { params: OfRing; result: Nothing };
+  /** The rings of this server. */
+  "ring.list": { params: Nothing; result: Rings };
+  /** Makes a ring. */
+  "ring.open": { params: OpenRing; result: RingOpened };
+  /** What a ring kept until now. */
+  "ring.outcome": { params: OfRing; result: RingOutcome };
+  /** Why a path can or cannot be used in a ring, or what a command gets there. */
+  "why": { params: Why; result: Report };
+}
+
+/** What is told without having been asked for. */
+export interface Notifications {
+  "command.ended": CommandEnded;
+  "command.output": CommandOutput;
+  "ring.ended": RingEnded;
+}
