@@ -230,7 +230,7 @@ class Child:
     ) -> tuple[Chunk, bool]:
         """What the server has kept of an output (1 MiB, or `buffer`), from a place on, without waiting for
         more; and whether nothing comes after it. This takes nothing away from `output`."""
-        of: Stream = stream or next(iter(self._next), "stdout")
+        of: Stream = stream if stream is not None else next(iter(self._next), "stdout")
         read = await self._methods.command_read(
             {"command": self.command, "stream": of, "from": start, "max": limit}
         )
