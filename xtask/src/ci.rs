@@ -72,7 +72,7 @@ const CHECKS: &[Check] = &[
     },
     Check {
         name: "reference",
-        what: "docs/reference is what the program says",
+        what: "docs/reference and the clients' types are what the program says",
         run: reference,
     },
     Check {
@@ -214,6 +214,7 @@ fn tests(context: &mut Context<'_>) -> Result<bool> {
         user: None,
         no_user: false,
         only_user: false,
+        only_clients: false,
         no_setup: false,
         rest: Vec::new(),
     };

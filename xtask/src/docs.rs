@@ -43,7 +43,9 @@ fn collect(root: &Path, dir: &Path, files: &mut Vec<String>) -> Result<()> {
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if path.is_dir() && !name.starts_with('.') && name != "target" {
+        // What was built or installed is not ours to mend.
+        let built = name.starts_with('.') || name == "target" || name == "node_modules";
+        if path.is_dir() && !built {
             collect(root, &path, files)?;
         } else if name.ends_with(".md") {
             files.push(path.strip_prefix(root)?.to_string_lossy().into_owned());

@@ -40,6 +40,7 @@ usage: cargo xtask COMMAND [options]
              --user NAME        when root: the ordinary user of the second pass
              --no-user          when root: no second pass
              --only-user        when root: only the second pass
+             --only-clients     only the tests of clients/
              --no-setup         install nothing
              -- ARGS            handed to cargo nextest
   ci       everything that must be green, as named checks
@@ -100,6 +101,7 @@ fn dispatch() -> Result<ExitCode> {
                 user: args.opt_value_from_str("--user")?,
                 no_user: args.contains("--no-user"),
                 only_user: args.contains("--only-user"),
+                only_clients: args.contains("--only-clients"),
                 no_setup: args.contains("--no-setup"),
                 rest,
             };

@@ -2,7 +2,7 @@
 
 use crate::closing::{self, Counts};
 use crate::ordinary_user::{self, Stage};
-use crate::{run, tools, workspace};
+use crate::{clients, run, tools, workspace};
 use anyhow::Result;
 use std::ffi::OsString;
 use std::path::Path;
@@ -21,13 +21,14 @@ const PROMISED_ROOT: &str = ",root";
 /// The variable that says so.
 const EXPECT: &str = "RINGFENCE_EXPECT";
 /// Where the end-to-end tests find the harness, and beside it the other two.
-const HARNESS: &str = "RINGFENCE_BIN";
+pub(crate) const HARNESS: &str = "RINGFENCE_BIN";
 
 pub(crate) struct Options {
     pub(crate) profile: Option<String>,
     pub(crate) user: Option<String>,
     pub(crate) no_user: bool,
     pub(crate) only_user: bool,
+    pub(crate) only_clients: bool,
     pub(crate) no_setup: bool,
     /// Handed to nextest.
     pub(crate) rest: Vec<OsString>,
@@ -38,7 +39,6 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<Counts> {
     if !options.no_setup {
         tools::setup(root)?;
     }
-    let nextest = tools::nextest(root)?;
     let mut build = run::cargo(root);
     build.arg("build");
     for package in PACKAGES {
@@ -46,6 +46,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<Counts> {
     }
     run::must_pass(&mut build)?;
 
+    if options.only_clients {
+        return clients::test(root);
+    }
+    let nextest = tools::nextest(root)?;
     let profile = options.profile.as_deref().unwrap_or("default");
     let mut counts = Counts::default();
     if !options.only_user {
@@ -69,6 +73,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<Counts> {
         )?);
         if matches!(profile, "default" | "unit") && options.rest.is_empty() {
             counts.add(doc_tests(root)?);
+        }
+        if matches!(profile, "default" | "e2e") && options.rest.is_empty() {
+            counts.add(clients::test(root)?);
         }
     }
     if run::is_root() && !options.no_user && profile != "unit" {
@@ -109,17 +116,19 @@ fn as_ordinary_user(root: &Path, options: &Options, nextest: &Path) -> Result<Co
 
 /// Says in the tests' environment what this machine promised.
 fn expect(tests: &mut Command, root: bool) {
+    if let Some(promise) = promised(root) {
+        tests.env(EXPECT, promise);
+    }
+}
+
+/// What this machine promised, if it did.
+pub(crate) fn promised(root: bool) -> Option<OsString> {
     match std::env::var_os(EXPECT) {
-        Some(promise) => {
-            tests.env(EXPECT, promise);
-        }
+        Some(promise) => Some(promise),
         None if std::env::var_os("CI").is_some_and(|value| value == "true") => {
-            tests.env(
-                EXPECT,
-                format!("{PROMISED}{}", if root { PROMISED_ROOT } else { "" }),
-            );
+            Some(format!("{PROMISED}{}", if root { PROMISED_ROOT } else { "" }).into())
         }
-        None => {}
+        None => None,
     }
 }
 

@@ -2,9 +2,12 @@
 
 mod protocol;
 mod python;
+mod suites;
 mod typescript;
 
 use anyhow::Result;
+
+pub(crate) use suites::test;
 
 /// Stands at the top of what is made here.
 const GENERATED: &str = "Generated from docs/reference/serve.schema.json: \
