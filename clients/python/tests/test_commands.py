@@ -100,6 +100,23 @@ async def test_a_slow_reader_makes_the_command_wait(workspace: Path) -> None:
             assert (await anext(child.output())).offset == place
 
 
+async def test_a_slow_reader_makes_the_writer_wait(workspace: Path) -> None:
+    data = hashlib.shake_128(b"filtered").digest(30_000_000)
+    async with ring_in(workspace) as ring:
+        child = await ring.start(["cat"], stdin="pipe")
+        writing = asyncio.ensure_future(child.write(data, eof=True))
+        # As slow as that: until it is full here, and for a while after.
+        while child not in child._connection._full:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.5)
+        assert child._held < 2_000_000 and not writing.done()
+        seen = hashlib.sha256()
+        async for chunk in child.output():
+            seen.update(chunk.data)
+        await writing
+        assert seen.digest() == hashlib.sha256(data).digest()
+
+
 async def test_output_that_nobody_takes_hangs_nobody(workspace: Path) -> None:
     async with ring_in(workspace) as ring:
         size = 40_000_000
@@ -199,14 +216,19 @@ async def test_fifty_at_once(workspace: Path) -> None:
 
 async def test_who_cancels_leaves_nothing(workspace: Path) -> None:
     async with ring_in(workspace) as ring:
-        for number in range(3):
+        for number in range(4):
             marker = f"765432{number}.5"
             work = asyncio.ensure_future(ring.run(sh(f"setsid sleep {marker} & sleep {marker}")))
-            if number > 0:
-                await until("it runs", lambda: len(running(marker)) >= 2)
-            else:
+            if number == 0:
                 # Cancelled before it is known that it has started.
                 await asyncio.sleep(0)
+            elif number == 1:
+                # And as soon as that is known.
+                known = len(ring._connection.children)
+                while len(ring._connection.children) == known:
+                    await asyncio.sleep(0)
+            else:
+                await until("it runs", lambda: len(running(marker)) >= 2)
             work.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await work
@@ -216,3 +238,8 @@ async def test_who_cancels_leaves_nothing(workspace: Path) -> None:
         async with await ring.start(["sleep", "7654329.5"]):
             await until("it runs", lambda: bool(running("7654329.5")))
         await until("nothing of it runs", lambda: not running("7654329.5"))
+        script = sh("setsid sleep 7654328.5 >/dev/null 2>&1 & echo")
+        async with await ring.start(script, keep_background=True) as child:
+            assert (await child.wait())["code"] == 0
+            await until("what it left runs on", lambda: bool(running("7654328.5")))
+        await until("that has ended too", lambda: not running("7654328.5"))

@@ -118,7 +118,11 @@ export class Child implements Told {
   /** @internal */
   onEnded({ command: _, ...ended }: CommandEnded): void {
     this.ended = ended;
-    this.#allTold ||= this.#attached;
+    if (this.#attached) {
+      this.#allTold = true;
+      // Nothing more is told of it.
+      this.#connection.children.delete(this.command);
+    }
     this.#news?.();
   }
 
@@ -258,7 +262,8 @@ export class Child implements Told {
 
   /**
    * Writes to its stdin, or types at its terminal. Settles when it has been written, so one that does not
-   * read holds up whoever waits for that. `eof`: nothing comes after this.
+   * read holds up whoever waits for that, and one whose output nobody takes comes not to read. `eof`: nothing
+   * comes after this.
    */
   async write(data: string | Uint8Array, { eof = false }: { eof?: boolean } = {}): Promise<void> {
     const bytes = typeof data === 'string' ? Buffer.from(data) : Buffer.from(data);
@@ -269,7 +274,8 @@ export class Child implements Told {
       for (let start = 0; start === 0 || start < bytes.length; start += WRITE) {
         const base64 = bytes.subarray(start, start + WRITE).toString('base64');
         const last = start + WRITE >= bytes.length;
-        await this.#connection.call('command.stdin', { command: this.command, base64, eof: eof && last });
+        const typed = { command: this.command, base64, eof: eof && last };
+        await this.#connection.call('command.stdin', typed, undefined, this);
       }
     })();
     this.#written = all;
@@ -308,13 +314,11 @@ export class Child implements Told {
     await this.#connection.call('command.resize', { command: this.command, rows, columns });
   }
 
-  /** Ends it, if it runs, and has the server forget it and its output. */
+  /** Ends it and all that it started, and has the server forget it and its output. */
   async close(): Promise<void> {
     try {
-      if (this.ended === undefined) {
-        await this.kill();
-        await this.wait();
-      }
+      await this.kill();
+      await this.wait();
     } catch (error) {
       // What has been forgotten has ended; so has what a server had.
       if (!(error instanceof NoSuchCommand || error instanceof ServerGone)) {
@@ -325,7 +329,7 @@ export class Child implements Told {
     }
   }
 
-  /** The same, waiting for nothing. */
+  /** Ends it, if it runs, else has the server forget it; waits for nothing. */
   letGo(): void {
     const method = this.ended === undefined ? 'command.kill' : 'command.forget';
     this.#connection.tell(method, { command: this.command });

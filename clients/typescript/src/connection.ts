@@ -36,6 +36,7 @@ interface Message {
  * Everything comes by one stream, and nothing of it is put away without bound: while a command's output is
  * full here, no more is read, so that the command waits. But whoever waits for something else that has to
  * come by the same stream is not kept waiting for that: then it is read on, and `Child` bounds what it keeps.
+ * (Input for a command that is full is nothing else: it reads again when its output is taken.)
  */
 export class Connection {
   readonly children = new Map<number, Told>();
@@ -51,7 +52,8 @@ export class Connection {
   #rest: Buffer[] = [];
   #restLength = 0;
   readonly #full = new Set<Told>();
-  #waiting = 0;
+  /** How many wait; those that feed a command by which. */
+  readonly #waiting = new Map<Told | undefined, number>();
   #room: Promise<void> | undefined;
 
   constructor(from: Readable, to: Writable) {
@@ -70,11 +72,12 @@ export class Connection {
     }
   }
 
-  /** Asks, and waits for the answer. */
+  /** Asks, and waits for the answer. `feeds`: the command whose input it is. */
   async call<M extends keyof Methods>(
     method: M,
     params: Methods[M]['params'],
     onAnswer?: (result: Methods[M]['result']) => void,
+    feeds?: Told,
   ): Promise<Methods[M]['result']> {
     while (this.#room !== undefined && this.gone === undefined) {
       await this.#room;
@@ -89,6 +92,7 @@ export class Connection {
         this.#calls.set(id, { resolve: resolve as (result: unknown) => void, reject, onAnswer });
         this.#write(line);
       }),
+      feeds,
     );
   }
 
@@ -122,13 +126,18 @@ export class Connection {
   }
 
   /** Something is waited for that has to come by this connection. */
-  async waits<T>(what: Promise<T>): Promise<T> {
-    this.#waiting += 1;
+  async waits<T>(what: Promise<T>, feeds?: Told): Promise<T> {
+    this.#waiting.set(feeds, (this.#waiting.get(feeds) ?? 0) + 1);
     this.#steer();
     try {
       return await what;
     } finally {
-      this.#waiting -= 1;
+      const others = (this.#waiting.get(feeds) ?? 0) - 1;
+      if (others > 0) {
+        this.#waiting.set(feeds, others);
+      } else {
+        this.#waiting.delete(feeds);
+      }
       this.#steer();
     }
   }
@@ -147,7 +156,8 @@ export class Connection {
     if (this.gone !== undefined) {
       return;
     }
-    const pause = this.#full.size > 0 && this.#waiting === 0;
+    const full = (child: Told | undefined) => child !== undefined && this.#full.has(child);
+    const pause = this.#full.size > 0 && [...this.#waiting.keys()].every(full);
     if (pause !== this.#from.isPaused()) {
       if (pause) {
         this.#from.pause();

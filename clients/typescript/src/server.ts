@@ -61,7 +61,10 @@ export interface ServeOptions {
   stderr?: 'inherit' | 'ignore' | number;
 }
 
-/** Starts a server of one's own. It ends, and all that runs in its rings, with `close` or this process. */
+/**
+ * Starts a server of one's own. It ends, and all that runs in its rings, with `close` or this process; until
+ * it is closed this process does not end by itself.
+ */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
   const words = options.socket === false ? ['serve', '--no-socket'] : ['serve'];
   const stdio: StdioOptions = ['pipe', 'pipe', options.stderr ?? 'inherit'];

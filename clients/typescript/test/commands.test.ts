@@ -128,6 +128,20 @@ inPlace('a slow reader makes the command wait', async ({ workspace, ring: open }
   await child.close();
 });
 
+inPlace('a slow reader makes the writer wait', async ({ ring: open }) => {
+  const ring = await open();
+  const data = noise(30_000_000);
+  const child = await ring.start(['cat'], { stdin: 'pipe' });
+  let written = false;
+  const writing = child.write(data, { eof: true }).then(() => (written = true));
+  const chunks = [await next(child)];
+  await sleep(1000);
+  assert.ok(!written);
+  chunks.push(...(await all(child)));
+  await writing;
+  assert.equal(sum(Buffer.concat(chunks.map((chunk) => chunk.data))), sum(data));
+});
+
 inPlace('output that nobody takes hangs nobody', async ({ ring: open }) => {
   const ring = await open();
   const size = 40_000_000;
@@ -252,4 +266,10 @@ inPlace('who aborts leaves nothing', async ({ ring: open }) => {
   await until(() => running('8765432.5') > 0);
   await child[Symbol.asyncDispose]();
   await until(() => running('8765432.5') === 0);
+  const script = sh('setsid sleep 8765436.5 >/dev/null 2>&1 & echo');
+  const leaving = await ring.start(script, { keepBackground: true });
+  assert.equal((await leaving.wait()).code, 0);
+  await until(() => running('8765436.5') > 0);
+  await leaving.close();
+  await until(() => running('8765436.5') === 0);
 });

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from .connection import Connection
 from .errors import CommandFailed, NoSuchCommand, OutputLost, ServerGone
-from .protocol import Ended, Methods, SignalName, Stream
+from .protocol import Ended, Methods, SignalName, Stream, WriteStdin
 
 WINDOW = 1024 * 1024
 """Bytes that are kept here for whoever reads a command's output; then reading pauses."""
@@ -136,6 +136,8 @@ class Child:
         self.ended = ended  # type: ignore[assignment]
         if self._attached:
             self._all_told = True
+            # Nothing more is told of it.
+            self._connection.children.pop(self.command, None)
         self._wake()
 
     def on_gone(self, error: ServerGone) -> None:
@@ -250,19 +252,19 @@ class Child:
 
     async def write(self, data: bytes, *, eof: bool = False) -> None:
         """Writes to its stdin, or types at its terminal. Returns when it has been written, so one that does
-        not read holds up whoever writes. `eof`: nothing comes after this."""
+        not read holds up whoever writes, and one whose output nobody takes comes not to read. `eof`:
+        nothing comes after this."""
         async with self._writing:
             view = memoryview(data)
             for start in range(0, max(len(view), 1), WRITE):
                 piece = bytes(view[start : start + WRITE])
                 last = start + WRITE >= len(view)
-                await self._methods.command_stdin(
-                    {
-                        "command": self.command,
-                        "base64": base64.b64encode(piece).decode("ascii"),
-                        "eof": eof and last,
-                    }
-                )
+                typed: WriteStdin = {
+                    "command": self.command,
+                    "base64": base64.b64encode(piece).decode("ascii"),
+                    "eof": eof and last,
+                }
+                await self._connection.call("command.stdin", typed, feeds=self)
 
     async def close_stdin(self) -> None:
         """Nothing comes any more (at a terminal: Ctrl-D)."""
@@ -290,11 +292,10 @@ class Child:
         await self._methods.command_resize({"command": self.command, "rows": rows, "columns": columns})
 
     async def close(self) -> None:
-        """Ends it, if it runs, and has the server forget it and its output."""
+        """Ends it and all that it started, and has the server forget it and its output."""
         try:
-            if self.ended is None:
-                await self.kill()
-                await self.wait()
+            await self.kill()
+            await self.wait()
         except (NoSuchCommand, ServerGone):
             # What has been forgotten has ended; so has what a server had.
             pass
@@ -302,7 +303,7 @@ class Child:
             self.let_go()
 
     def let_go(self) -> None:
-        """The same, waiting for nothing."""
+        """Ends it, if it runs, else has the server forget it; waits for nothing."""
         of = {"command": self.command}
         if self.ended is None:
             self._connection.tell("command.kill", of)

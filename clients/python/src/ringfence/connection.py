@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -32,7 +33,8 @@ class Connection(asyncio.Protocol):
     """Everything comes by one stream, and nothing of it is put away without bound: while a command's
     output is full here, no more is read, so that the command waits. But whoever waits for something
     else that has to come by the same stream is not kept waiting for that: then it is read on, and
-    `Child` bounds what it keeps."""
+    `Child` bounds what it keeps. (Input for a command that is full is nothing else: it reads again
+    when its output is taken.)"""
 
     def __init__(self) -> None:
         self.children: dict[int, Told] = {}
@@ -46,15 +48,17 @@ class Connection(asyncio.Protocol):
         self._rest: list[bytes] = []
         self._rest_length = 0
         self._full: set[Told] = set()
-        self._waiting = 0
+        self._waiting: Counter[Told | None] = Counter()
         self._paused = False
         self._room = asyncio.Event()
         self._room.set()
 
     # What is asked.
 
-    async def call(self, method: str, params: Any, on_answer: OnAnswer | None = None) -> Any:
-        """Asks, and waits for the answer."""
+    async def call(
+        self, method: str, params: Any, on_answer: OnAnswer | None = None, feeds: Told | None = None
+    ) -> Any:
+        """Asks, and waits for the answer. `feeds`: the command whose input it is."""
         while not self._room.is_set():
             await self._room.wait()
         if self.gone is not None:
@@ -65,7 +69,7 @@ class Connection(asyncio.Protocol):
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._calls[number] = (answer, on_answer)
         self._write(line)
-        with self.waits():
+        with self.waits(feeds):
             return await answer
 
     def tell(self, method: str, params: Any) -> None:
@@ -87,14 +91,16 @@ class Connection(asyncio.Protocol):
     # Who waits, and who is full.
 
     @contextmanager
-    def waits(self) -> Iterator[None]:
+    def waits(self, feeds: Told | None = None) -> Iterator[None]:
         """Something is waited for that has to come by this connection."""
-        self._waiting += 1
+        self._waiting[feeds] += 1
         self._steer()
         try:
             yield
         finally:
-            self._waiting -= 1
+            self._waiting[feeds] -= 1
+            if not self._waiting[feeds]:
+                del self._waiting[feeds]
             self._steer()
 
     def set_full(self, child: Told, full: bool) -> None:
@@ -103,7 +109,7 @@ class Connection(asyncio.Protocol):
         self._steer()
 
     def _steer(self) -> None:
-        pause = bool(self._full) and not self._waiting
+        pause = bool(self._full) and all(feeds in self._full for feeds in self._waiting)
         if self._transport is None or self.gone is not None or pause == self._paused:
             return
         self._paused = pause

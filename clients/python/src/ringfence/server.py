@@ -9,7 +9,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from types import TracebackType
-from typing import IO, Any, Protocol, TypeAlias, TypeVar, cast
+from typing import IO, Any, Protocol, TypeAlias, TypeVar
 
 from .child import Child, Done
 from .connection import Connection
@@ -213,15 +213,23 @@ class Server:
         if idle is not None:
             asked["idle_ms"] = _millis(idle)
 
-        def opened(result: RingOpened, abandoned: bool) -> None:
-            if abandoned:
-                self._connection.tell("ring.close", {"ring": result["ring"]})
-            else:
-                # Known before it is told that it has ended.
-                self._rings[result["ring"]] = Ring(self, result)
+        made: list[Ring] = []
 
-        result = cast(RingOpened, await self._connection.call("ring.open", asked, opened))
-        return self._rings[result["ring"]]
+        def opened(result: RingOpened, abandoned: bool) -> None:
+            # Known before it is told that it has ended.
+            ring = self._rings[result["ring"]] = Ring(self, result)
+            made.append(ring)
+            if abandoned:
+                ring._let_go()
+
+        try:
+            await self._connection.call("ring.open", asked, opened)
+        except BaseException:
+            # Cancelled when it was made already.
+            for ring in made:
+                ring._let_go()
+            raise
+        return made[0]
 
     async def rings(self) -> list[RingListed]:
         """The rings of this server, of all its clients."""
@@ -334,7 +342,13 @@ class Ring:
                 child.let_go()
             started.append(child)
 
-        await self._connection.call("command.start", asked, answered)
+        try:
+            await self._connection.call("command.start", asked, answered)
+        except BaseException:
+            # Cancelled when it had started already.
+            for child in started:
+                child.let_go()
+            raise
         return started[0]
 
     async def run(
@@ -412,6 +426,10 @@ class Ring:
         known = self._server._rings.pop(self.number, None)
         if known is not None and self._connection.gone is None:
             await self._server.methods.ring_close({"ring": self.number})
+
+    def _let_go(self) -> None:
+        if self._server._rings.pop(self.number, None) is not None:
+            self._connection.tell("ring.close", {"ring": self.number})
 
     async def __aenter__(self) -> Ring:
         return self
