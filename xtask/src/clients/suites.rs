@@ -29,7 +29,10 @@ pub(crate) fn test(root: &Path) -> Result<Counts> {
         };
         let one = match ran {
             Suite::Ran(one) => one,
-            Suite::Lacks(what) => lacking(name, &what),
+            Suite::Lacks(what) => {
+                let promised = test::promised(run::is_root()).unwrap_or_default();
+                lacking(name, &what, &promised.to_string_lossy())
+            }
         };
         println!("== {name} client: {one}");
         counts.add(one);
@@ -53,9 +56,7 @@ enum Suite {
 }
 
 /// A skip with its reason; a failure where it was promised that there is none.
-fn lacking(name: &str, what: &str) -> Counts {
-    let promised = test::promised(run::is_root()).unwrap_or_default();
-    let promised = promised.to_string_lossy();
+fn lacking(name: &str, what: &str, promised: &str) -> Counts {
     let mut counts = Counts::default();
     if PROMISES
         .iter()
@@ -240,6 +241,16 @@ fn parse_tap(text: &str) -> Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_lacking_is_a_skip_unless_it_was_promised() {
+        let promised = lacking("X", "a tool", "userns,landlock=4,tools,root");
+        assert_eq!((promised.failed, promised.skipped), (1, 0));
+        for less in ["", "userns", "landlock=4,tools"] {
+            let skip = lacking("X", "a tool", less);
+            assert_eq!((skip.failed, skip.skipped), (0, 1), "{less}");
+        }
+    }
 
     #[test]
     fn versions_are_read_as_programs_say_them() {
