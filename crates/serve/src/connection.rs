@@ -17,9 +17,9 @@ use crate::fault::Fault;
 use crate::lines::{Line, Lines, Source};
 use crate::output::bytes_of;
 use crate::protocol::{
-    Attach, Call, CommandEnded, CommandOutput, Commands, FRAME_MAX, Initialize, Initialized, Input,
-    Nothing, OfCommand, OutputRead, ReadOutput, Report, RingEnded, Rings as AllRings, Sink,
-    StartCommand, VERSIONS, WAITING_MAX, WriteStdin,
+    Attach, Call, CommandEnded, Commands, FRAME_MAX, Initialize, Initialized, Input, Nothing,
+    OfCommand, OutputRead, ReadOutput, Report, RingEnded, Rings as AllRings, Sink, StartCommand,
+    VERSIONS, WAITING_MAX, WriteStdin,
 };
 use crate::report;
 use crate::rings::{Rings, lock};
@@ -173,6 +173,16 @@ async fn write(mut outgoing: mpsc::Receiver<Vec<u8>>, mut to: impl AsyncWrite + 
     while outgoing.recv_many(&mut messages, OUTGOING).await > 0 {
         let written = match messages.as_slice() {
             [one] => to.write_all(one).await,
+            // Where they are long, copying costs more than a call.
+            [first, ..] if first.len() > 16 * 1024 => {
+                async {
+                    for message in &messages {
+                        to.write_all(message).await?;
+                    }
+                    Ok(())
+                }
+                .await
+            }
             all => {
                 together.clear();
                 all.iter()
@@ -564,15 +574,9 @@ async fn tell_all(command: &Running, out: &Outgoing, reader: u64) {
         let states: Vec<(bool, bool)> = command.outputs.iter().map(|o| o.state()).collect();
         let mut told = false;
         for output in &command.outputs {
-            if let Some(piece) = output.take(reader) {
+            if let Some(line) = output.take_line(reader, command.number) {
                 told = true;
-                let notification = CommandOutput {
-                    command: command.number,
-                    stream: output.stream,
-                    offset: piece.offset,
-                    bytes: piece.bytes,
-                };
-                if !out.notify("command.output", &notification).await {
+                if out.0.send(line).await.is_err() {
                     return;
                 }
             }

@@ -5,8 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::STANDARD;
 use ringfence::tokio::{ChildStdout, Terminal};
 use rustix::io::Errno;
 use tokio::sync::watch;
@@ -119,15 +118,40 @@ impl Output {
         self.room.send_replace(());
     }
 
-    /// The next piece for a reader, if there is one.
-    pub(crate) fn take(&self, reader: u64) -> Option<Piece> {
+    /// The next piece for a reader, if there is one, as the line that tells it: made in one pass, since
+    /// much may go this way.
+    pub(crate) fn take_line(&self, reader: u64, command: u64) -> Option<Vec<u8>> {
         let mut kept = self.lock();
         let at = *kept.readers.get(&reader)?;
-        let piece = piece(&kept, at, CHUNK, true)?;
-        kept.readers.insert(reader, piece.next);
+        let name = match self.stream {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+            Stream::Terminal => "terminal",
+        };
+        let (line, next) = with_piece(&kept, at, CHUNK, true, |at, bytes, text| {
+            let mut line = Vec::with_capacity(bytes.len() + bytes.len() / 2 + 256);
+            let head = format!(
+                r#"{{"jsonrpc":"2.0","method":"command.output","params":{{"command":{command},"stream":"{name}","offset":{at},"#
+            );
+            line.extend_from_slice(head.as_bytes());
+            match text {
+                Some(text) => {
+                    line.extend_from_slice(br#""text":"#);
+                    json_escape_simd::escape_into(text, &mut line);
+                }
+                None => {
+                    line.extend_from_slice(br#""base64":""#);
+                    STANDARD.encode_append(bytes, &mut line);
+                    line.push(b'"');
+                }
+            }
+            line.extend_from_slice(b"}}\n");
+            (line, at + bytes.len() as u64)
+        })?;
+        kept.readers.insert(reader, next);
         drop(kept);
         self.room.send_replace(());
-        Some(piece)
+        Some(line)
     }
 
     /// What is there from this place on.
@@ -149,13 +173,42 @@ impl Output {
     }
 }
 
-/// Up to `max` bytes from a place on. A character whose rest has not come yet is left for later, if
-/// that is `patient` and there may be more.
+/// Up to `max` bytes from a place on.
 fn piece(kept: &Kept, from: u64, max: usize, patient: bool) -> Option<Piece> {
+    with_piece(kept, from, max, patient, |at, bytes, text| {
+        let next = at + bytes.len() as u64;
+        Piece {
+            offset: at,
+            bytes: match text {
+                Some(text) => Bytes {
+                    text: Some(text.to_owned()),
+                    base64: None,
+                },
+                None => Bytes {
+                    text: None,
+                    base64: Some(base64_of(bytes)),
+                },
+            },
+            next,
+            eof: kept.eof && next == kept.end(),
+        }
+    })
+}
+
+/// Gives up to `max` bytes from a place on to `make`, with where they are, and as text where they are to
+/// be told as that. A character whose rest has not come yet is left for later, if that is `patient` and
+/// there may be more.
+fn with_piece<T>(
+    kept: &Kept,
+    from: u64,
+    max: usize,
+    patient: bool,
+    make: impl FnOnce(u64, &[u8], Option<&str>) -> T,
+) -> Option<T> {
     let at = from.max(kept.start);
     let skip = usize::try_from(at - kept.start).ok()?;
     let there = kept.bytes.len().checked_sub(skip)?;
-    let mut length = there.min(max);
+    let length = there.min(max);
     if length == 0 {
         return None;
     }
@@ -166,55 +219,44 @@ fn piece(kept: &Kept, from: u64, max: usize, patient: bool) -> Option<Piece> {
         back.get(skip - front.len()..)?.get(..length)?
     } else if skip + length <= front.len() {
         front.get(skip..skip + length)?
+    } else if patient && front.len() - skip >= 4096 {
+        // Up to where it wraps around; the rest is the next piece.
+        front.get(skip..)?
     } else {
         copied = kept.bytes.range(skip..skip + length).copied().collect();
         &copied
     };
-    let bytes = match std::str::from_utf8(taken) {
-        Ok(text) => of_text(text),
+    Some(match std::str::from_utf8(taken) {
+        Ok(text) => make(
+            at,
+            taken,
+            Some(text).filter(|text| is_shorter_as_text(text)),
+        ),
         Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => {
-            length = error.valid_up_to();
-            let whole = taken.get(..length)?;
-            std::str::from_utf8(whole).map_or_else(|_| of_bytes(whole), of_text)
+            let whole = taken.get(..error.valid_up_to())?;
+            let text = std::str::from_utf8(whole).ok();
+            make(at, whole, text.filter(|text| is_shorter_as_text(text)))
         }
         Err(error) if error.error_len().is_none() && more && patient => return None,
-        Err(_) => of_bytes(taken),
-    };
-    let next = at + length as u64;
-    Some(Piece {
-        offset: at,
-        bytes,
-        next,
-        eof: kept.eof && next == kept.end(),
+        Err(_) => make(at, taken, None),
     })
 }
 
-/// Text with so many control characters that it is longer, escaped, than in base64 is sent as that.
-fn of_text(text: &str) -> Bytes {
-    let escaped = text
-        .bytes()
-        .filter(|b| (*b < b' ' && !matches!(b, b'\n' | b'\r' | b'\t')) || *b == 0x7f)
+/// Text with so many control characters that it is longer, escaped, than in base64 is sent as that. Its
+/// beginning tells enough: either way all of it arrives.
+fn is_shorter_as_text(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let beginning = bytes.get(..4096).unwrap_or(bytes);
+    let escaped = beginning
+        .iter()
+        .filter(|b| (**b < b' ' && !matches!(**b, b'\n' | b'\r' | b'\t')) || **b == 0x7f)
         .count();
-    if escaped > text.len() / 8 {
-        of_bytes(text.as_bytes())
-    } else {
-        Bytes {
-            text: Some(text.to_owned()),
-            base64: None,
-        }
-    }
-}
-
-fn of_bytes(bytes: &[u8]) -> Bytes {
-    Bytes {
-        text: None,
-        base64: Some(base64_of(bytes)),
-    }
+    escaped <= beginning.len() / 8
 }
 
 /// Bytes in base64.
 pub(crate) fn base64_of(bytes: &[u8]) -> String {
-    STANDARD.encode(bytes)
+    STANDARD.encode_to_string(bytes)
 }
 
 /// The bytes that a client sent.
@@ -223,7 +265,7 @@ pub(crate) fn bytes_of(text: Option<String>, base64: Option<String>) -> Result<V
         (Some(_), Some(_)) => Err("`text` or `base64`, not both".to_owned()),
         (Some(text), None) => Ok(text.into_bytes()),
         (None, Some(base64)) => STANDARD
-            .decode(base64)
+            .decode_to_vec(base64)
             .map_err(|error| format!("base64: {error}")),
         (None, None) => Ok(Vec::new()),
     }
@@ -259,6 +301,11 @@ impl Source {
     }
 }
 
+/// What a pipe holds when it is made (`pipe(7)`).
+const PIPE: usize = 64 * 1024;
+/// And when much goes through it.
+pub(crate) const LONG_PIPE: usize = 1024 * 1024;
+
 /// Carries what a command prints to where it is kept, until nothing comes any more.
 pub(crate) async fn carry(
     output: Arc<Output>,
@@ -267,6 +314,7 @@ pub(crate) async fn carry(
     changed: Arc<watch::Sender<()>>,
 ) {
     let mut buffer = vec![0_u8; CHUNK];
+    let mut grown = false;
     let mut room = output.room.subscribe();
     loop {
         let wanted = loop {
@@ -298,6 +346,12 @@ pub(crate) async fn carry(
             Ok(length) => {
                 if let Some(bytes) = buffer.get(..length) {
                     output.push(bytes);
+                }
+                if length >= PIPE && !grown {
+                    // It prints much: with a longer pipe it and this are woken less often. Not before,
+                    // since a user has only so much memory for pipes (`pipe(7)`).
+                    grown = true;
+                    let _as_it_was = rustix::pipe::fcntl_setpipe_size(from.fd(), LONG_PIPE);
                 }
                 changed.send_replace(());
             }
@@ -337,6 +391,26 @@ mod tests {
 
     fn text(piece: &Piece) -> &str {
         piece.bytes.text.as_deref().unwrap()
+    }
+
+    impl Output {
+        /// What the line says.
+        fn take(&self, reader: u64) -> Option<Piece> {
+            let line = self.take_line(reader, 7)?;
+            let message: serde_json::Value = serde_json::from_slice(&line).unwrap();
+            assert_eq!(message["method"], "command.output");
+            let told: crate::protocol::CommandOutput =
+                serde_json::from_value(message["params"].clone()).unwrap();
+            assert_eq!((told.command, told.stream), (7, self.stream));
+            let (_, eof) = self.state();
+            let next = self.lock().readers[&reader];
+            Some(Piece {
+                offset: told.offset,
+                next,
+                eof: eof && next == self.lock().end(),
+                bytes: told.bytes,
+            })
+        }
     }
 
     #[test]
@@ -419,6 +493,41 @@ mod tests {
             );
             assert_eq!(all.next, expected.len() as u64);
         }
+    }
+
+    /// Whatever is printed, in whatever pieces, is what is told.
+    #[test]
+    fn all_bytes_come_back() {
+        let output = kept(5000, WhenFull::Wait);
+        output.attach(1, None);
+        let (mut printed, mut told) = (Vec::new(), Vec::new());
+        let mut random = 1_u64;
+        for _ in 0..3000 {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let kind = (random >> 33) % 4;
+            let length = ((random >> 40) % 400) as usize;
+            let bytes: Vec<u8> = (0..length)
+                .map(|at| match kind {
+                    0 => (at % 256) as u8,
+                    1 => b"text \"quoted\" \\ \n\t"[at % 18],
+                    2 => "€ü𝄞".as_bytes()[at % 9],
+                    _ => 0,
+                })
+                .collect();
+            output.push(&bytes);
+            printed.extend(bytes);
+            while let Some(piece) = output.take(1) {
+                told.extend(bytes_of(piece.bytes.text, piece.bytes.base64).unwrap());
+                assert_eq!(piece.next, told.len() as u64);
+            }
+        }
+        output.finish();
+        while let Some(piece) = output.take(1) {
+            told.extend(bytes_of(piece.bytes.text, piece.bytes.base64).unwrap());
+        }
+        assert!(printed == told);
     }
 
     #[test]

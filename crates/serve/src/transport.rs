@@ -19,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::connection;
 use crate::lines::Source;
 use crate::mcp;
+use crate::output::LONG_PIPE;
 use crate::rings::Rings;
 
 /// Who speaks on stdin and stdout.
@@ -112,7 +113,12 @@ fn stdio() -> io::Result<(Source, Writer)> {
     };
     let to: Writer = match kind(&stdout)? {
         FileType::Socket => Box::new(socket(stdout)?),
-        FileType::Fifo => Box::new(pipe::Sender::from_owned_fd(again(stdout, false))?),
+        FileType::Fifo => {
+            let stdout = again(stdout, false);
+            // Much may go this way.
+            let _as_it_was = rustix::pipe::fcntl_setpipe_size(&stdout, LONG_PIPE);
+            Box::new(pipe::Sender::from_owned_fd(stdout)?)
+        }
         _ => Box::new(tokio::io::stdout()),
     };
     Ok((from, to))

@@ -8,6 +8,7 @@ mod contender;
 mod floor;
 mod place;
 mod rounds;
+mod serving;
 mod tables;
 
 pub(crate) use floor::mounts;

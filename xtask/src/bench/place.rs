@@ -26,6 +26,17 @@ impl Place {
         Ok(dir)
     }
 
+    /// A file of `size` bytes of text, as a build prints it.
+    pub(crate) fn text(&self, name: &str, size: u32) -> Result<PathBuf> {
+        let file = self.base.join(name);
+        let line = "   Compiling some-crate v1.2.3 (/home/person/work/some-crate)\n";
+        let mut text = line.repeat(size as usize / line.len() + 1);
+        text.truncate(size as usize);
+        std::fs::write(&file, text)?;
+        settle()?;
+        Ok(file)
+    }
+
     /// A git repository with `files` small files, all committed.
     pub(crate) fn repository(&self, name: &str, files: usize) -> Result<PathBuf> {
         let dir = self.dir(name)?;

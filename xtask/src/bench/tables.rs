@@ -3,6 +3,7 @@
 use super::contender::Contender;
 use super::place::{Place, settle};
 use super::rounds::{Cell, Unit, interleave, table};
+use super::serving::Serving;
 use anyhow::{Context, Result, ensure};
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -12,12 +13,13 @@ use std::process::Stdio;
 use std::time::Instant;
 
 /// The tables, in the order in which they are written.
-pub(crate) const NAMES: [&str; 8] = [
+pub(crate) const NAMES: [&str; 9] = [
     "start",
     "warm",
     "roots",
     "workspace",
     "pipe",
+    "serve",
     "git",
     "files",
     "memory",
@@ -62,6 +64,7 @@ pub(crate) fn measure(
         "roots" => roots(place, binaries, settings),
         "workspace" => workspace(place, binaries, settings),
         "pipe" => pipe(place, binaries, settings),
+        "serve" => serve(place, binaries, settings),
         "git" => git(place, binaries, settings),
         "files" => files(place, binaries, settings),
         _ => memory(place, binaries, settings),
@@ -135,11 +138,14 @@ impl Drop for Warm {
 fn warm(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
     const BARE: &str = "bare, by the same program";
     const KEPT: &str = "ringfence, in a ring that stays";
+    const SERVED: &str = "ringfence serve, asked by another program";
     let repository = place.repository("warm", 100)?;
     let mut warm = Warm::start(binaries, &repository)?;
+    let mut serving = Serving::start(binaries, &repository)?;
     let mut contenders = vec![
         Contender::bare(&repository).named(BARE),
         Contender::bare(&repository).named(KEPT),
+        Contender::bare(&repository).named(SERVED),
     ];
     contenders.extend(Contender::bwrap(&repository, &[]));
     contenders
@@ -149,6 +155,7 @@ fn warm(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
     let cells = interleave(&contenders, rounds, &argv, |one| match one.name.as_str() {
         BARE => warm.once("bare"),
         KEPT => warm.once("ring"),
+        SERVED => serving.once(&["/bin/true"]),
         _ => whole(one, &argv),
     })?;
     let what = format!(
@@ -236,6 +243,48 @@ fn pipe(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
         let what = format!(
             "`{}` into a pipe, {why}; {rounds} rounds. More is better.",
             argv.join(" ".as_ref()).display()
+        );
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&table(title, &what, Unit::BytesPerSecond, &cells));
+    }
+    Ok(text)
+}
+
+fn serve(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
+    const SERVED: &str = "ringfence serve";
+    let repository = place.repository("serve", 100)?;
+    let mut serving = Serving::start(binaries, &repository)?;
+    let contenders = vec![
+        Contender::bare(&repository),
+        Contender::bare(&repository).named(SERVED),
+    ];
+    let size: u32 = if settings.quick { 1 << 26 } else { 1 << 28 };
+    let source = place.text("serve-text", size)?;
+    let rounds = settings.few();
+    let mut text = String::new();
+    for (file, title) in [
+        (source.as_path(), "Text through `ringfence serve`"),
+        (
+            Path::new("/dev/zero"),
+            "Other bytes through `ringfence serve` (base64)",
+        ),
+    ] {
+        let shown = format!(
+            "dd if={} bs=64k count={} status=none",
+            file.display(),
+            size >> 16
+        );
+        let argv = words(&shown);
+        let plain: Vec<&str> = shown.split(' ').collect();
+        let cells = interleave(&contenders, rounds, &argv, |one| match one.name.as_str() {
+            SERVED => serving.bytes(&plain, u64::from(size)),
+            _ => through_a_pipe(one, &argv, u64::from(size)),
+        })?;
+        let what = format!(
+            "`dd bs=64k` into a pipe, and as notifications with offsets, which are read and not decoded; \
+             {rounds} rounds. More is better."
         );
         if !text.is_empty() {
             text.push('\n');
