@@ -522,6 +522,35 @@ fn a_repository_made_in_the_ring_is_protected_from_later_commands() {
     );
 }
 
+/// The bound on protected names is one command's, as far as can be told whose they are: what came before
+/// and has ended is not held against a later one.
+#[test]
+fn names_that_earlier_commands_made_end_no_later_one() {
+    let Some(place) = Place::of("names_that_earlier_commands_made_end_no_later_one") else {
+        return;
+    };
+    let ring = place.ring();
+    // Each of them is told, and as many as one command may make end none.
+    for bound in [32, 70] {
+        for _ in 0..bound {
+            sh(&ring, "echo x > .envrc");
+            assert!(!place.workspace().join(".envrc").exists());
+        }
+        assert_eq!(ring.taken_away().len(), bound);
+    }
+    for _ in 0..32 {
+        sh(&ring, "echo x > .envrc");
+    }
+    // Long enough to be looked at while it runs.
+    let script = "echo x > .envrc; while [ -e .envrc ]; do sleep 0.05; done; sleep 0.1; echo on";
+    assert_eq!(sh(&ring, script), "on\n");
+    // One that makes them over and over by itself is ended as before.
+    let insists = "while :; do echo x > .envrc; done";
+    let status = ring.command("sh").args(["-c", insists]).status().unwrap();
+    assert!(status.insisted && status.signal() == Some(9), "{status:?}");
+    assert_eq!(sh(&ring, "echo on"), "on\n");
+}
+
 #[test]
 fn a_policy_without_a_ring_that_stays_is_refused() {
     let Some(place) = Place::of("a_policy_without_a_ring_that_stays_is_refused") else {

@@ -70,7 +70,7 @@ pub(crate) struct Session {
     unwatchable: bool,
     /// This is process 1 of a pid namespace of its own: all that lives in it is the ring's.
     init: bool,
-    /// Protected names taken away.
+    /// Protected names taken away since a command last ended.
     taken: u32,
     /// The command that runs, or ran, is the last.
     last: bool,
@@ -558,6 +558,11 @@ impl Session {
         }
         if self.running.is_empty() {
             self.arm_at = None;
+        }
+        // Each command has the whole bound: what was taken away by now is held against none that
+        // goes on, or comes later.
+        if !self.last {
+            self.taken = 0;
         }
         for (id, running, end, changed) in ended {
             if let Some((callers, inside)) = &running.stdin
