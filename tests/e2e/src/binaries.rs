@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The three binaries, in one directory as an installation has them.
+/// The binaries, in one directory as an installation has them.
 #[derive(Debug, Clone)]
 pub struct Binaries {
     /// The harness: `ringfence`.
@@ -14,6 +14,8 @@ pub struct Binaries {
     pub runner: PathBuf,
     /// What tries to get out: `ringfence-probe`.
     pub probe: PathBuf,
+    /// What makes rings that stay for it: `ringfence-stays`, which is built with the tests.
+    pub stays: PathBuf,
 }
 
 /// The binaries: `RINGFENCE_BIN` names the harness, else they lie where cargo built this test.
@@ -39,6 +41,7 @@ pub fn binaries() -> &'static Binaries {
             ringfence: dir.join("ringfence"),
             runner: dir.join("ringfence-runner"),
             probe: dir.join("ringfence-probe"),
+            stays: dir.join("ringfence-stays"),
         }
     })
 }
@@ -55,7 +58,12 @@ fn anyone_may_reach(dir: &Path) -> bool {
 }
 
 fn reachable_copy(from: &Path) -> PathBuf {
-    let names = ["ringfence", "ringfence-runner", "ringfence-probe"];
+    let names = [
+        "ringfence",
+        "ringfence-runner",
+        "ringfence-probe",
+        "ringfence-stays",
+    ];
     // A build is known by its files' times: a copy of another build is never taken for this one.
     let stamp: i64 = names
         .iter()

@@ -10,7 +10,7 @@ use crate::facts::Facts;
 use crate::row::Need;
 use listeners::Listeners;
 use shared::Shared;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
@@ -88,6 +88,8 @@ pub struct Arena {
     environment: HashMap<OsString, OsString>,
     victim: RefCell<Victim>,
     is_root: bool,
+    /// A ring stands, whose own directories are not to be cleared away.
+    pub(crate) has_ring: Cell<bool>,
     // Held for their `Drop`.
     _listeners: Listeners,
     _shared: Shared,
@@ -171,7 +173,7 @@ impl Arena {
         let terminal = ringfence_sys_linux::attempt::terminal::open_pair()
             .map_err(making("open a terminal", Path::new("/dev/ptmx")))?;
         let tree = Tree::of(&facts, &terminal.1);
-        tree.mend(&facts.root)
+        tree.mend(&facts.root, false)
             .map_err(making("lay out the arena", &facts.root))?;
         let listeners = Listeners::open(&mut facts)?;
         if is_root {
@@ -185,6 +187,7 @@ impl Arena {
             environment,
             victim: RefCell::new(victim),
             is_root,
+            has_ring: Cell::new(false),
             _listeners: listeners,
             _shared: shared,
             _terminal: terminal,
@@ -207,7 +210,7 @@ impl Arena {
 
     /// Puts everything back that a row may have changed, and answers the facts as they are now.
     pub(crate) fn mend(&self) -> io::Result<Facts> {
-        self.tree.mend(&self.facts.root)?;
+        self.tree.mend(&self.facts.root, self.has_ring.get())?;
         let mut victim = self.victim.borrow_mut();
         if !victim.lives() {
             *victim = Victim::start(&self.facts)?;

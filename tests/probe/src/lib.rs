@@ -19,6 +19,7 @@ mod facts;
 mod moment;
 mod row;
 mod run;
+mod stays;
 mod table;
 mod verify;
 
@@ -27,5 +28,6 @@ pub use arena::{Arena, ArenaError, Options};
 pub use facts::{Facts, VARIABLE};
 pub use row::{Attempt, End, Extra, Group, Judge, Judged, Need, Row, Stdin};
 pub use run::Invocation;
+pub use stays::{Stays, verify_stays};
 pub use table::{TABLE, find, hold_memory, linger, report_identity};
 pub use verify::{Reason, Report, RowResult, Verdict, verify};

@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 
 use ringfence_probe::{
-    Answer, Arena, Facts, Options, Reason, Row, RowResult, TABLE, Tried, VARIABLE, Verdict, find,
-    hold_memory, linger, report_identity, verify,
+    Answer, Arena, Facts, Options, Reason, Report, Row, RowResult, Stays, TABLE, Tried, VARIABLE,
+    Verdict, find, hold_memory, linger, report_identity, verify, verify_stays,
 };
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
@@ -13,6 +13,7 @@ const USAGE: &str = "usage: ringfence-probe list [--json]
        ringfence-probe try NAME                 (the arena's facts in RINGFENCE_ARENA)
        ringfence-probe control [--only GLOB] [--base DIR]
        ringfence-probe verify --ringfence PATH [--only GLOB] [--base DIR] [--json] [-- RUN-FLAG...]
+       ringfence-probe verify --stays PROGRAM [--at N]... ...   (rows as the Nth commands of rings PROGRAM keeps)
        ringfence-probe verify --ring 'PROGRAM ARG...' ...   (PROGRAM ARG... PROBE ARG... is run; {workspace} is expanded)";
 
 fn main() -> ExitCode {
@@ -130,6 +131,8 @@ fn victim(arguments: &[String]) -> ExitCode {
 struct Wanted {
     harness: Option<PathBuf>,
     ring: Option<String>,
+    stays: Option<PathBuf>,
+    at: Vec<u32>,
     only: Option<String>,
     base: Option<PathBuf>,
     json: bool,
@@ -143,6 +146,8 @@ fn wanted(arguments: &[String]) -> Option<Wanted> {
         match argument.as_str() {
             "--ringfence" => wanted.harness = Some(arguments.next()?.into()),
             "--ring" => wanted.ring = Some(arguments.next()?.clone()),
+            "--stays" => wanted.stays = Some(arguments.next()?.into()),
+            "--at" => wanted.at.push(arguments.next()?.parse().ok()?),
             "--only" => wanted.only = Some(arguments.next()?.clone()),
             "--base" => wanted.base = Some(arguments.next()?.into()),
             "--json" => wanted.json = true,
@@ -252,7 +257,8 @@ fn words(reason: &Reason) -> String {
     }
 }
 
-fn described(result: &RowResult, json: bool) -> String {
+/// `at`: as which command of a ring that stays.
+fn described(result: &RowResult, at: Option<u32>, json: bool) -> String {
     let verdict = match &result.verdict {
         Verdict::Kept => "kept",
         Verdict::Broken => "BROKEN",
@@ -272,11 +278,12 @@ fn described(result: &RowResult, json: bool) -> String {
         serde_json::json!({
             "probe": result.row.name, "group": result.row.group, "promise": result.row.promise,
             "verdict": verdict.to_lowercase(), "control": answer(&result.control), "inside": answer(&result.inside),
-            "errno": result.inside.as_ref().and_then(|tried| tried.errno), "detail": why,
+            "errno": result.inside.as_ref().and_then(|tried| tried.errno), "detail": why, "at": at,
         })
         .to_string()
     } else {
-        format!("{verdict:<8}{:<28} {why}", result.row.name)
+        let at = at.map(|at| format!("{at:<5}")).unwrap_or_default();
+        format!("{at}{verdict:<8}{:<28} {why}", result.row.name)
     }
 }
 
@@ -284,19 +291,49 @@ fn inside(arguments: &[String]) -> ExitCode {
     let Some(wanted) = wanted(arguments) else {
         return usage();
     };
-    if wanted.harness.is_none() && wanted.ring.is_none() {
+    if wanted.harness.is_none() && wanted.ring.is_none() && wanted.stays.is_none() {
         return usage();
     }
     let Some(arena) = wanted.arena() else {
         return ExitCode::FAILURE;
     };
+    let report = match &wanted.stays {
+        Some(program) => inside_stays(&arena, &wanted, program),
+        None => Ok(inside_each(&arena, &wanted)),
+    };
+    match report {
+        Ok(report) => concluded(&report),
+        Err(error) => ended(Err(error)),
+    }
+}
+
+fn inside_stays(arena: &Arena, wanted: &Wanted, program: &std::path::Path) -> io::Result<Report> {
+    let stays = Stays {
+        program: program.to_owned(),
+        at: if wanted.at.is_empty() {
+            vec![2]
+        } else {
+            wanted.at.clone()
+        },
+    };
+    verify_stays(
+        arena,
+        &stays,
+        &|row| wanted.takes(row),
+        &mut |at, result| {
+            let _ = say(&described(result, Some(at), wanted.json));
+        },
+    )
+}
+
+fn inside_each(arena: &Arena, wanted: &Wanted) -> Report {
     let harness = wanted
         .harness
         .clone()
         .and_then(|path| std::fs::canonicalize(path).ok())
         .unwrap_or_default();
-    let report = verify(
-        &arena,
+    verify(
+        arena,
         &|invocation| {
             if let Some(ring) = &wanted.ring {
                 let workspace = invocation.workspace.to_string_lossy();
@@ -316,9 +353,12 @@ fn inside(arguments: &[String]) -> ExitCode {
         },
         &|row| wanted.takes(row),
         &mut |result| {
-            let _ = say(&described(result, wanted.json));
+            let _ = say(&described(result, None, wanted.json));
         },
-    );
+    )
+}
+
+fn concluded(report: &Report) -> ExitCode {
     let (mut doubtful, mut refused) = (0, 0);
     for result in &report.rows {
         match result.verdict {

@@ -197,7 +197,7 @@ fn plain(row: &Row, invocation: &Invocation) -> Command {
     command
 }
 
-fn expanded(flag: &str, facts: &Facts) -> OsString {
+pub(crate) fn expanded(flag: &str, facts: &Facts) -> OsString {
     for (name, path) in [
         ("{workspace}", &facts.workspace),
         ("{outside}", &facts.outside),

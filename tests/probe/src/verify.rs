@@ -125,7 +125,17 @@ impl Arena {
     }
 
     fn tried(&self, row: &'static Row, ring: &dyn Fn(&Invocation) -> Command) -> RowResult {
-        let control = match self.control(row) {
+        self.judged(row, self.control(row), ring)
+    }
+
+    /// Tries a row in a ring, unless its control has shown already that nothing would be proved.
+    pub(crate) fn judged(
+        &self,
+        row: &'static Row,
+        control: Result<Tried, Reason>,
+        ring: &dyn Fn(&Invocation) -> Command,
+    ) -> RowResult {
+        let control = match control {
             Ok(control) => control,
             Err(reason) => {
                 return RowResult {

@@ -8,6 +8,9 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+/// Ringfence's state, below the home.
+const STATE: &str = ".local/state/ringfence";
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Entry {
     Dir,
@@ -183,25 +186,28 @@ impl Tree {
     }
 
     /// Makes what is missing, puts back what differs, removes what is too much. Sockets stay: somebody listens there.
-    pub(super) fn mend(&self, root: &Path) -> io::Result<()> {
+    /// While a ring stands so do the directories in Ringfence's state, which it has mounted.
+    pub(super) fn mend(&self, root: &Path, has_ring: bool) -> io::Result<()> {
         for (path, entry) in &self.0 {
             lay(&root.join(path), entry)?;
         }
         for top in ["home", "outside"] {
-            self.clear(root, Path::new(top))?;
+            self.clear(root, Path::new(top), has_ring)?;
         }
         Ok(())
     }
 
-    fn clear(&self, root: &Path, dir: &Path) -> io::Result<()> {
+    fn clear(&self, root: &Path, dir: &Path, has_ring: bool) -> io::Result<()> {
+        let is_state = has_ring && dir == Path::new("home").join(STATE);
         for entry in fs::read_dir(root.join(dir))? {
             let entry = entry?;
             let path = dir.join(entry.file_name());
             let kind = entry.file_type()?;
             match self.0.get(&path) {
-                Some(Entry::Dir) => self.clear(root, &path)?,
+                Some(Entry::Dir) => self.clear(root, &path, has_ring)?,
                 Some(Entry::File { .. }) => {}
                 None if kind.is_socket() && entry.metadata()?.nlink() == 1 => {}
+                None if kind.is_dir() && is_state => {}
                 None if kind.is_dir() => remove_all(&root.join(path))?,
                 None => fs::remove_file(root.join(path))?,
             }
@@ -210,10 +216,19 @@ impl Tree {
     }
 }
 
-/// Removes a directory that may have been left without rights to do so.
+/// Removes a directory that may have been left without rights to do so, or (by the kernel, for an overlay) have one
+/// such in it.
 fn remove_all(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(0o700))?;
-    fs::remove_dir_all(path)
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_all(&entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    fs::remove_dir(path)
 }
 
 fn lay(path: &Path, entry: &Entry) -> io::Result<()> {

@@ -497,11 +497,13 @@ fn make(facts: &Facts, argument: &'static str) -> Tried {
 
 fn make_deep(facts: &Facts, argument: &'static str) -> Tried {
     let path = path(facts, argument);
+    // A stand-in that can be neither read nor written may already lie there in the ring. And one that watches may
+    // take away the directory that was made here before there is anything in it.
+    let stops = &[errno::EEXIST, errno::ENOENT];
     if let Some(Err(error)) = path.parent().map(fs::create_dir_all) {
-        return Tried::failed(&error, &[errno::EEXIST]);
+        return Tried::failed(&error, stops);
     }
-    // A stand-in that can be neither read nor written may already lie there in the ring.
-    Tried::of(create(&path), &[errno::EEXIST])
+    Tried::of(create(&path), stops)
 }
 
 fn make_dir(facts: &Facts, argument: &'static str) -> Tried {
