@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask {setup,test,ci,arch,census,bench}`.
+//! Developer commands: `cargo xtask {setup,test,ci,arch,census,bench,soak}`.
 //!
 //! This program is for the people who work on Ringfence, and for CI, which
 //! calls the same commands. It is not shipped, so unlike the library crates it
@@ -20,6 +20,7 @@ mod docs;
 mod ordinary_user;
 mod reference;
 mod run;
+mod soak;
 mod source;
 mod test;
 mod tools;
@@ -58,6 +59,8 @@ usage: cargo xtask COMMAND [options]
              --only NAME        only this table (can be repeated)
              --user NAME        when root: the ordinary user who measures too
              --write            put the tables into docs/performance.md
+  soak     rings that stay, for long and many: hundreds of times what `test` does a few times, and what it takes
+             --kills N          how often a program that has a ring is killed [default: 200]
 ";
 
 fn main() -> ExitCode {
@@ -142,6 +145,13 @@ fn dispatch() -> Result<ExitCode> {
             };
             finish(args)?;
             bench::run(&root, &options)?
+        }
+        "soak" => {
+            let options = soak::Options {
+                kills: args.opt_value_from_str("--kills")?,
+            };
+            finish(args)?;
+            soak::run(&root, &options)?
         }
         // What the table of many files runs inside.
         "churn" => {

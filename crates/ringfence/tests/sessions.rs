@@ -358,6 +358,80 @@ fn commands_nobody_waits_for_keep_nobody_waiting() {
     }
 }
 
+/// `cargo xtask soak` sets this, and has time.
+const SOAK: &str = "RINGFENCE_SOAK";
+
+fn many(soak: usize, otherwise: usize) -> usize {
+    std::env::var_os(SOAK).map_or(otherwise, |_| soak)
+}
+
+#[test]
+fn a_thousand_commands_run_at_once() {
+    let Some(place) = Place::of("a_thousand_commands_run_at_once") else {
+        return;
+    };
+    let ring = place.ring();
+    let number = many(1000, 300);
+    let mut all: Vec<(Child, BufReader<_>)> = (0..number)
+        .map(|number| piped(&ring, &format!("read line; echo {number} $line; exit 7")))
+        .collect();
+    assert_eq!(ring.list().unwrap().len(), number);
+    // Every other one is ended; the rest are as they were.
+    for (child, _) in all.iter_mut().step_by(2) {
+        child.kill().unwrap();
+    }
+    for (number, (child, stdout)) in all.iter_mut().enumerate() {
+        if number % 2 == 0 {
+            assert_eq!(child.wait().unwrap().signal(), Some(9));
+            continue;
+        }
+        child.stdin.take().unwrap().write_all(b"said\n").unwrap();
+        assert_eq!(line(stdout), format!("{number} said\n"));
+        assert_eq!(child.wait().unwrap().code(), Some(7));
+    }
+    assert_eq!(ring.list().unwrap(), []);
+    assert_eq!(sh(&ring, "echo on"), "on\n");
+}
+
+/// Each is its own: they see none of the others' processes, and the end of one ends nothing of them.
+#[test]
+fn hundreds_of_rings_stand_at_once() {
+    let Some(place) = Place::of("hundreds_of_rings_stand_at_once") else {
+        return;
+    };
+    let number = many(200, 40);
+    let rings: Vec<Ring> = (0..number).map(|_| place.ring()).collect();
+    let mut waiting: Vec<_> = rings
+        .iter()
+        .enumerate()
+        .map(|(number, ring)| {
+            piped(
+                ring,
+                &format!("echo {number} > /tmp/own; read line; cat /tmp/own"),
+            )
+        })
+        .collect();
+    let mut spaces = BTreeSet::new();
+    for ring in &rings {
+        spaces.insert(sh(
+            ring,
+            "readlink /proc/self/ns/pid /proc/self/ns/net /proc/self/ns/mnt",
+        ));
+        assert_eq!(ring.list().unwrap().len(), 1);
+    }
+    assert_eq!(spaces.len(), number);
+    for (number, (ring, (child, stdout))) in rings.into_iter().zip(&mut waiting).enumerate() {
+        if number % 2 == 0 {
+            ring.close();
+            assert!(matches!(child.wait(), Err(Error::RingGone)));
+            continue;
+        }
+        drop(child.stdin.take());
+        assert_eq!(line(stdout), format!("{number}\n"));
+        assert!(child.wait().unwrap().success());
+    }
+}
+
 /// Processes whose environment has this ring's mark.
 fn living(mark: &str) -> usize {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();

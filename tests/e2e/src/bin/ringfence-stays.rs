@@ -65,7 +65,7 @@ fn run(words: &[OsString]) -> Result<u8> {
             let (flags, argv) = rest.split_at(at.ok_or("no command")?);
             one(before, flags, argv.get(1..).unwrap_or_default())
         }
-        [verb] if verb == "steps" => steps(),
+        [verb, hold @ ..] if verb == "steps" => steps(!hold.is_empty()),
         _ => Err("usage: hold, fill, in, one, steps; see ringfence-probe".into()),
     }
 }
@@ -121,8 +121,9 @@ fn one(before: u32, flags: &[OsString], argv: &[OsString]) -> Result<u8> {
     Ok(code(ring.command(program).args(arguments).status()?))
 }
 
-/// Goes through all a ring that stays does, and says at each step a byte: to be killed at any of them.
-fn steps() -> Result<u8> {
+/// Goes through all a ring that stays does, and says at each step a byte: to be killed at any of them. Or it
+/// holds when all of its commands run.
+fn steps(hold: bool) -> Result<u8> {
     let step = || {
         let mut out = std::io::stdout().lock();
         out.write_all(b".").and_then(|()| out.flush())
@@ -152,6 +153,9 @@ fn steps() -> Result<u8> {
         children.extend(some?);
     }
     step()?;
+    while hold {
+        std::thread::park();
+    }
     // Half of them end, with what they left; the others run on.
     for child in children.iter_mut().take(10) {
         drop(child.stdin.take());

@@ -1,0 +1,72 @@
+//! A program that has a ring that stays is killed, at every point of the ring's life: nothing of the ring is left.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use ringfence_e2e::{Before, binaries, descendants, rings, until};
+use rustix::process::Signal;
+
+/// How often, for each of root and an ordinary user: once at each step. `cargo xtask soak` says more.
+const TRIES: usize = STEPS;
+const VARIABLE: &str = "RINGFENCE_SOAK_KILLS";
+
+/// The steps of `ringfence-stays steps`: before and after it makes the ring, twenty commands that start, all of
+/// them run, ten that end, twenty pieces of output, and the end of the ring.
+const STEPS: usize = 1 + 1 + 20 + 1 + 10 + 20 + 1;
+
+fn tries() -> usize {
+    std::env::var(VARIABLE).map_or(TRIES, |said| said.parse().expect(VARIABLE))
+}
+
+/// The kill comes so much later than a step, in some of the tries, since there is much to be between two.
+fn pass(time: Duration) {
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
+
+rings! {
+    nothing_is_left_of_a_ring_whose_program_is_killed needs ["userns"] |ws| {
+        let before = Before::look();
+        let tries = tries();
+        let start = |words: &[&str]| {
+            let (read, write) = std::io::pipe().unwrap();
+            let argv = std::iter::once(binaries().stays.as_os_str()).chain(words.iter().map(AsRef::as_ref));
+            (read, ws.bare(argv).stdout(write).start())
+        };
+        // The control: while all twenty run there is much to be left, and it is found.
+        let (_read, victim) = start(&["steps", "hold"]);
+        // A runner, twenty shells, and what each started.
+        until("all of them run", || descendants(victim.pid()).len() == 1 + 20 * 2);
+        victim.signal(Signal::KILL);
+        victim.wait();
+        before.nothing_left(ws);
+
+        let mut latest = 0;
+        for number in 0..tries {
+            let step = number * STEPS / tries;
+            let (mut read, victim) = start(&["steps"]);
+            let mut said = vec![0; step];
+            // One that is at its end sooner than that has failed.
+            read.read_exact(&mut said).unwrap_or_else(|e| panic!("at step {step}: {e}"));
+            pass(Duration::from_micros(u64::try_from(number * 137 % 4000).unwrap()));
+            victim.signal(Signal::KILL);
+            victim.wait();
+            // Each command has this pipe for its output: its end says that the last is gone.
+            let mut rest = Vec::new();
+            read.read_to_end(&mut rest).unwrap();
+            latest = latest.max(step + rest.len());
+            before.nothing_left(ws);
+        }
+        println!("{tries} times killed, nothing left");
+        assert!(tries < STEPS || latest > STEPS / 2, "never killed later than step {latest}");
+    }
+}
