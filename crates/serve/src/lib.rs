@@ -23,6 +23,8 @@ mod command;
 mod connection;
 mod denial;
 mod fault;
+#[doc(hidden)]
+pub mod fuzzing;
 mod lines;
 mod mcp;
 mod output;

@@ -260,7 +260,10 @@ pub(crate) fn base64_of(bytes: &[u8]) -> String {
 }
 
 /// The bytes that a client sent.
-pub(crate) fn bytes_of(text: Option<String>, base64: Option<String>) -> Result<Vec<u8>, String> {
+///
+/// # Errors
+/// In words: what they are is said twice, or is no base64.
+pub fn bytes_of(text: Option<String>, base64: Option<String>) -> Result<Vec<u8>, String> {
     match (text, base64) {
         (Some(_), Some(_)) => Err("`text` or `base64`, not both".to_owned()),
         (Some(text), None) => Ok(text.into_bytes()),
