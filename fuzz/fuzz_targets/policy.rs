@@ -32,7 +32,10 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(policy) = load(&user, &context) {
         let _page = show(&policy, home);
         let _data = show_json(&policy);
-        assert!(widens(&policy, &policy).is_empty(), "it allows more than itself");
+        assert!(
+            widens(&policy, &policy).is_empty(),
+            "it allows more than itself"
+        );
     }
     let managed = Sources {
         managed: Some(file("/etc/ringfence/policy.toml")),
@@ -46,6 +49,9 @@ fuzz_target!(|bytes: &[u8]| {
     };
     if let Ok(policy) = load(&project, &context) {
         let wider = widens(&none, &policy);
-        assert!(wider.is_empty(), "nobody trusted it, and it allows {wider:?}");
+        assert!(
+            wider.is_empty(),
+            "nobody trusted it, and it allows {wider:?}"
+        );
     }
 });

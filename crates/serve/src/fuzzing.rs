@@ -90,6 +90,5 @@ pub async fn lines(
 pub async fn converse(rings: Arc<Rings>, bytes: &[u8], piece: usize) -> Vec<u8> {
     let said = Said::default();
     connection::serve(rings, source(bytes, piece), said.clone()).await;
-    let said = std::mem::take(&mut *lock(&said.0));
-    said
+    std::mem::take(&mut *lock(&said.0))
 }

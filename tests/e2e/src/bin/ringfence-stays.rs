@@ -153,8 +153,10 @@ fn steps(hold: bool) -> Result<u8> {
         children.extend(some?);
     }
     step()?;
-    while hold {
-        std::thread::park();
+    if hold {
+        loop {
+            std::thread::park();
+        }
     }
     // Half of them end, with what they left; the others run on.
     for child in children.iter_mut().take(10) {
