@@ -17,9 +17,9 @@ use crate::fault::Fault;
 use crate::lines::{Line, Lines, Source};
 use crate::output::bytes_of;
 use crate::protocol::{
-    Attach, Call, CommandEnded, Commands, FRAME_MAX, Initialize, Initialized, Input, Nothing,
-    OfCommand, OutputRead, ReadOutput, Report, RingEnded, Rings as AllRings, Sink, StartCommand,
-    VERSIONS, WAITING_MAX, WriteStdin,
+    Attach, CHUNK, Call, CommandEnded, Commands, FRAME_MAX, Initialize, Initialized, Input,
+    Nothing, OfCommand, OutputRead, ReadOutput, Report, RingEnded, Rings as AllRings, Sink,
+    StartCommand, VERSIONS, WAITING_MAX, WriteStdin,
 };
 use crate::report;
 use crate::rings::{Rings, lock};
@@ -35,7 +35,31 @@ const READ_MAX: u64 = 4 * 1024 * 1024;
 
 /// Messages to the client, in their order.
 #[derive(Debug, Clone)]
-struct Outgoing(mpsc::Sender<Vec<u8>>);
+struct Outgoing {
+    messages: mpsc::Sender<Vec<u8>>,
+    used: Arc<Used>,
+}
+
+/// Room of messages that have been written, for those that come: what is given back to the system is
+/// given out by it page by page.
+#[derive(Debug, Default)]
+struct Used(Mutex<Vec<Vec<u8>>>);
+
+impl Used {
+    /// Kept, at most.
+    const MOST: usize = 4;
+
+    fn take(&self) -> Vec<u8> {
+        lock(&self.0).pop().unwrap_or_default()
+    }
+
+    fn give(&self, message: Vec<u8>) {
+        let mut kept = lock(&self.0);
+        if kept.len() < Used::MOST && (CHUNK..8 * CHUNK).contains(&message.capacity()) {
+            kept.push(message);
+        }
+    }
+}
 
 impl Outgoing {
     /// `false` when the client is gone.
@@ -45,7 +69,7 @@ impl Outgoing {
             return false;
         };
         line.push(b'\n');
-        self.0.send(line).await.is_ok()
+        self.messages.send(line).await.is_ok()
     }
 
     async fn notify(&self, method: &str, params: &impl Serialize) -> bool {
@@ -135,10 +159,14 @@ pub(crate) async fn serve(
 ) {
     let descriptors = matches!(from, Source::Socket(_));
     let (out, outgoing) = mpsc::channel(OUTGOING);
-    let writing = tokio::spawn(write(outgoing, to));
+    let used = Arc::new(Used::default());
+    let writing = tokio::spawn(write(outgoing, to, Arc::clone(&used)));
     let mut connection = Connection {
         rings: Arc::clone(&rings),
-        out: Outgoing(out),
+        out: Outgoing {
+            messages: out,
+            used,
+        },
         client: None,
         initialized: false,
         descriptors,
@@ -167,7 +195,11 @@ pub(crate) async fn serve(
 }
 
 /// Writes what goes out, as many messages at once as there are.
-async fn write(mut outgoing: mpsc::Receiver<Vec<u8>>, mut to: impl AsyncWrite + Unpin) {
+async fn write(
+    mut outgoing: mpsc::Receiver<Vec<u8>>,
+    mut to: impl AsyncWrite + Unpin,
+    used: Arc<Used>,
+) {
     let mut messages = Vec::with_capacity(OUTGOING);
     let mut together = Vec::new();
     while outgoing.recv_many(&mut messages, OUTGOING).await > 0 {
@@ -190,7 +222,7 @@ async fn write(mut outgoing: mpsc::Receiver<Vec<u8>>, mut to: impl AsyncWrite + 
                 to.write_all(&together).await
             }
         };
-        messages.clear();
+        messages.drain(..).for_each(|message| used.give(message));
         if written.and(to.flush().await).is_err() {
             return;
         }
@@ -203,7 +235,7 @@ impl Connection {
             let line = tokio::select! {
                 line = lines.next() => line,
                 // Nobody reads any more.
-                () = self.out.0.closed() => return,
+                () = self.out.messages.closed() => return,
                 // Those that are done are let go of.
                 Some(_) = self.tasks.join_next() => continue,
             };
@@ -574,11 +606,14 @@ async fn tell_all(command: &Running, out: &Outgoing, reader: u64) {
         let states: Vec<(bool, bool)> = command.outputs.iter().map(|o| o.state()).collect();
         let mut told = false;
         for output in &command.outputs {
-            if let Some(line) = output.take_line(reader, command.number) {
+            let mut line = out.used.take();
+            if output.take_line(reader, command.number, &mut line) {
                 told = true;
-                if out.0.send(line).await.is_err() {
+                if out.messages.send(line).await.is_err() {
                     return;
                 }
+            } else {
+                out.used.give(line);
             }
         }
         if told {

@@ -120,16 +120,19 @@ impl Output {
 
     /// The next piece for a reader, if there is one, as the line that tells it: made in one pass, since
     /// much may go this way.
-    pub(crate) fn take_line(&self, reader: u64, command: u64) -> Option<Vec<u8>> {
+    pub(crate) fn take_line(&self, reader: u64, command: u64, line: &mut Vec<u8>) -> bool {
         let mut kept = self.lock();
-        let at = *kept.readers.get(&reader)?;
+        let Some(at) = kept.readers.get(&reader).copied() else {
+            return false;
+        };
         let name = match self.stream {
             Stream::Stdout => "stdout",
             Stream::Stderr => "stderr",
             Stream::Terminal => "terminal",
         };
-        let (line, next) = with_piece(&kept, at, CHUNK, true, |at, bytes, text| {
-            let mut line = Vec::with_capacity(bytes.len() + bytes.len() / 2 + 256);
+        let next = with_piece(&kept, at, CHUNK, true, |at, bytes, text| {
+            line.clear();
+            line.reserve(bytes.len() + bytes.len() / 2 + 256);
             let head = format!(
                 r#"{{"jsonrpc":"2.0","method":"command.output","params":{{"command":{command},"stream":"{name}","offset":{at},"#
             );
@@ -137,21 +140,22 @@ impl Output {
             match text {
                 Some(text) => {
                     line.extend_from_slice(br#""text":"#);
-                    json_escape_simd::escape_into(text, &mut line);
+                    json_escape_simd::escape_into(text, &mut *line);
                 }
                 None => {
                     line.extend_from_slice(br#""base64":""#);
-                    STANDARD.encode_append(bytes, &mut line);
+                    STANDARD.encode_append(bytes, &mut *line);
                     line.push(b'"');
                 }
             }
             line.extend_from_slice(b"}}\n");
-            (line, at + bytes.len() as u64)
-        })?;
+            at + bytes.len() as u64
+        });
+        let Some(next) = next else { return false };
         kept.readers.insert(reader, next);
         drop(kept);
         self.room.send_replace(());
-        Some(line)
+        true
     }
 
     /// What is there from this place on.
@@ -307,7 +311,7 @@ impl Source {
 /// What a pipe holds when it is made (`pipe(7)`).
 const PIPE: usize = 64 * 1024;
 /// And when much goes through it.
-pub(crate) const LONG_PIPE: usize = 1024 * 1024;
+pub(crate) const LONG_PIPE: usize = 256 * 1024;
 
 /// Carries what a command prints to where it is kept, until nothing comes any more.
 pub(crate) async fn carry(
@@ -399,7 +403,10 @@ mod tests {
     impl Output {
         /// What the line says.
         fn take(&self, reader: u64) -> Option<Piece> {
-            let line = self.take_line(reader, 7)?;
+            let mut line = Vec::new();
+            if !self.take_line(reader, 7, &mut line) {
+                return None;
+            }
             let message: serde_json::Value = serde_json::from_slice(&line).unwrap();
             assert_eq!(message["method"], "command.output");
             let told: crate::protocol::CommandOutput =

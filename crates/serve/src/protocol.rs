@@ -19,7 +19,7 @@ pub const BUFFER_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes to type or to read that may wait for one command.
 pub const STDIN_MAX: usize = 4 * 1024 * 1024;
 /// Output that one notification carries at most, in bytes of the command's.
-pub const CHUNK: usize = 128 * 1024;
+pub const CHUNK: usize = 64 * 1024;
 /// Commands that have ended and are still known, in one ring.
 pub const ENDED_MAX: usize = 64;
 /// Requests of one connection that may wait for their answers.
