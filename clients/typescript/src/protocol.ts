@@ -25,7 +25,16 @@ export interface Attach {
   from?: Record<string, number>;
 }
 
-/** Notification `command.ended`: after all of its output has been told. */
+/**
+ * Notification `command.closed`: nothing more comes of its output. Only where `command.ended` said that it
+ * goes on.
+ */
+export interface CommandClosed {
+  /** The command. */
+  command: number;
+}
+
+/** Notification `command.ended`: after all that it printed before its end has been told. */
 export interface CommandEnded {
   /** The command. */
   command: number;
@@ -37,6 +46,8 @@ export interface CommandEnded {
   insisted: boolean;
   /** Largest resident set of its first process, KiB. */
   max_rss_kib: number;
+  /** Its output goes on: what it left in the background may print. `command.closed` tells the end of that. */
+  open: boolean;
   /** The ring ended, and it with that. */
   ring_gone: boolean;
   /** Its time was up. */
@@ -245,7 +256,7 @@ export interface Policy {
   write?: string[];
 }
 
-/** `command.read`: what is there now, without waiting. */
+/** `command.read`: what is there. */
 export interface ReadOutput {
   /** The command. */
   command: number;
@@ -255,12 +266,27 @@ export interface ReadOutput {
   max?: number | null;
   /** Which output; stdout, or the terminal, without it. */
   stream?: Stream | null;
+  /** Where nothing is there yet: wait so many milliseconds for something, or the end. A minute at most. */
+  wait_ms?: number | null;
 }
 
 /** What `ringfence … --json` prints. */
 export interface Report {
   /** The report. */
   report: unknown;
+}
+
+/** `grant.request`: one of `write` and `reveal`. Who speaks this protocol has asked whom it must. */
+export interface RequestGrant {
+  /** The ring. */
+  ring: number;
+  /** What is hidden by default and is to be seen, by its name (`hide.npm`); by all commands. */
+  reveal?: string | null;
+  /**
+   * A path that may be written, with all that is protected in a write root. Commands that run already
+   * are held to what they began with; those that start from now on may.
+   */
+  write?: string | null;
 }
 
 /** `command.resize` */
@@ -494,6 +520,8 @@ export interface Methods {
   "command.wait": { params: OfCommand; result: Ended };
   /** What this machine can enforce. */
   "doctor": { params: Nothing; result: Report };
+  /** Makes a living ring wider, until it ends; nothing has to be run again. */
+  "grant.request": { params: RequestGrant; result: Nothing };
   /** The first request of every connection: which version is spoken. */
   "initialize": { params: Initialize; result: Initialized };
   /** The policy in force, with who said what. */
@@ -512,6 +540,7 @@ export interface Methods {
 
 /** What is told without having been asked for. */
 export interface Notifications {
+  "command.closed": CommandClosed;
   "command.ended": CommandEnded;
   "command.output": CommandOutput;
   "ring.ended": RingEnded;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -15,11 +16,11 @@ use tokio::task::JoinSet;
 use crate::command::Running;
 use crate::fault::Fault;
 use crate::lines::{Line, Lines, Source};
-use crate::output::bytes_of;
+use crate::output::{Output, bytes_of};
 use crate::protocol::{
-    Attach, CHUNK, Call, CommandEnded, Commands, FRAME_MAX, Initialize, Initialized, Input,
-    Nothing, OfCommand, OutputRead, ReadOutput, Report, RingEnded, Rings as AllRings, Sink,
-    StartCommand, VERSIONS, WAITING_MAX, WriteStdin,
+    Attach, CHUNK, Call, CommandClosed, CommandEnded, Commands, FRAME_MAX, Initialize, Initialized,
+    Input, Nothing, OfCommand, OutputRead, READ_WAIT_MAX, ReadOutput, Report, RingEnded,
+    Rings as AllRings, Sink, StartCommand, VERSIONS, WAITING_MAX, WriteStdin,
 };
 use crate::report;
 use crate::rings::{Rings, lock};
@@ -191,7 +192,7 @@ pub(crate) async fn serve(
         }
     }
     // What is left to write is written, if it is read; the end of the process does not wait for that.
-    let _written = tokio::time::timeout(std::time::Duration::from_secs(1), writing).await;
+    let _written = tokio::time::timeout(Duration::from_secs(1), writing).await;
 }
 
 /// Writes what goes out, as many messages at once as there are.
@@ -391,7 +392,7 @@ impl Connection {
                     .command(of.command)
                     .and_then(|command| command.kill().map(nothing)),
             ),
-            Call::Read(read) => json(self.read_output(read)),
+            Call::Read(read) if read.wait_ms.is_none() => json(read_output(rings, read)),
             Call::Attach(attach) => json(self.attach(attach).map(nothing)),
             Call::Detach(of) => json(rings.command(of.command).map(|_| {
                 lock(&self.shared.attached).remove(&of.command);
@@ -422,23 +423,6 @@ impl Connection {
             pid: std::process::id(),
             frame_max: FRAME_MAX as u64,
             descriptors: self.descriptors,
-        })
-    }
-
-    fn read_output(&self, read: &ReadOutput) -> Result<OutputRead, Fault> {
-        let command = self.rings.command(read.command)?;
-        let output = command
-            .outputs
-            .iter()
-            .find(|output| read.stream.is_none_or(|stream| stream == output.stream))
-            .ok_or_else(|| Fault::Params("stream: the command has none that is kept".to_owned()))?;
-        let max = read.max.unwrap_or(1024 * 1024).clamp(4, READ_MAX);
-        let piece = output.read(read.from, usize::try_from(max).unwrap_or(usize::MAX));
-        Ok(OutputRead {
-            offset: piece.offset,
-            next: piece.next,
-            eof: piece.eof,
-            bytes: piece.bytes,
         })
     }
 
@@ -478,6 +462,7 @@ impl Connection {
                     json(rings.close(of.ring).await.map(|()| Nothing {}))
                 }
                 Call::RequestGrant(asked) => json(rings.grant(asked).await.map(|()| Nothing {})),
+                Call::Read(read) => json(read_when_there(&rings, &read).await),
                 Call::RingOutcome(of) => json(rings.outcome(of.ring).await),
                 Call::StartCommand(start) => {
                     let attach = start.attach;
@@ -546,6 +531,48 @@ fn claimed(start: &StartCommand, lines: &mut Lines) -> Vec<OwnedFd> {
         + usize::from(start.stderr == Sink::Descriptor);
     let there = lines.descriptors.len();
     lines.descriptors.drain(..wanted.min(there)).collect()
+}
+
+fn read_output(rings: &Rings, read: &ReadOutput) -> Result<OutputRead, Fault> {
+    let command = rings.command(read.command)?;
+    let output = output_of(&command, read)?;
+    let max = read.max.unwrap_or(1024 * 1024).clamp(4, READ_MAX);
+    let piece = output.read(read.from, usize::try_from(max).unwrap_or(usize::MAX));
+    Ok(OutputRead {
+        offset: piece.offset,
+        next: piece.next,
+        eof: piece.eof,
+        bytes: piece.bytes,
+    })
+}
+
+fn output_of<'a>(command: &'a Running, read: &ReadOutput) -> Result<&'a Output, Fault> {
+    let mut outputs = command.outputs.iter();
+    outputs
+        .find(|output| read.stream.is_none_or(|stream| stream == output.stream))
+        .map(AsRef::as_ref)
+        .ok_or_else(|| Fault::Params("stream: the command has none that is kept".to_owned()))
+}
+
+/// The same, once something is there or nothing more comes, or when it has been waited for long enough.
+async fn read_when_there(rings: &Rings, read: &ReadOutput) -> Result<OutputRead, Fault> {
+    let command = rings.command(read.command)?;
+    let output = output_of(&command, read)?;
+    let wait = Duration::from_millis(read.wait_ms.unwrap_or(0).min(READ_WAIT_MAX));
+    let mut changed = command.changed.subscribe();
+    let there = async {
+        loop {
+            changed.mark_unchanged();
+            let (settled, eof) = output.state();
+            if output.end() > read.from || eof || (settled && command.ended().is_some()) {
+                return;
+            }
+            let _told = changed.changed().await;
+        }
+    };
+    // What is there when the time is up is the answer.
+    let _in_time = tokio::time::timeout(wait, there).await;
+    read_output(rings, read)
 }
 
 async fn write_stdin(rings: &Rings, write: WriteStdin) -> Result<Nothing, Fault> {
@@ -621,10 +648,12 @@ async fn tell_all(command: &Running, out: &Outgoing, reader: u64) {
         }
         let settled = states.iter().all(|(settled, _)| *settled);
         let eof = states.iter().all(|(_, eof)| *eof);
+        let was_told = end_is_told;
         if let (Some(ended), true, false) = (ended, settled, end_is_told) {
             end_is_told = true;
             let notification = CommandEnded {
                 command: command.number,
+                open: !eof,
                 ended,
             };
             if !out.notify("command.ended", &notification).await {
@@ -632,6 +661,13 @@ async fn tell_all(command: &Running, out: &Outgoing, reader: u64) {
             }
         }
         if end_is_told && eof {
+            // Where the end said already that nothing more comes, that is all.
+            if was_told {
+                let closed = CommandClosed {
+                    command: command.number,
+                };
+                out.notify("command.closed", &closed).await;
+            }
             return;
         }
         // The sender is the command's.

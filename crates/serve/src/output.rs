@@ -99,6 +99,16 @@ impl Output {
         kept.settled = true;
     }
 
+    /// Bytes that are kept.
+    pub(crate) fn length(&self) -> u64 {
+        self.lock().bytes.len() as u64
+    }
+
+    /// Where what is kept ends.
+    pub(crate) fn end(&self) -> u64 {
+        self.lock().end()
+    }
+
     /// Whether all that came before the command's end is here, and nothing comes any more.
     pub(crate) fn state(&self) -> (bool, bool) {
         let kept = self.lock();

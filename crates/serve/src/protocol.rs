@@ -22,6 +22,10 @@ pub const STDIN_MAX: usize = 4 * 1024 * 1024;
 pub const CHUNK: usize = 64 * 1024;
 /// Commands that have ended and are still known, in one ring.
 pub const ENDED_MAX: usize = 64;
+/// And bytes of output that are kept of those.
+pub const ENDED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The longest that `command.read` waits, in milliseconds.
+pub const READ_WAIT_MAX: u64 = 60_000;
 /// Requests of one connection that may wait for their answers.
 pub const WAITING_MAX: usize = 4096;
 
@@ -424,7 +428,7 @@ pub enum Stream {
     Terminal,
 }
 
-/// `command.read`: what is there now, without waiting.
+/// `command.read`: what is there.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReadOutput {
@@ -439,6 +443,9 @@ pub struct ReadOutput {
     /// How many bytes at most; 1 MiB without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<u64>,
+    /// Where nothing is there yet: wait so many milliseconds for something, or the end. A minute at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
 }
 
 /// A piece of output.
@@ -580,14 +587,24 @@ pub struct CommandOutput {
     pub bytes: Bytes,
 }
 
-/// Notification `command.ended`: after all of its output has been told.
+/// Notification `command.ended`: after all that it printed before its end has been told.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 pub struct CommandEnded {
     /// The command.
     pub command: u64,
+    /// Its output goes on: what it left in the background may print. `command.closed` tells the end of that.
+    pub open: bool,
     /// How.
     #[serde(flatten)]
     pub ended: Ended,
+}
+
+/// Notification `command.closed`: nothing more comes of its output. Only where `command.ended` said that it
+/// goes on.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct CommandClosed {
+    /// The command.
+    pub command: u64,
 }
 
 /// Notification `ring.ended`: it ended without having been closed on this connection.
@@ -724,6 +741,7 @@ pub fn schema() -> serde_json::Value {
     let notifications = serde_json::json!({
         "command.output": of.subschema_for::<CommandOutput>(),
         "command.ended": of.subschema_for::<CommandEnded>(),
+        "command.closed": of.subschema_for::<CommandClosed>(),
         "ring.ended": of.subschema_for::<RingEnded>(),
     });
     let error = of.subschema_for::<ErrorData>();

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 use crate::command::Running;
 use crate::fault::{Fault, shortfalls};
 use crate::protocol::{
-    CommandListed, ENDED_MAX, MadeRepository, OpenRing, Policy, RequestGrant, RingListed,
-    RingOpened, RingOutcome, StartCommand, TakenAway,
+    CommandListed, ENDED_BYTES_MAX, ENDED_MAX, MadeRepository, OpenRing, Policy, RequestGrant,
+    RingListed, RingOpened, RingOutcome, StartCommand, TakenAway,
 };
 
 /// A ring that is kept, and in which nothing runs, is closed after this.
@@ -253,13 +253,22 @@ impl Rings {
         let running = Running::start(self.number(), &open, asked, descriptors).await?;
         let mut commands = lock(&self.commands);
         commands.insert(running.number, Arc::clone(&running));
-        // The oldest that have ended make room.
+        // The oldest that have ended make room, in number and in what is kept of them.
+        let mut bytes = 0_u64;
         let over: Vec<u64> = commands
             .values()
             .rev()
             .filter(|c| c.ring == running.ring && c.ended().is_some() && !c.is_attached())
-            .skip(ENDED_MAX)
-            .map(|c| c.number)
+            .enumerate()
+            .filter(|(older, command)| {
+                bytes += command
+                    .outputs
+                    .iter()
+                    .map(|output| output.length())
+                    .sum::<u64>();
+                *older >= ENDED_MAX || bytes > ENDED_BYTES_MAX
+            })
+            .map(|(_, command)| command.number)
             .collect();
         for number in over {
             commands.remove(&number);

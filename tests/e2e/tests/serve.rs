@@ -315,13 +315,26 @@ rings! {
         ws.bare_sh("mkfifo gate").ok();
         let command = client.command(with(sh(ring, script), json!({ "keep_background": true })));
         let (ended, printed) = client.ended(command, "stdout");
-        assert_eq!((&ended["code"], &printed[..]), (&json!(0), &b"early\n"[..]));
+        assert_eq!((&ended["code"], &printed[..], &ended["open"]), (&json!(0), &b"early\n"[..], &json!(true)));
         let open = client.command(sh(ring, "echo > gate"));
         client.ended(open, "stdout");
         let told = client.until("what comes late", |m| m["params"]["command"] == json!(command));
         assert_eq!((&told["params"]["offset"], &told["params"]["text"]), (&json!(6), &json!("late\n")));
         client.ok("command.kill", json!({ "command": command }));
-        until("its output ends", || client.ok("command.read", json!({ "command": command }))["eof"] == true);
+        let closed = client.until("its output ends", |m| m["method"] == "command.closed");
+        assert_eq!(closed["params"]["command"], json!(command));
+        assert_eq!(client.ok("command.read", json!({ "command": command }))["eof"], true);
+        // Who reads may wait for what comes.
+        let command = client.command(with(sh(ring, "read l; printf $l; read l"), json!({ "stdin": "pipe", "attach": false })));
+        let waits = client.ask("command.read", json!({ "command": command, "wait_ms": 60_000 }));
+        client.ok("command.stdin", json!({ "command": command, "text": "word\n" }));
+        assert_eq!(client.answer(waits)["result"]["text"], "word");
+        let waits = client.ask("command.read", json!({ "command": command, "from": 4, "wait_ms": 60_000 }));
+        client.ok("command.stdin", json!({ "command": command, "eof": true }));
+        let read = &client.answer(waits)["result"];
+        assert_eq!((&read["text"], &read["next"]), (&json!(""), &json!(4)));
+        let read = client.ok("command.read", json!({ "command": command, "from": 4, "wait_ms": 1 }));
+        assert_eq!(read["next"], 4);
         client.wait().exits(0);
     }
 

@@ -78,8 +78,16 @@ Attach = TypedDict(
 """`command.attach`"""
 
 
+class CommandClosed(TypedDict):
+    """Notification `command.closed`: nothing more comes of its output. Only where `command.ended` said that it
+    goes on."""
+
+    command: int
+    """The command."""
+
+
 class CommandEnded(TypedDict):
-    """Notification `command.ended`: after all of its output has been told."""
+    """Notification `command.ended`: after all that it printed before its end has been told."""
 
     command: int
     """The command."""
@@ -95,6 +103,9 @@ class CommandEnded(TypedDict):
 
     max_rss_kib: int
     """Largest resident set of its first process, KiB."""
+
+    open: bool
+    """Its output goes on: what it left in the background may print. `command.closed` tells the end of that."""
 
     ring_gone: bool
     """The ring ended, and it with that."""
@@ -368,9 +379,11 @@ ReadOutput = TypedDict(
         "max": "NotRequired[int | None]",
         # Which output; stdout, or the terminal, without it.
         "stream": "NotRequired[Stream | None]",
+        # Where nothing is there yet: wait so many milliseconds for something, or the end. A minute at most.
+        "wait_ms": "NotRequired[int | None]",
     },
 )
-"""`command.read`: what is there now, without waiting."""
+"""`command.read`: what is there."""
 
 
 class Report(TypedDict):
@@ -378,6 +391,20 @@ class Report(TypedDict):
 
     report: Any
     """The report."""
+
+
+class RequestGrant(TypedDict):
+    """`grant.request`: one of `write` and `reveal`. Who speaks this protocol has asked whom it must."""
+
+    ring: int
+    """The ring."""
+
+    reveal: NotRequired[str | None]
+    """What is hidden by default and is to be seen, by its name (`hide.npm`); by all commands."""
+
+    write: NotRequired[str | None]
+    """A path that may be written, with all that is protected in a write root. Commands that run already
+    are held to what they began with; those that start from now on may."""
 
 
 class Resize(TypedDict):
@@ -659,6 +686,10 @@ class Methods:
         """What this machine can enforce."""
         return cast(Report, await self._call("doctor", params))
 
+    async def grant_request(self, params: RequestGrant) -> Nothing:
+        """Makes a living ring wider, until it ends; nothing has to be run again."""
+        return cast(Nothing, await self._call("grant.request", params))
+
     async def initialize(self, params: Initialize) -> Initialized:
         """The first request of every connection: which version is spoken."""
         return cast(Initialized, await self._call("initialize", params))
@@ -689,6 +720,7 @@ class Methods:
 
 
 NOTIFICATIONS: Final[Mapping[str, type]] = {
+    "command.closed": CommandClosed,
     "command.ended": CommandEnded,
     "command.output": CommandOutput,
     "ring.ended": RingEnded,
