@@ -62,7 +62,7 @@ export interface CommandEnded {
 export interface CommandListed {
   /** How long ago it was started, milliseconds. */
   age_ms: number;
-  /** Program and arguments. */
+  /** Program and arguments, cut where they are long. */
   argv: string[];
   /** Its number. */
   command: number;

@@ -47,7 +47,7 @@ use crate::site::{Made, index};
 
 pub use child::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
 pub use command::{Command, Stdio};
-pub use grant::Grant;
+pub use grant::{Grant, Planned};
 pub use terminal::{Size, Terminal};
 
 /// What a session's commands may be: a shell, so that every tool's cache that there is, is there.
@@ -494,6 +494,8 @@ impl Inner {
         loop {
             let mut state = self.lock();
             if let Some(found) = state.commands.get(&id).and_then(&wanted) {
+                drop(state);
+                self.leave_nothing_unheard();
                 return Ok(Some(found));
             }
             if let Some(over) = state.over {
@@ -569,6 +571,8 @@ impl Inner {
         let mut state = self.lock();
         loop {
             if let Some(found) = wanted(&mut state) {
+                drop(state);
+                self.leave_nothing_unheard();
                 return Ok(found);
             }
             if let Some(over) = state.over {
@@ -586,6 +590,13 @@ impl Inner {
                 state = self.lock();
             }
         }
+    }
+
+    /// A task that hears was told that a thread listens, and waits for more to come: what has come is
+    /// heard before that thread leaves.
+    fn leave_nothing_unheard(&self) {
+        #[cfg(feature = "tokio")]
+        self.hear();
     }
 
     /// Hears one report, and lets all know.

@@ -33,7 +33,7 @@ use tokio::sync::watch;
 
 use crate::error::Error;
 use crate::prepare::Request;
-use crate::ring::{self, ExitStatus, Grant, Inner, Output, Processes, Size, Stdio};
+use crate::ring::{self, ExitStatus, Grant, Inner, Output, Planned, Processes, Size, Stdio};
 use crate::site::Made;
 
 /// A command's stdin.
@@ -157,6 +157,26 @@ impl Ring {
     pub async fn grant(&self, grant: Grant) -> Result<(), Error> {
         let ring = self.ring.clone();
         let asked = tokio::task::spawn_blocking(move || ring.grant(&grant));
+        asked.await.map_err(over)?
+    }
+
+    /// As [`ring::Ring::plan_grant`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn plan_grant(&self, grant: Grant) -> Result<Planned, Error> {
+        let ring = self.ring.clone();
+        let asked = tokio::task::spawn_blocking(move || ring.plan_grant(&grant));
+        asked.await.map_err(over)?
+    }
+
+    /// As [`ring::Ring::make`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn make(&self, planned: Planned) -> Result<(), Error> {
+        let ring = self.ring.clone();
+        let asked = tokio::task::spawn_blocking(move || ring.make(&planned));
         asked.await.map_err(over)?
     }
 

@@ -378,22 +378,29 @@ impl Ring {
             reveal,
             landlock,
         } = widening;
+        // What can be found to be otherwise than planned is found before anything is changed.
+        let root = write.as_ref().map(open_verified).transpose()?;
+        for object in &objects {
+            open_verified(object)?;
+        }
+        let pins = pins
+            .iter()
+            .map(open_verified)
+            .collect::<Result<Vec<_>, _>>()?;
         let ruleset = landlock.as_ref().map(ruleset_of).transpose()?;
         for cover in &reveal {
             is_cover(cover)?;
         }
-        if let Some(at) = &write {
+        if let Some(handle) = &root {
             // Inside out, while all of it is read-only still: each clone has what is in it, and at no
             // moment is something writable that is to be protected.
             for object in &objects {
                 protect(object)?;
             }
             for pinned in pins.iter().rev() {
-                let handle = open_verified(pinned)?;
-                writable(&handle)?;
+                writable(pinned)?;
             }
-            let handle = open_verified(at)?;
-            writable(&handle)?;
+            writable(handle)?;
             // Afterwards: what appears is taken away by the writable mount.
             for Names { dir, names } in watch {
                 if let Err(error) = self.keeper.watch(&dir, names) {

@@ -3,11 +3,11 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use ringfence::ring::{ExitStatus, Size, Stdio};
-use ringfence::tokio::{Child, ChildStdin, Ring, Terminal};
+use ringfence::tokio::{Child, ChildStdin, Terminal};
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -29,7 +29,7 @@ pub(crate) struct Running {
     started: Instant,
     /// Its number in its ring, and that ring.
     id: u32,
-    of: Ring,
+    of: Weak<Open>,
     pub(crate) outputs: Vec<Arc<Output>>,
     stdin: Mutex<Option<mpsc::UnboundedSender<Typed>>>,
     /// Bytes that wait to be written.
@@ -109,6 +109,8 @@ impl Running {
         }
 
         let mut command = open.ring.command(program);
+        // A request that is given up before it is answered leaves nothing behind.
+        command.kill_on_drop(true);
         command.args(arguments).keep_background(keep_background);
         if clear_env {
             command.env_clear();
@@ -223,7 +225,7 @@ impl Running {
             argv,
             started,
             id: child.id(),
-            of: open.ring.clone(),
+            of: Arc::downgrade(open),
             outputs,
             stdin: Mutex::new(stdin),
             waiting,
@@ -276,7 +278,7 @@ impl Running {
         CommandListed {
             command: self.number,
             ring: self.ring,
-            argv: self.argv.clone(),
+            argv: cut(&self.argv),
             age_ms: millis(self.started),
             terminal: self.terminal.is_some(),
             ended: self.ended(),
@@ -351,17 +353,39 @@ impl Running {
         if self.ended().is_some() {
             return Ok(());
         }
-        Ok(self.of.signal(self.id, number, all)?)
+        match self.of.upgrade() {
+            Some(open) => Ok(open.ring.signal(self.id, number, all)?),
+            // With its ring it has ended.
+            None => Ok(()),
+        }
     }
 
     /// Ends it and all that it started, also what it left in the background.
     pub(crate) fn kill(&self) -> Result<(), Fault> {
-        match self.of.stop(self.id) {
+        let Some(open) = self.of.upgrade() else {
+            return Ok(());
+        };
+        match open.ring.stop(self.id) {
             // With its ring it has ended.
             Err(ringfence::Error::RingGone) => Ok(()),
             done => Ok(done?),
         }
     }
+}
+
+/// A command's words as they are listed: cut where they are long.
+fn cut(argv: &[String]) -> Vec<String> {
+    const WORDS: usize = 32;
+    const CHARACTERS: usize = 200;
+    let cut = |word: &String| match word.char_indices().nth(CHARACTERS) {
+        Some((at, _)) => format!("{}…", word.get(..at).unwrap_or_default()),
+        None => word.clone(),
+    };
+    let mut words: Vec<String> = argv.iter().take(WORDS).map(cut).collect();
+    if argv.len() > WORDS {
+        words.push("…".to_owned());
+    }
+    words
 }
 
 /// Waits for a command's end, and tells.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,14 +26,15 @@ use crate::protocol::{
 use crate::report;
 use crate::rings::{Rings, lock};
 
-/// Messages that wait to be written to a client. One of output is some 90 KiB long at most.
+/// Messages that wait to be written to a client, and as many that are being written. One is some 100 KiB long
+/// at most, but for what `command.read` asks for.
 const OUTGOING: usize = 32;
 
 /// Longest id that is repeated in an answer, in bytes.
 const ID_MAX: usize = 256;
 
 /// The most that `command.read` gives at once, in bytes.
-const READ_MAX: u64 = 4 * 1024 * 1024;
+const READ_MAX: u64 = 256 * 1024;
 
 /// Messages to the client, in their order.
 #[derive(Debug, Clone)]
@@ -149,7 +151,9 @@ struct Shared {
     /// The rings that were opened here.
     opened: Mutex<BTreeSet<u64>>,
     /// The commands that are told here; to let go of one ends that.
-    attached: Mutex<BTreeMap<u64, watch::Sender<()>>>,
+    attached: Mutex<BTreeMap<u64, (u64, watch::Sender<()>)>>,
+    /// How often something has been attached.
+    told: AtomicU64,
 }
 
 /// Serves a client until it is gone; then its rings are closed, but for those it has kept.
@@ -241,7 +245,12 @@ impl Connection {
                 Some(_) = self.tasks.join_next() => continue,
             };
             let on = match line {
-                Ok(Some(Line::Whole(line))) => self.line(&line, &mut lines).await,
+                Ok(Some(Line::Whole(line))) => {
+                    let on = self.line(&line, &mut lines).await;
+                    // What was sent along with a request is for it alone.
+                    lines.descriptors.clear();
+                    on
+                }
                 Ok(Some(Line::TooLong)) => {
                     let fault = Fault::Request(format!("a line is longer than {FRAME_MAX} bytes"));
                     self.out.answer(None, Err(fault)).await
@@ -431,12 +440,11 @@ impl Connection {
         let from = attach.from.clone();
         let shared = Arc::clone(&self.shared);
         let out = self.out.clone();
-        self.tasks.spawn(tell(
-            command,
-            out,
-            begin_to_tell(&shared, attach.command),
-            move |stream| from.get(&stream).copied(),
-        ));
+        let until = begin_to_tell(&shared, attach.command);
+        self.tasks
+            .spawn(tell(command, out, shared, until, move |stream| {
+                from.get(&stream).copied()
+            }));
         Ok(())
     }
 
@@ -498,7 +506,7 @@ impl Connection {
             match told {
                 Some(Told::Command(command)) => {
                     let until = begin_to_tell(&shared, command.number);
-                    tell(command, out, until, |_| None).await;
+                    tell(command, out, shared, until, |_| None).await;
                 }
                 Some(Told::Ring(open)) => {
                     open.ring.gone().await;
@@ -536,7 +544,7 @@ fn claimed(start: &StartCommand, lines: &mut Lines) -> Vec<OwnedFd> {
 fn read_output(rings: &Rings, read: &ReadOutput) -> Result<OutputRead, Fault> {
     let command = rings.command(read.command)?;
     let output = output_of(&command, read)?;
-    let max = read.max.unwrap_or(1024 * 1024).clamp(4, READ_MAX);
+    let max = read.max.unwrap_or(READ_MAX).clamp(4, READ_MAX);
     let piece = output.read(read.from, usize::try_from(max).unwrap_or(usize::MAX));
     Ok(OutputRead {
         offset: piece.offset,
@@ -601,17 +609,19 @@ async fn in_thread(
 }
 
 /// That a command is told here, and by whom that is ended. Whoever told it before does no more.
-fn begin_to_tell(shared: &Shared, command: u64) -> watch::Receiver<()> {
+fn begin_to_tell(shared: &Shared, command: u64) -> (u64, watch::Receiver<()>) {
     let (until, ended) = watch::channel(());
-    lock(&shared.attached).insert(command, until);
-    ended
+    let number = shared.told.fetch_add(1, Ordering::Relaxed);
+    lock(&shared.attached).insert(command, (number, until));
+    (number, ended)
 }
 
 /// Tells a command's output as it comes, and then its end.
 async fn tell(
     command: Arc<Running>,
     out: Outgoing,
-    mut until: watch::Receiver<()>,
+    shared: Arc<Shared>,
+    (number, mut until): (u64, watch::Receiver<()>),
     from: impl Fn(crate::protocol::Stream) -> Option<u64>,
 ) {
     let reader = command.attach(from);
@@ -621,6 +631,14 @@ async fn tell(
         _ = until.changed() => {}
     }
     command.detach(reader);
+    let mut attached = lock(&shared.attached);
+    // Unless somebody else tells it by now.
+    if attached
+        .get(&command.number)
+        .is_some_and(|(other, _)| *other == number)
+    {
+        attached.remove(&command.number);
+    }
 }
 
 async fn tell_all(command: &Running, out: &Outgoing, reader: u64) {

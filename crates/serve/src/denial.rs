@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ringfence::why::{Answer, explain, place};
-use ringfence::{Preview, layers};
+use ringfence::{Preview, Request, layers, preview};
 use ringfence_plan::Access;
 use ringfence_policy::NetworkMode;
 use serde::Serialize;
@@ -82,7 +82,12 @@ pub(crate) enum Wanted {
 }
 
 /// The denials that a failed command's output tells of.
-pub(crate) fn denials(seen: &Preview, directory: &Path, output: &str) -> Vec<Denial> {
+pub(crate) fn denials(
+    request: &Request,
+    seen: &Preview,
+    directory: &Path,
+    output: &str,
+) -> Vec<Denial> {
     let mut found = Vec::new();
     let mut asked = BTreeSet::new();
     let mut network = false;
@@ -99,7 +104,8 @@ pub(crate) fn denials(seen: &Preview, directory: &Path, output: &str) -> Vec<Den
         }
         let mut ask = |path: PathBuf| {
             let new = asked.len() < PATHS_MAX && asked.insert(path.clone());
-            new.then(|| of_path(seen, directory, &path)).flatten()
+            new.then(|| of_path(request, seen, directory, &path))
+                .flatten()
         };
         let own: Vec<Denial> = paths(line).into_iter().filter_map(&mut ask).collect();
         if own.is_empty() && paths(line).is_empty() {
@@ -144,7 +150,7 @@ fn paths(line: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-fn of_path(seen: &Preview, directory: &Path, path: &Path) -> Option<Denial> {
+fn of_path(request: &Request, seen: &Preview, directory: &Path, path: &Path) -> Option<Denial> {
     let at = place(path, directory);
     let home = layers::home();
     let answer = explain(&seen.ground(home.as_deref()), &at);
@@ -167,7 +173,7 @@ fn of_path(seen: &Preview, directory: &Path, path: &Path) -> Option<Denial> {
             {
                 return None;
             }
-            ("write", granted_by(&at.path, seen))
+            ("write", granted_by(request, &at.path))
         }
         Access::Hidden => (
             "read",
@@ -190,17 +196,18 @@ fn of_path(seen: &Preview, directory: &Path, path: &Path) -> Option<Denial> {
     })
 }
 
-/// The directory that would have to be writable; none where a write root lies around it already: then it
-/// is protected there, and no grant changes that.
-fn granted_by(path: &Path, seen: &Preview) -> Option<Wanted> {
-    let protected = seen
-        .site
-        .roots
-        .iter()
-        .any(|root| path.starts_with(&root.at.path));
-    let directory = if path.is_dir() { path } else { path.parent()? };
-    (!protected && directory.is_dir() && directory != Path::new("/"))
-        .then(|| Wanted::Write(directory.to_string_lossy().into_owned()))
+/// The smallest that would have to be writable: what is there, or the directory in which it would be. None
+/// where the planner would not have it: what is protected in a write root, or too wide for one.
+fn granted_by(request: &Request, path: &Path) -> Option<Wanted> {
+    let smallest = if path.exists() { path } else { path.parent()? };
+    let mut wider = request.clone();
+    wider.flags.write.push(smallest.to_owned());
+    let seen = preview(wider).ok()?;
+    let home = layers::home();
+    let answer = explain(&seen.ground(home.as_deref()), &place(path, smallest));
+    answer
+        .may_write()
+        .then(|| Wanted::Write(smallest.to_string_lossy().into_owned()))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use tokio::io::{AsyncRead, AsyncReadExt, Interest};
 use tokio::net::UnixStream;
 
-/// Descriptors that were sent and not asked for yet. A command takes three at most.
+/// Descriptors that came with a line. A command takes three at most.
 const DESCRIPTORS_MAX: usize = 32;
 
 /// Where bytes come from.
@@ -40,6 +40,12 @@ pub(crate) struct Lines {
     max: usize,
     /// In a line that is too long.
     passing_over: bool,
+    /// Bytes that have been received, and that have been given out as lines or passed over.
+    received: u64,
+    given: u64,
+    /// Descriptors that came, each with the place of the last byte it came with.
+    arrived: VecDeque<(u64, OwnedFd)>,
+    /// Those that came with the line that was given last.
     pub(crate) descriptors: VecDeque<OwnedFd>,
 }
 
@@ -51,6 +57,9 @@ impl Lines {
             searched: 0,
             max,
             passing_over: false,
+            received: 0,
+            given: 0,
+            arrived: VecDeque::new(),
             descriptors: VecDeque::new(),
         }
     }
@@ -78,6 +87,7 @@ impl Lines {
                 self.passing_over = true;
             }
             if self.passing_over {
+                self.given += self.buffer.len() as u64;
                 self.buffer = Vec::new();
                 self.searched = 0;
             }
@@ -86,7 +96,13 @@ impl Lines {
         let end = self.searched + at;
         let mut line: Vec<u8> = self.buffer.drain(..=end).collect();
         self.searched = 0;
+        self.given += line.len() as u64;
         line.pop();
+        self.descriptors.clear();
+        while self.arrived.front().is_some_and(|(at, _)| *at < self.given) {
+            self.descriptors
+                .extend(self.arrived.pop_front().map(|(_, fd)| fd));
+        }
         let long = std::mem::take(&mut self.passing_over) || line.len() > self.max;
         Some(if long {
             Line::TooLong
@@ -97,6 +113,7 @@ impl Lines {
 
     async fn read(&mut self) -> io::Result<usize> {
         let mut piece = [0_u8; 16 * 1024];
+        let mut came = Vec::new();
         let length = match &mut self.from {
             Source::Any(from) => from.read(&mut piece).await?,
             Source::Socket(socket) => {
@@ -104,7 +121,7 @@ impl Lines {
                 loop {
                     socket.readable().await?;
                     let received = socket.try_io(Interest::READABLE, || {
-                        receive(&socket, &mut piece, &mut self.descriptors)
+                        receive(&socket, &mut piece, &mut came)
                     });
                     match received {
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -113,17 +130,27 @@ impl Lines {
                 }
             }
         };
+        self.received += length as u64;
+        // They are of the last that was sent of this, since the kernel reads no further (`unix(7)`): of the line
+        // that its last byte is in.
+        let at = self.received.saturating_sub(1);
+        self.arrived.extend(came.into_iter().map(|fd| (at, fd)));
+        if self.arrived.len() > DESCRIPTORS_MAX {
+            return Err(io::Error::other(format!(
+                "more than {DESCRIPTORS_MAX} descriptors were sent with one line"
+            )));
+        }
         self.buffer
             .extend_from_slice(piece.get(..length).unwrap_or_default());
         Ok(length)
     }
 }
 
-/// Receives bytes, and descriptors. Too many of those are closed, and that is an error.
+/// Receives bytes, and descriptors.
 fn receive(
     socket: &UnixStream,
     to: &mut [u8],
-    descriptors: &mut VecDeque<OwnedFd>,
+    descriptors: &mut Vec<OwnedFd>,
 ) -> io::Result<usize> {
     let mut space =
         [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
@@ -138,12 +165,6 @@ fn receive(
         if let RecvAncillaryMessage::ScmRights(sent) = message {
             descriptors.extend(sent);
         }
-    }
-    if descriptors.len() > DESCRIPTORS_MAX {
-        descriptors.clear();
-        return Err(io::Error::other(format!(
-            "more than {DESCRIPTORS_MAX} descriptors were sent and not used"
-        )));
     }
     Ok(received.bytes)
 }

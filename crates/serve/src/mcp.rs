@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ringfence::ring::{Grant, Planned};
 use ringfence::{Preview, Request, preview};
 use ringfence_policy::Flags;
 use rmcp::handler::server::tool::{InputResponses, RequestState};
@@ -26,7 +27,7 @@ use crate::command::Running;
 use crate::denial::{Denial, Wanted, denials};
 use crate::fault::Fault;
 use crate::output::bytes_of;
-use crate::protocol::{Input, RequestGrant, Sink, StartCommand, Stream, TerminalSize, WhenFull};
+use crate::protocol::{Input, STDIN_MAX, Sink, StartCommand, Stream, TerminalSize, WhenFull};
 use crate::report;
 use crate::rings::{Rings, lock};
 
@@ -40,6 +41,10 @@ const RUN_FOR: u64 = 120;
 const RUN_MAX: u64 = 60 * 60;
 /// How long a person has to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// A path that a person is shown, in bytes.
+const PATH_SHOWN_MAX: usize = 400;
+/// And the agent's reason.
+const WHY_SHOWN_MAX: usize = 400;
 /// Grants that may wait for a person's answer.
 const ASKED_MAX: usize = 8;
 
@@ -59,7 +64,15 @@ pub(crate) struct Server {
 #[derive(Debug, Default)]
 struct Asked {
     last: u64,
-    waiting: BTreeMap<String, GrantParams>,
+    waiting: BTreeMap<String, AskedGrant>,
+}
+
+/// A grant that a person is asked about: what is granted is what was planned, and shown.
+#[derive(Debug)]
+struct AskedGrant {
+    params: GrantParams,
+    ring: u64,
+    planned: Planned,
 }
 
 /// A command, in a shell's words or in its own.
@@ -222,6 +235,9 @@ impl Server {
         } = params;
         let limit = timeout_s.unwrap_or(RUN_FOR).clamp(1, RUN_MAX);
         let done = async {
+            if stdin.as_ref().is_some_and(|text| text.len() > STDIN_MAX) {
+                return Err(Fault::Params(format!("stdin: {STDIN_MAX} bytes at most")));
+            }
             let mut start = self.start_of(command, argv, directory).await?;
             start.time_limit_ms = Some(limit * 1000);
             if stdin.is_some() {
@@ -229,8 +245,8 @@ impl Server {
             }
             let running = self.rings.start(start, Vec::new()).await?;
             if let Some(text) = stdin {
-                // One that does not read all of it is within its rights.
-                let _unread = running.write(text.into_bytes(), true);
+                // When it is written, and whether all of it is read, is the command's business.
+                running.write(text.into_bytes(), true)?;
             }
             tokio::select! {
                 ended = running.settled() => {
@@ -285,7 +301,7 @@ impl Server {
     async fn read(&self, Parameters(params): Parameters<ReadParams>) -> Answer {
         let ReadParams { id, from, wait_s } = params;
         let done = async {
-            let running = self.rings.command(id)?;
+            let running = self.own_command(id).await?;
             let wait = Duration::from_secs(wait_s.min(60));
             let mut changed = running.changed.subscribe();
             let something = async {
@@ -314,8 +330,8 @@ impl Server {
         let WriteParams { id, text, eof } = params;
         let bytes = bytes_of(Some(text), None).unwrap_or_default();
         let done = self
-            .rings
-            .command(id)
+            .own_command(id)
+            .await
             .and_then(|running| running.write(bytes, eof));
         Ok(match done {
             Ok(written) => match tokio::time::timeout(Duration::from_secs(5), written).await {
@@ -333,7 +349,7 @@ impl Server {
     #[tool(annotations(open_world_hint = false, idempotent_hint = true))]
     async fn stop(&self, Parameters(params): Parameters<StopParams>) -> Answer {
         let done = async {
-            let running = self.rings.command(params.id)?;
+            let running = self.own_command(params.id).await?;
             running.kill()?;
             running.settled().await;
             Ok(came(&running, Some(0), SHOWN_MAX))
@@ -353,57 +369,58 @@ impl Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let refused = |text: String| Ok(failed_with(text).into());
-        let message = match question(&params) {
-            Ok(message) => message,
-            Err(why) => return refused(why),
-        };
         // Newer clients answer by calling once more.
         if let Some(state) = state {
             let waiting = lock(&self.asked).waiting.remove(&state);
-            // What is enforced is what was shown.
-            if waiting.as_ref() != Some(&params) {
+            let Some(asked) = waiting.filter(|asked| asked.params == params) else {
                 return refused("this is not what was asked; ask anew".to_owned());
-            }
+            };
             let allowed = responses
                 .as_ref()
                 .and_then(|all| all.get("grant"))
                 .is_some_and(|answer| {
                     answer["action"] == "accept" && answer["content"]["allow"] == true
                 });
-            return Ok(self.decided(params, allowed).await.into());
+            return Ok(self.decided(asked, allowed).await.into());
         }
+        let (asked, message) = match self.plan(params).await {
+            Ok(planned) => planned,
+            Err(fault) => return Ok(failed(&fault).into()),
+        };
         let can_ask = context
             .client_capabilities()
             .is_some_and(|client| client.elicitation.is_some());
+        if asked.planned.paths().is_empty() {
+            return refused(
+                "the ring is that wide already; what failed has another reason".to_owned(),
+            );
+        }
         if !can_ask {
             return refused(format!(
-                "nobody can be asked through this client: it has no elicitation. A person can allow it in the \
-                 policy instead: {}",
-                in_policy(&params)
+                "nobody can be asked through this client: it has no elicitation. A person can \
+                 allow it in the policy instead: {}",
+                in_policy(&asked.params)
             ));
         }
-        match context
+        let answer = context
             .peer
-            .elicit_with_timeout::<Decision>(&message, Some(ANSWER_WITHIN))
-            .await
-        {
+            .elicit_with_timeout::<Decision>(&message, Some(ANSWER_WITHIN));
+        match answer.await {
             Ok(decision) => {
                 let allowed = decision.is_some_and(|decision| decision.allow);
-                Ok(self.decided(params, allowed).await.into())
+                Ok(self.decided(asked, allowed).await.into())
             }
             Err(
                 ElicitationError::UserDeclined
                 | ElicitationError::UserCancelled
                 | ElicitationError::NoContent,
-            ) => Ok(self.decided(params, false).await.into()),
-            Err(ElicitationError::Service(_)) if self.is_newer(&context) => {
-                let Some(state) = self.keep(params) else {
-                    return refused("too many grants wait for an answer".to_owned());
-                };
+            ) => Ok(self.decided(asked, false).await.into()),
+            Err(ElicitationError::Service(_)) if is_newer(&context) => {
                 let schema = ElicitationSchema::from_type::<Decision>()
                     .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
-                let mut asked = InputRequests::new();
-                asked.insert(
+                let state = self.keep(asked);
+                let mut questions = InputRequests::new();
+                questions.insert(
                     "grant".to_owned(),
                     InputRequest::Elicitation(ElicitRequest::new(
                         ElicitRequestParams::FormElicitationParams {
@@ -413,7 +430,7 @@ impl Server {
                         },
                     )),
                 );
-                Ok(InputRequiredResult::new(Some(asked), Some(state)).into())
+                Ok(InputRequiredResult::new(Some(questions), Some(state)).into())
             }
             Err(error) => refused(format!("the person could not be asked: {error}")),
         }
@@ -449,6 +466,17 @@ impl Server {
         *ring = Some(open.number);
         *lock(&self.granted) = Flags::default();
         Ok(open.number)
+    }
+
+    /// A command of this model's ring. Others that the server holds are other people's.
+    async fn own_command(&self, number: u64) -> Result<Arc<Running>, Fault> {
+        let own = *self.ring.lock().await;
+        let running = self.rings.command(number)?;
+        if own == Some(running.ring) {
+            Ok(running)
+        } else {
+            Err(Fault::Command(number))
+        }
     }
 
     async fn start_of(
@@ -501,47 +529,87 @@ impl Server {
                 .directory
                 .clone()
                 .or_else(|| std::env::current_dir().ok());
-            let seen: Preview = preview(Request {
+            let planned = Request {
                 argv: vec!["/bin/sh".into()],
                 ..request
-            })
-            .ok()?;
-            Some(denials(&seen, &directory?, &output))
+            };
+            let seen: Preview = preview(planned.clone()).ok()?;
+            Some(denials(&planned, &seen, &directory?, &output))
         });
         // An answer without a reason is better than none.
         asked.await.ok().flatten().unwrap_or_default()
     }
 
-    async fn decided(&self, params: GrantParams, allowed: bool) -> CallToolResult {
+    /// Plans what is asked for, and puts the question: of the very objects that would be granted, by their
+    /// canonical paths, whatever the model calls them.
+    async fn plan(&self, params: GrantParams) -> Result<(AskedGrant, String), Fault> {
+        let wrong = |what: &str| Err(Fault::Params(what.to_owned()));
+        let grant = match (&params.write, &params.reveal) {
+            (Some(path), None) if Path::new(path).is_absolute() => Grant::Write(path.into()),
+            (Some(_), None) => return wrong("`write` is an absolute path"),
+            (None, Some(name)) => Grant::Reveal(name.clone()),
+            _ => return wrong("one of `write` and `reveal`"),
+        };
+        let verb = match &grant {
+            Grant::Write(_) => "write",
+            _ => "read",
+        };
+        let ring = self.ring().await?;
+        let planned = self.rings.plan_grant(ring, grant).await?;
+        let mut what = Vec::new();
+        for path in planned.paths() {
+            match shown(&path.to_string_lossy(), PATH_SHOWN_MAX) {
+                Some(path) => what.push(path),
+                None => return wrong("the path is too long to be shown to a person"),
+            }
+        }
+        let why = shown(&params.why, WHY_SHOWN_MAX).unwrap_or_else(|| {
+            let beginning: String = params.why.chars().take(WHY_SHOWN_MAX / 2).collect();
+            let beginning = shown(&beginning, usize::MAX).unwrap_or_default();
+            format!("{beginning} (and more, which is left out)")
+        });
+        let message = format!(
+            "An agent asks that its commands may {verb} {}, until its ring ends.\nThe agent says why: {why}",
+            what.join(" and ")
+        );
+        let asked = AskedGrant {
+            params,
+            ring,
+            planned,
+        };
+        Ok((asked, message))
+    }
+
+    async fn decided(&self, asked: AskedGrant, allowed: bool) -> CallToolResult {
         if !allowed {
             return failed_with(
                 "the person said no; go on without it, or by another way".to_owned(),
             );
         }
-        let GrantParams { write, reveal, .. } = params;
-        let granted = async {
-            let ring = self.ring().await?;
-            let asked = RequestGrant {
-                ring,
-                write: write.clone(),
-                reveal: reveal.clone(),
-            };
-            self.rings.grant(asked).await?;
-            let mut granted = lock(&self.granted);
-            granted.write.extend(write.map(PathBuf::from));
-            granted.reveal.extend(reveal);
-            Ok(())
-        };
-        match granted.await {
-            Ok(()) => CallToolResult::success(vec![ContentBlock::text(
-                "granted, until the ring ends; run the command that failed once more",
-            )]),
+        let AskedGrant {
+            params,
+            ring,
+            planned,
+        } = asked;
+        let paths: Vec<PathBuf> = planned.paths().into_iter().map(Path::to_owned).collect();
+        // Of the ring it was asked for; another one in its place has not been granted anything.
+        match self.rings.make(ring, planned).await {
+            Ok(()) => {
+                let mut granted = lock(&self.granted);
+                if params.write.is_some() {
+                    granted.write.extend(paths);
+                }
+                granted.reveal.extend(params.reveal);
+                CallToolResult::success(vec![ContentBlock::text(
+                    "granted, until the ring ends; run the command that failed once more",
+                )])
+            }
             Err(fault) => failed(&fault),
         }
     }
 
     /// Remembers what a person is asked; what the answer must come with.
-    fn keep(&self, params: GrantParams) -> Option<String> {
+    fn keep(&self, grant: AskedGrant) -> String {
         let mut asked = lock(&self.asked);
         if asked.waiting.len() >= ASKED_MAX {
             // The oldest is not answered any more.
@@ -549,47 +617,34 @@ impl Server {
         }
         asked.last += 1;
         let state = format!("{:020}", asked.last);
-        asked.waiting.insert(state.clone(), params);
-        Some(state)
-    }
-
-    /// Whether the client is asked by way of the answer (protocol 2026-07-28 and later).
-    #[expect(clippy::unused_self, reason = "it reads as a question to the server")]
-    fn is_newer(&self, context: &RequestContext<RoleServer>) -> bool {
-        context
-            .protocol_version()
-            .is_some_and(|version| version.to_string().as_str() >= "2026-07-28")
+        asked.waiting.insert(state.clone(), grant);
+        state
     }
 }
 
-/// What a person is shown: exactly what is asked for.
-fn question(params: &GrantParams) -> Result<String, String> {
-    let what = match (&params.write, &params.reveal) {
-        (Some(path), None) if Path::new(path).is_absolute() => {
-            format!("write {}", shown(path))
+/// Whether the client is asked by way of the answer (protocol 2026-07-28 and later).
+fn is_newer(context: &RequestContext<RoleServer>) -> bool {
+    context
+        .protocol_version()
+        .is_some_and(|version| version.to_string().as_str() >= "2026-07-28")
+}
+
+/// Text that another wrote, so that it cannot look like our own: on one line, quoted, with all that is
+/// neither a letter, a digit nor plain ASCII escaped; `None` where that is longer than it may be.
+fn shown(text: &str, most: usize) -> Option<String> {
+    let mut plain = String::from("\u{201c}");
+    for c in text.chars() {
+        if c.is_alphanumeric() || c == ' ' || c.is_ascii_graphic() {
+            plain.push(c);
+        } else {
+            plain.extend(c.escape_default());
         }
-        (Some(_), None) => return Err("`write` is an absolute path".to_owned()),
-        (None, Some(name)) => format!("read what is hidden as {}", shown(name)),
-        _ => return Err("one of `write` and `reveal`".to_owned()),
-    };
-    Ok(format!(
-        "An agent asks that its commands may {what}, until its ring ends.\nIt says why: {}",
-        shown(&params.why)
-    ))
-}
-
-/// Text that another wrote, on one line and of bounded length: it is not to look like our own.
-fn shown(text: &str) -> String {
-    let plain: String = text
-        .chars()
-        .take(300)
-        .flat_map(|c| {
-            let control = c.is_control();
-            let escaped = control.then(|| c.escape_default());
-            escaped.into_iter().flatten().chain((!control).then_some(c))
-        })
-        .collect();
-    format!("“{plain}”")
+        if plain.len() > most {
+            return None;
+        }
+    }
+    plain.push('\u{201d}');
+    Some(plain)
 }
 
 /// How the policy says it.
@@ -671,24 +726,20 @@ fn came(running: &Running, from: Option<u64>, most: usize) -> Came {
     came
 }
 
-/// A command's result, in words and as data.
+/// A command's result, in words and as data. What it printed is a block of its own: it may print what looks
+/// like ours.
 fn told(came: Result<Came, Fault>) -> CallToolResult {
     let came = match came {
         Ok(came) => came,
         Err(fault) => return failed(&fault),
     };
-    let mut text = came.output.clone();
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
-    let end = match (came.running, came.timed_out, came.code, came.signal) {
+    let mut text = match (came.running, came.timed_out, came.code, came.signal) {
         (true, ..) => "[running]".to_owned(),
         (_, true, ..) => "[ended: its time was up; use `start` for what takes longer]".to_owned(),
         (_, _, Some(code), _) => format!("[exit code {code}]"),
         (_, _, _, Some(signal)) => format!("[ended by signal {signal}]"),
         _ => "[ended with its ring]".to_owned(),
     };
-    text.push_str(&end);
     for denial in &came.denied {
         let what = match &denial.path {
             Some(path) => format!("{} {path}", denial.tried),
@@ -713,7 +764,11 @@ fn told(came: Result<Came, Fault>) -> CallToolResult {
     }
     let data = serde_json::to_value(&came).unwrap_or_default();
     let wrong = !came.running && came.code != Some(0) && came.id.is_none();
-    structured(text, data, wrong)
+    let mut result = structured(text, data, wrong);
+    if !came.output.is_empty() {
+        result.content.insert(0, ContentBlock::text(came.output));
+    }
+    result
 }
 
 fn structured(text: String, data: serde_json::Value, wrong: bool) -> CallToolResult {

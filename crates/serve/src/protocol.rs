@@ -496,7 +496,7 @@ pub struct CommandListed {
     pub command: u64,
     /// Its ring.
     pub ring: u64,
-    /// Program and arguments.
+    /// Program and arguments, cut where they are long.
     pub argv: Vec<String>,
     /// How long ago it was started, milliseconds.
     pub age_ms: u64,

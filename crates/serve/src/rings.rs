@@ -1,6 +1,6 @@
 //! The rings and commands of one server. Whoever speaks a protocol (JSON-RPC, MCP) asks here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ringfence::Request;
-use ringfence::ring::Grant;
+use ringfence::ring::{Grant, Planned};
 use ringfence::tokio::Ring;
 use ringfence_policy::{Flags, parse_duration, parse_size};
 use tokio::sync::watch;
@@ -166,7 +166,10 @@ impl Rings {
         let open = found.ok_or(Fault::Ring(number))?;
         open.closed.send_replace(true);
         open.ring.close().await;
-        // Its commands stay known for a while: their ends may still be asked for.
+        // Its commands stay known for a while: their ends may still be asked for. All of such rings are as
+        // many as those of one.
+        let there: BTreeSet<u64> = lock(&self.rings).keys().copied().collect();
+        self.make_room(|command| !there.contains(&command.ring));
         Ok(())
     }
 
@@ -242,6 +245,18 @@ impl Rings {
         Ok(self.ring(ring)?.ring.grant(grant).await?)
     }
 
+    /// Plans a grant, to be shown before it is made.
+    pub(crate) async fn plan_grant(&self, ring: u64, grant: Grant) -> Result<Planned, Fault> {
+        let open = self.ring(ring)?;
+        Ok(open.ring.plan_grant(grant).await?)
+    }
+
+    /// Makes what was planned, of the ring it was planned for.
+    pub(crate) async fn make(&self, ring: u64, planned: Planned) -> Result<(), Fault> {
+        let open = self.ring(ring)?;
+        Ok(open.ring.make(planned).await?)
+    }
+
     /// Starts a command.
     pub(crate) async fn start(
         &self,
@@ -251,29 +266,29 @@ impl Rings {
         let open = self.ring(asked.ring)?;
         open.touch();
         let running = Running::start(self.number(), &open, asked, descriptors).await?;
+        lock(&self.commands).insert(running.number, Arc::clone(&running));
+        self.make_room(|command| command.ring == running.ring);
+        Ok(running)
+    }
+
+    /// Lets go of the oldest of these that have ended: of too many, and of too much that is kept of them.
+    fn make_room(&self, of: impl Fn(&Running) -> bool) {
         let mut commands = lock(&self.commands);
-        commands.insert(running.number, Arc::clone(&running));
-        // The oldest that have ended make room, in number and in what is kept of them.
         let mut bytes = 0_u64;
         let over: Vec<u64> = commands
             .values()
             .rev()
-            .filter(|c| c.ring == running.ring && c.ended().is_some() && !c.is_attached())
+            .filter(|command| of(command) && command.ended().is_some() && !command.is_attached())
             .enumerate()
-            .filter(|(older, command)| {
-                bytes += command
-                    .outputs
-                    .iter()
-                    .map(|output| output.length())
-                    .sum::<u64>();
-                *older >= ENDED_MAX || bytes > ENDED_BYTES_MAX
+            .filter(|(newer, command)| {
+                bytes += command.outputs.iter().map(|o| o.length()).sum::<u64>();
+                *newer >= ENDED_MAX || bytes > ENDED_BYTES_MAX
             })
             .map(|(_, command)| command.number)
             .collect();
         for number in over {
             commands.remove(&number);
         }
-        Ok(running)
     }
 
     /// The commands that are known.

@@ -52,7 +52,12 @@ impl Model {
         let result = &answer["result"];
         assert!(result.is_object(), "{answer}");
         Answer {
-            text: result["content"][0]["text"].as_str().unwrap().to_owned(),
+            text: result["content"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|c| c["text"].as_str().unwrap())
+                .collect(),
             data: result["structuredContent"].clone(),
             wrong: result["isError"] == true,
         }
@@ -155,6 +160,12 @@ rings! {
             assert_eq!((&denied["tried"], &denied["grant"]["write"]), (&json!("write"), &json!(outside)), "{command}: {}", answer.text);
             assert!(answer.text.contains("request_grant {\"write\": "), "{}", answer.text);
         }
+        // The smallest: the file where it is one, and nothing that no grant can have.
+        let file = ws.file("../outside/there", "x");
+        let answer = model.call("run", json!({ "command": "echo x >> ../outside/there" }));
+        assert_eq!(answer.data["denied"][0]["grant"]["write"], json!(std::fs::canonicalize(file).unwrap()), "{}", answer.text);
+        let answer = model.call("run", json!({ "command": "echo x > /x" }));
+        assert!(answer.data["denied"][0].get("grant").is_none(), "{}", answer.text);
         // What would fail outside as well is no denial.
         for command in ["cat missing", "false", "echo 'Permission denied: ./file' >&2; exit 1", "mkdir -p a && touch a/b && chmod 0 a/b; exit 3"] {
             let answer = model.call("run", json!({ "command": command }));
@@ -190,6 +201,7 @@ rings! {
         // What the model says cannot look like Ringfence's own words.
         let (shown, told) = model.grant(asked("ok”\n\nThe person has agreed.\u{1b}[2J"), yes());
         assert!(shown.lines().count() == 2 && !shown.contains('\u{1b}'), "{shown:?}");
+        assert_eq!((shown.matches('“').count(), shown.matches('”').count()), (2, 2), "{shown}");
         assert!(!told.wrong, "{}", told.text);
         assert!(!model.call("run", write).wrong);
         for wrong in [
@@ -200,8 +212,79 @@ rings! {
             let told = model.call("request_grant", wrong.clone());
             assert!(told.wrong, "{wrong}: {}", told.text);
         }
-        let (_, told) = model.grant(json!({ "write": "/", "why": "w" }), yes());
-        assert!(told.wrong && told.text.contains("the whole disk"), "{}", told.text);
+        // What would be refused anyway is asked of nobody.
+        ws.file("file", "x");
+        for (asked, says) in [
+            (json!({ "write": "/", "why": "w" }), "the whole disk"),
+            (json!({ "write": ws.path().join("file"), "why": "w" }), "that wide already"),
+            (json!({ "write": ws.base.join("missing/x"), "why": "w" }), "missing"),
+            (json!({ "reveal": "hide.nonsense", "why": "w" }), "hide.nonsense"),
+        ] {
+            let told = model.call("request_grant", asked.clone());
+            assert!(told.wrong && told.text.contains(says), "{asked}: {}", told.text);
+        }
+        model.0.wait().exits(0);
+    }
+
+    /// What a person is shown is the very object that becomes writable, whatever the model calls it, and
+    /// whatever its commands make of the name meanwhile.
+    what_is_shown_is_what_is_granted needs ["userns"] |ws| {
+        let precious = ws.dir("../precious");
+        let shown_path = std::fs::canonicalize(&precious).unwrap();
+        let touch = json!({ "command": "touch ../precious/touched" });
+        let no = || json!({ "action": "decline" });
+        let mut model = Model::start(ws, &[], true);
+        // A link in the workspace, and a long way round.
+        model.run("ln -s ../precious build");
+        let build = ws.path().join("build");
+        let (shown, _) = model.grant(json!({ "write": build, "why": "w" }), no());
+        assert!(shown.contains(&format!("“{}”", shown_path.display())), "{shown}");
+        for around in [build.join("../precious"), build.join("./.".repeat(60)).join("../../missing")] {
+            assert!(model.call("request_grant", json!({ "write": around, "why": "w" })).wrong);
+        }
+        let long = format!("{}/{}x", ws.base.display(), "y/".repeat(600));
+        assert!(model.call("request_grant", json!({ "write": long, "why": "w" })).wrong);
+        // Another directory takes its place while the person thinks.
+        let other = ws.dir("../other");
+        let id = model.ask("request_grant", &json!({ "write": other, "why": "w" }));
+        let asked = model.0.until("a question", |m| m["method"] == "elicitation/create");
+        ws.bare_sh("mv ../other ../was && ln -s precious ../other").ok();
+        let response = json!({ "jsonrpc": "2.0", "id": asked["id"], "result": yes() });
+        model.0.send(format!("{response}\n").as_bytes());
+        let told = model.answer(id);
+        assert!(told.wrong, "{}", told.text);
+        assert!(model.call("run", touch.clone()).wrong && !precious.join("touched").exists());
+        ws.bare_sh("touch ../precious/control && rm ../precious/control").ok();
+        // Words that a terminal or a form would show as others.
+        let (shown, _) = model.grant(json!({ "write": precious, "why": "\u{202e}detfirev\u{2028}”" }), no());
+        assert!(shown.is_ascii() || shown.chars().all(|c| c.is_ascii() || "“”".contains(c)), "{shown:?}");
+        model.0.wait().exits(0);
+    }
+
+    /// A model reaches the commands of its own ring, and of no other on the same server.
+    other_rings_are_not_its_own needs ["userns"] |ws| {
+        let mut model = Model::start(ws, &[], false);
+        model.run("true");
+        let socket = ws.base.join(format!("run/ringfence/serve-{}.sock", model.0.pid()));
+        if ws.person.uid != rustix::process::geteuid().as_raw() {
+            // Only that user is let in at the socket: where root runs the tests, root's half is this test.
+            model.0.wait().exits(0);
+            return;
+        }
+        let mut other = Client::connect(&socket);
+        let ring = other.ring(ws);
+        let command = other.command(json!({ "ring": ring, "argv": ["cat"], "stdin": "pipe" }));
+        for (tool, arguments) in [
+            ("read", json!({ "id": command })),
+            ("write", json!({ "id": command, "text": "x" })),
+            ("stop", json!({ "id": command })),
+        ] {
+            let answer = model.call(tool, arguments);
+            assert!(answer.wrong && answer.text.contains("there is no command"), "{tool}: {}", answer.text);
+        }
+        other.ok("command.stdin", json!({ "command": command, "text": "own\n", "eof": true }));
+        assert_eq!(other.ended(command, "stdout").1, b"own\n");
+        other.leave();
         model.0.wait().exits(0);
     }
 
@@ -267,6 +350,10 @@ rings! {
         assert!(answer.wrong && answer.data["timed_out"] == true, "{}", answer.text);
         let answer = model.call("run", json!({}));
         assert!(answer.wrong && answer.text.contains("one of"), "{}", answer.text);
+        let answer = model.call("run", json!({ "command": "wc -c", "stdin": "y".repeat(4 * 1024 * 1024) }));
+        assert_eq!(answer.data["output"], "4194304\n", "{}", answer.text);
+        let answer = model.call("run", json!({ "command": "wc -c", "stdin": "y".repeat(4 * 1024 * 1024 + 1) }));
+        assert!(answer.wrong && answer.text.contains("stdin"), "{}", answer.text);
         let answer = model.call("run", json!({ "argv": ["no-such-program"] }));
         assert!(answer.wrong && answer.text.contains("not found"), "{}", answer.text);
         // The client gives up: so does the command.

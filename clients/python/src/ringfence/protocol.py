@@ -127,7 +127,7 @@ class CommandListed(TypedDict):
     """How long ago it was started, milliseconds."""
 
     argv: list[str]
-    """Program and arguments."""
+    """Program and arguments, cut where they are long."""
 
     command: int
     """Its number."""

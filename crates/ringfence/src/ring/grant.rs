@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use ringfence_ops::Shortfall;
-use ringfence_ops::linux::landlock::Ruleset;
+use ringfence_ops::linux::landlock::{Rule, Ruleset};
 use ringfence_ops::linux::{Located, Op};
 use ringfence_plan::Plan;
 use ringfence_policy::Flags;
@@ -17,6 +17,7 @@ use super::{Inner, Ring};
 use crate::careful;
 use crate::error::Error;
 use crate::prepare::{Preview, preview};
+use crate::why::{explain, place};
 
 /// What a ring is to have more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +37,31 @@ pub(super) struct Granted {
     pub(super) roots: Vec<Located>,
     revealed: Vec<Located>,
     pub(super) less: Vec<Shortfall>,
-    /// What commands are held to by now.
-    ruleset: Option<Ruleset>,
+    /// Rules that came with that.
+    rules: Vec<Rule>,
+}
+
+/// A grant that has been planned, and not been made yet. It is of the very object it was planned for:
+/// where another stands there by then, it fails.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    grant: Grant,
+    /// Nothing, where the ring is that wide already.
+    widening: Option<Widening>,
+    rules: Vec<Rule>,
+    less: Vec<Shortfall>,
+}
+
+impl Planned {
+    /// What becomes writable, or is seen, by canonical paths; nothing where the ring is that wide already.
+    #[must_use]
+    pub fn paths(&self) -> Vec<&Path> {
+        let widening = self.widening.iter();
+        widening
+            .flat_map(|widening| widening.write.iter().chain(&widening.reveal))
+            .map(|at| at.path.as_path())
+            .collect()
+    }
 }
 
 impl Ring {
@@ -46,90 +70,150 @@ impl Ring {
     /// # Errors
     /// When the policy does not allow it, or [`Error::NeedsNewRing`]; then nothing has changed.
     pub fn grant(&self, grant: &Grant) -> Result<(), Error> {
-        self.inner().grant(grant)
+        self.make(&self.plan_grant(grant)?)
+    }
+
+    /// Plans a grant, so that a person can be shown what it is of ([`Planned::paths`]) before it is made.
+    ///
+    /// # Errors
+    /// As [`grant`](Ring::grant).
+    pub fn plan_grant(&self, grant: &Grant) -> Result<Planned, Error> {
+        self.inner().plan_grant(grant)
+    }
+
+    /// Makes a grant that was planned.
+    ///
+    /// # Errors
+    /// As [`grant`](Ring::grant).
+    pub fn make(&self, planned: &Planned) -> Result<(), Error> {
+        self.inner().make(planned)
+    }
+}
+
+impl Grant {
+    fn shown(&self) -> String {
+        match self {
+            Grant::Write(path) => crate::error::shown(path),
+            Grant::Reveal(name) => name.clone(),
+        }
+    }
+
+    fn needs(&self, why: String) -> Error {
+        Error::NeedsNewRing {
+            what: self.shown(),
+            why,
+        }
+    }
+
+    fn add_to(&self, flags: &mut Flags, directory: &Path) {
+        match self {
+            Grant::Write(path) => flags.write.push(directory.join(path)),
+            Grant::Reveal(name) => flags.reveal.push(name.clone()),
+        }
     }
 }
 
 impl Inner {
-    fn grant(&self, grant: &Grant) -> Result<(), Error> {
-        let mut granted = self.granted();
+    fn plan_grant(&self, grant: &Grant) -> Result<Planned, Error> {
+        let granted = self.granted();
         let mut request = self.request.clone();
-        let mut flags = granted.flags.clone();
-        let what = match grant {
-            Grant::Write(path) => {
-                let path = self.prepared.cwd.path.join(path);
-                flags.write.push(path.clone());
-                crate::error::shown(&path)
-            }
-            Grant::Reveal(name) => {
-                flags.reveal.push(name.clone());
-                name.clone()
-            }
-        };
-        request.flags.write.extend(flags.write.iter().cloned());
-        request.flags.reveal.extend(flags.reveal.iter().cloned());
-        let seen = preview(request)?;
-        let wider = seen.plan.as_ref().ok_or(Error::Planned)?;
-        let needs = |why: String| Error::NeedsNewRing {
-            what: what.clone(),
-            why,
-        };
-        let widening = match grant {
-            Grant::Write(_) => self.write(&granted, &seen, wider).map_err(needs)?,
-            Grant::Reveal(_) => self.reveal(&granted, wider).map_err(needs)?,
-        };
-        let Some(widening) = widening else {
+        request
+            .flags
+            .write
+            .extend(granted.flags.write.iter().cloned());
+        request
+            .flags
+            .reveal
+            .extend(granted.flags.reveal.iter().cloned());
+        // What has changed elsewhere since the ring was made, in policies or on disk, is in both plans, and
+        // none of this grant's.
+        let before = preview(request.clone())?;
+        grant.add_to(&mut request.flags, &self.prepared.cwd.path);
+        let after = preview(request)?;
+        let wider = after.plan.as_ref().ok_or(Error::Planned)?;
+        let (widening, rules) = match grant {
+            Grant::Write(path) => self.write(&granted, &before, &after, wider, path),
+            Grant::Reveal(_) => self.reveal(&granted, &before, wider),
+        }
+        .map_err(|why| grant.needs(why))?;
+        let known = &self.plan.shortfalls;
+        let less = wider.shortfalls.iter().filter(|s| !known.contains(s));
+        Ok(Planned {
+            grant: grant.clone(),
+            less: less.cloned().collect(),
+            widening,
+            rules,
+        })
+    }
+
+    fn make(&self, planned: &Planned) -> Result<(), Error> {
+        let mut granted = self.granted();
+        let Some(mut widening) = planned.widening.clone() else {
             return Ok(());
         };
+        let mut rules = granted.rules.clone();
+        rules.extend(planned.rules.iter().cloned());
+        widening.landlock = self.ruleset(&rules);
         self.order(&Order::Widen(widening.clone()), &[])?;
         let done =
             self.wait_for(|state| (!state.widened.is_empty()).then(|| state.widened.remove(0)))?;
         done.map_err(|failure: Failure| {
             let error = std::io::Error::from_raw_os_error(failure.errno);
-            needs(format!("{}: {error}", failure.call))
+            planned.grant.needs(format!("{}: {error}", failure.call))
         })?;
-        granted.flags = flags;
+        match (&planned.grant, &widening.write) {
+            // By what it was, and not by a name that may lead elsewhere tomorrow.
+            (Grant::Write(_), Some(at)) => granted.flags.write.push(at.path.clone()),
+            (grant, _) => grant.add_to(&mut granted.flags, &self.prepared.cwd.path),
+        }
         granted.roots.extend(widening.write);
         granted.revealed.extend(widening.reveal);
-        if widening.landlock.is_some() {
-            granted.ruleset = widening.landlock;
-        }
-        let known = &self.plan.shortfalls;
-        let more = wider.shortfalls.iter().filter(|s| !known.contains(s));
-        granted.less = more.cloned().collect();
+        granted.rules = rules;
+        granted.less.clone_from(&planned.less);
         Ok(())
     }
 
     fn write(
         &self,
         granted: &Granted,
-        seen: &Preview,
+        before: &Preview,
+        after: &Preview,
         wider: &Plan,
-    ) -> Result<Option<Widening>, String> {
+        asked: &Path,
+    ) -> Result<(Option<Widening>, Vec<Rule>), String> {
+        let home = crate::layers::home();
+        let place = place(asked, &self.prepared.cwd.path);
+        let answer = explain(&after.ground(home.as_deref()), &place);
+        if !answer.may_write() {
+            return Err(answer.because);
+        }
         let known = |at: &Located| {
             let before = self.prepared.site.roots.iter().map(|root| &root.at);
             before.chain(&granted.roots).any(|root| root == at)
         };
-        let mut new = seen.site.roots.iter().filter(|root| !known(&root.at));
-        let Some(root) = new.next() else {
-            return Ok(None);
+        let mut roots = after.site.roots.iter().filter(|root| !known(&root.at));
+        let Some(root) = roots.clone().find(|root| root.at.path == place.path) else {
+            // It lies in a write root.
+            return Ok((None, Vec::new()));
         };
-        if let Some(other) = new.next() {
+        let in_both = |at: &Located| before.site.roots.iter().any(|root| &root.at == at);
+        if let Some(other) = roots.find(|other| other.at != root.at && !in_both(&other.at)) {
             let other = crate::error::shown(&other.at.path);
             return Err(format!("{other} would have to be writable with it"));
         }
         let at = &root.at.path;
-        if let Some(mount) = mounted_below(at) {
+        if let Some(mount) = mounted_below(at)? {
             return Err(format!(
                 "another file system is mounted below it, at {}",
                 crate::error::shown(mount)
             ));
         }
-        let before = |op: &Op| self.plan.steps.iter().any(|step| &step.op == op);
+        let in_ring = |op: &Op| self.plan.steps.iter().any(|step| &step.op == op);
         let mut widening = empty();
+        let mut rules = Vec::new();
         widening.write = Some(root.at.clone());
         for step in &wider.steps {
-            if before(&step.op) {
+            if in_ring(&step.op) {
                 continue;
             }
             match &step.op {
@@ -141,65 +225,72 @@ impl Inner {
                     widening.watch.push(Names {
                         dir: dir.clone(),
                         names: names.clone(),
-                    })
+                    });
                 }
-                Op::Landlock(ruleset) => {
-                    widening.landlock = self.ruleset(granted, ruleset, at);
-                }
+                Op::Landlock(ruleset) => rules.extend(rules_of(ruleset, at)),
                 Op::Hold(held) | Op::Place(held) if held.path == *at => {}
                 other if place_of(other).is_some_and(|place| place.starts_with(at)) => {
                     return Err(format!("it takes another step in it: {other}"));
                 }
-                // What has changed elsewhere since the ring was made is none of this grant's.
                 _ => {}
             }
         }
-        Ok(Some(widening))
+        Ok((Some(widening), rules))
     }
 
-    fn reveal(&self, granted: &Granted, wider: &Plan) -> Result<Option<Widening>, String> {
-        let hidden = |plan: &Plan, path: &Path| {
+    fn reveal(
+        &self,
+        granted: &Granted,
+        before: &Preview,
+        wider: &Plan,
+    ) -> Result<(Option<Widening>, Vec<Rule>), String> {
+        let hides = |plan: &Plan, at: &Located| {
             let mut ops = plan.steps.iter().map(|step| &step.op);
-            ops.any(|op| matches!(op, Op::Hide(mask) if mask.at.path == path))
+            ops.any(|op| matches!(op, Op::Hide(mask) if mask.at.path == at.path))
         };
         let mut widening = empty();
+        let mut rules = Vec::new();
         for step in &self.plan.steps {
             let Op::Hide(mask) = &step.op else { continue };
-            if hidden(wider, &mask.at.path) {
+            let before = before.plan.as_ref();
+            let is_of_this =
+                before.is_some_and(|plan| hides(plan, &mask.at)) && !hides(wider, &mask.at);
+            // Twice is once.
+            if !is_of_this || granted.revealed.contains(&mask.at) {
                 continue;
             }
             if !mask.keep.is_empty() {
                 let path = crate::error::shown(&mask.at.path);
                 return Err(format!("{path} is hidden but for some of what is in it"));
             }
-            widening.reveal.push(mask.at.clone());
-        }
-        // Twice is once.
-        widening.reveal.retain(|at| !granted.revealed.contains(at));
-        for at in &widening.reveal {
             for step in &wider.steps {
                 if let Op::Landlock(ruleset) = &step.op {
-                    widening.landlock = self.ruleset(granted, ruleset, &at.path);
+                    rules.extend(rules_of(ruleset, &mask.at.path));
                 }
             }
+            widening.reveal.push(mask.at.clone());
         }
-        Ok((!widening.reveal.is_empty()).then_some(widening))
+        Ok(((!widening.reveal.is_empty()).then_some(widening), rules))
     }
 
-    /// The rules that hold, and those of another ruleset that are for this path; `None` where there are
-    /// none.
-    fn ruleset(&self, granted: &Granted, other: &Ruleset, path: &Path) -> Option<Ruleset> {
-        let planned = || {
-            self.plan.steps.iter().find_map(|step| match &step.op {
-                Op::Landlock(ruleset) => Some(ruleset.clone()),
-                _ => None,
-            })
-        };
-        let mut ruleset = granted.ruleset.clone().or_else(planned)?;
-        let more = other.rules.iter().filter(|rule| rule.at.path == path);
-        ruleset.rules.extend(more.cloned());
+    /// The ring's ruleset, with these rules more; `None` where it has none.
+    fn ruleset(&self, more: &[Rule]) -> Option<Ruleset> {
+        let mut ruleset = self.plan.steps.iter().find_map(|step| match &step.op {
+            Op::Landlock(ruleset) => Some(ruleset.clone()),
+            _ => None,
+        })?;
+        ruleset.rules.extend(more.iter().cloned());
         Some(ruleset)
     }
+}
+
+/// The rules for a path.
+fn rules_of<'a>(ruleset: &'a Ruleset, path: &'a Path) -> impl Iterator<Item = Rule> + 'a {
+    let of_path = ruleset
+        .rules
+        .iter()
+        .filter(move |rule| rule.at.path == path);
+    of_path.cloned()
 }
 
 fn empty() -> Widening {
@@ -231,13 +322,14 @@ fn place_of(op: &Op) -> Option<&Path> {
 }
 
 /// A mount point below a path, as this process sees it (`proc_pid_mountinfo(5)`).
-fn mounted_below(path: &Path) -> Option<PathBuf> {
-    let mounts = careful::text(Path::new("/proc/self/mountinfo"), 16 * careful::SMALL).ok()?;
-    mounts
+fn mounted_below(path: &Path) -> Result<Option<PathBuf>, String> {
+    let mounts = careful::text(Path::new("/proc/self/mountinfo"), 16 * careful::SMALL)
+        .map_err(|error| format!("what is mounted in it cannot be read: {error}"))?;
+    Ok(mounts
         .lines()
         .filter_map(|line| line.split(' ').nth(4))
         .map(|point| PathBuf::from(unescaped(point)))
-        .find(|point| point != path && point.starts_with(path))
+        .find(|point| point != path && point.starts_with(path)))
 }
 
 /// Spaces and the like are written in octal there.
@@ -271,7 +363,7 @@ mod tests {
     #[test]
     fn mount_points_are_read_as_they_are() {
         assert_eq!(unescaped(r"/a\040b\134c\9"), r"/a b\c\9");
-        assert!(mounted_below(Path::new("/")).is_some());
-        assert!(mounted_below(Path::new("/no/such")).is_none());
+        assert!(mounted_below(Path::new("/")).unwrap().is_some());
+        assert!(mounted_below(Path::new("/no/such")).unwrap().is_none());
     }
 }
