@@ -366,6 +366,32 @@ rings! {
         before.nothing_left(ws);
     }
 
+    /// A server that stays holds nothing of rings that are closed, but the ends of their last commands.
+    rings_come_and_go needs ["userns"] |ws| {
+        let mut client = Client::serve(ws, &[]);
+        let pid = client.pid();
+        let open_files = || std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+        let once = |client: &mut Client| {
+            let ring = client.ring(ws);
+            let command = client.command(with(sh(ring, "head -c 9000000 /dev/zero; exit 3"), json!({ "buffer": 8_000_000, "attach": false })));
+            client.ok("command.wait", json!({ "command": command }));
+            client.ok("ring.close", json!({ "ring": ring }));
+            assert_eq!(client.ok("command.wait", json!({ "command": command }))["code"], 3);
+        };
+        for _ in 0..3 {
+            once(&mut client);
+        }
+        let before = open_files();
+        for _ in 0..20 {
+            once(&mut client);
+        }
+        until("what rings had is given back", || open_files() <= before);
+        // 23 times 8 MB would be more; what is kept of commands that have ended is bounded.
+        assert!(resident(pid) < 140 * 1024, "{} KiB", resident(pid));
+        assert!(client.ok("ring.list", json!({}))["rings"].as_array().unwrap().is_empty());
+        client.wait().exits(0);
+    }
+
     many_at_once needs ["userns"] |ws| {
         let mut client = Client::serve(ws, &[]);
         let ring = client.ring(ws);
@@ -471,14 +497,31 @@ rings! {
         let (mut read, write) = std::io::pipe().unwrap();
         let input = ws.file("input", "from a file\n");
         let input = std::fs::File::open(input).unwrap();
+        let send = |to: &Client, request: Value, fds: &[std::os::fd::BorrowedFd<'_>]| {
+            let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+            let mut control = SendAncillaryBuffer::new(&mut space);
+            assert!(control.push(SendAncillaryMessage::ScmRights(fds)));
+            let line = format!("{request}\n");
+            sendmsg(to.socket(), &[IoSlice::new(line.as_bytes())], &mut control, SendFlags::empty()).unwrap();
+        };
+        // Those of a request that is refused are closed, and are not the next one's.
+        let (mut refused, wrong) = std::io::pipe().unwrap();
+        for (method, params) in [
+            ("command.start", json!({ "ring": kept, "argv": ["true"], "colour": 1 })),
+            ("command.start", json!({ "ring": 987, "argv": ["true"], "stdout": "descriptor" })),
+            ("ring.list", json!({})),
+            ("no.such", json!({})),
+        ] {
+            let request = json!({ "jsonrpc": "2.0", "id": "x", "method": method, "params": params });
+            send(&other, request, &[wrong.as_fd()]);
+            other.until("its answer", |m| m["id"] == "x");
+        }
+        drop(wrong);
+        let mut nothing = Vec::new();
+        refused.read_to_end(&mut nothing).unwrap();
         let request = json!({ "jsonrpc": "2.0", "id": "fd", "method": "command.start", "params": {
             "ring": kept, "argv": ["cat"], "stdin": "descriptor", "stdout": "descriptor" } });
-        let fds = [input.as_fd(), write.as_fd()];
-        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
-        let line = format!("{request}\n");
-        sendmsg(other.socket(), &[IoSlice::new(line.as_bytes())], &mut control, SendFlags::empty()).unwrap();
+        send(&other, request, &[input.as_fd(), write.as_fd()]);
         drop(write);
         let answer = other.until("the start", |m| m["id"] == "fd");
         assert!(answer["result"]["command"].is_u64(), "{answer}");
