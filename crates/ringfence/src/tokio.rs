@@ -1,4 +1,4 @@
-//! Rings for tasks: what [`ring`](crate::ring) has for threads, shaped like `tokio::process`.
+//! Rings for tasks: what [`ring`] has for threads, shaped like `tokio::process`.
 //!
 //! ```no_run
 //! use ringfence::Request;
@@ -6,11 +6,13 @@
 //!
 //! # async fn example() -> Result<(), ringfence::Error> {
 //! let ring = Ring::open(Request::default()).await?;
-//! let (one, other) = tokio::join!(
-//!     ring.command("cargo").arg("test").output(),
-//!     ring.command("git").args(["status", "--short"]).output(),
+//! let mut tests = ring.command("cargo");
+//! let mut status = ring.command("git");
+//! let (tests, status) = tokio::join!(
+//!     tests.arg("test").output(),
+//!     status.args(["status", "--short"]).output(),
 //! );
-//! assert!(one?.status.success() && other?.status.success());
+//! assert!(tests?.status.success() && status?.status.success());
 //! # Ok(())
 //! # }
 //! ```

@@ -27,6 +27,12 @@ pub(crate) struct Ring {
     pub(crate) seccomp: Option<Vec<u8>>,
     pub(crate) limits: Vec<(Resource, u64)>,
     pub(crate) keeper: Keeper,
+    /// Files that are protected, and files that are covered: where one is replaced from outside, its mount
+    /// goes with what it was on.
+    protected: Vec<PathBuf>,
+    covered: Vec<PathBuf>,
+    /// What is covered with.
+    files: Option<Files>,
 }
 
 /// The namespaces of a ring to be built.
@@ -95,6 +101,7 @@ pub(crate) fn build(
     builder
         .enter_network()
         .map_err(|e| failed(Stage::Namespaces, e))?;
+    builder.ring.files = builder.files.take();
     Ok((builder.ring, builder.notes))
 }
 
@@ -188,7 +195,11 @@ impl Builder {
             Op::MaskSocket(at) => self.cover(&at),
             Op::Place(at) => self.place(&at),
             Op::Pin(at) => pin(&at),
-            Op::Protect(at) => protect(&at),
+            Op::Protect(at) => {
+                protect(&at)?;
+                self.ring.remember(&at);
+                Ok(())
+            }
             Op::Watch { dir, names } => self.ring.keeper.watch(&dir, names),
             Op::Landlock(ruleset) => {
                 self.ring.landlock = Some(ruleset_of(&ruleset)?);
@@ -308,7 +319,11 @@ impl Builder {
             Err(e) => return Err(e),
         };
         let nothing = self.files()?.nothing(at.dir)?;
-        mount::attach(nothing.as_fd(), place.as_fd())
+        mount::attach(nothing.as_fd(), place.as_fd())?;
+        if !at.dir {
+            self.ring.covered.push(at.path.clone());
+        }
+        Ok(())
     }
 
     /// Covers a directory with an empty one in which only what is kept is seen.
@@ -357,6 +372,51 @@ impl Builder {
 }
 
 impl Ring {
+    /// Something is protected. A directory keeps its mount: nobody replaces it by renaming.
+    pub(crate) fn remember(&mut self, protected: &Located) {
+        if !protected.dir {
+            self.protected.push(protected.path.clone());
+        }
+    }
+
+    /// Protects and covers again what was replaced from outside since the ring stands, before another
+    /// command sees it.
+    pub(crate) fn mend(&mut self) -> Result<(), SysError> {
+        let there = |path: &Path| match object::open_exact(path) {
+            Ok(handle) => Ok(Some(handle)),
+            // Gone: there is nothing to protect. A link is no file that was protected.
+            Err(e)
+                if [Errno::NOENT, Errno::NOTDIR]
+                    .map(Errno::raw_os_error)
+                    .contains(&e.errno) =>
+            {
+                Ok(None)
+            }
+            Err(e) => Err(e),
+        };
+        for path in &self.protected {
+            if let Some(handle) = there(path)?
+                && !mount::is_read_only(handle.as_fd())?
+            {
+                seal(&handle)?;
+            }
+        }
+        if let Some(files) = &mut self.files
+            && !self.covered.is_empty()
+        {
+            let cover = object::identity(object::open_exact(Path::new("/dev"))?.as_fd())?.device;
+            for path in &self.covered {
+                if let Some(handle) = there(path)?
+                    && object::identity(handle.as_fd())?.device != cover
+                {
+                    let nothing = files.nothing(false)?;
+                    mount::attach(nothing.as_fd(), handle.as_fd())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Makes a ring that stands wider: what is done last is what makes it so, and until then nothing
     /// is. Also gives why names are not watched.
     pub(crate) fn widen(&mut self, widening: Widening) -> (Result<(), SysError>, Option<SysError>) {
@@ -396,6 +456,7 @@ impl Ring {
             // moment is something writable that is to be protected.
             for object in &objects {
                 protect(object)?;
+                self.remember(object);
             }
             for pinned in pins.iter().rev() {
                 writable(pinned)?;
@@ -410,6 +471,7 @@ impl Ring {
         }
         for cover in &reveal {
             mount::take_away(&cover.path)?;
+            self.covered.retain(|path| *path != cover.path);
         }
         if ruleset.is_some() {
             self.landlock = ruleset;
@@ -471,7 +533,11 @@ pub(crate) fn pin(at: &Located) -> Result<(), SysError> {
 
 /// Makes an object read-only.
 pub(crate) fn protect(at: &Located) -> Result<(), SysError> {
-    let handle = open_verified(at)?;
+    seal(&open_verified(at)?)
+}
+
+/// Puts a read-only clone of an object onto it.
+fn seal(handle: &OwnedFd) -> Result<(), SysError> {
     let tree = mount::clone_tree(handle.as_fd(), true)?;
     mount::set(tree.as_fd(), SEALED, true)?;
     mount::attach(tree.as_fd(), handle.as_fd())

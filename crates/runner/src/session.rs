@@ -363,6 +363,9 @@ impl Session {
                 // in there already sees the mounts its directory lies in, not those that
                 // come to cover it. A pin's clone has the protection in it.
                 // One that cannot be, or is gone, leaves the others none the less.
+                if let Some(ring) = &mut self.ring {
+                    objects.iter().for_each(|object| ring.remember(object));
+                }
                 let done = objects
                     .iter()
                     .map(ring::protect)
@@ -434,6 +437,10 @@ impl Session {
                 SysError::new("spawn", Errno::PROTO.raw_os_error()),
             ));
         };
+        // Before the first the ring has just been built.
+        if self.spawned {
+            ring.mend().map_err(|e| at(Stage::Protect, e))?;
+        }
         ring.keeper.before_a_command();
         let stdin = inside.as_ref().unwrap_or(stdin);
         let pid = spawn::command(&CommandStart {

@@ -78,6 +78,15 @@ pub fn set(mount: BorrowedFd<'_>, attributes: Attributes, recursive: bool) -> Re
     }
 }
 
+/// Whether the mount at a handle is read-only, or its file system is.
+///
+/// # Errors
+/// What `fstatfs(2)` says.
+pub fn is_read_only(mount: BorrowedFd<'_>) -> Result<bool, SysError> {
+    let stat = rustix::fs::fstatvfs(mount).named("fstatfs")?;
+    Ok(stat.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
+}
+
 /// A detached copy of the mount tree at a handle.
 ///
 /// # Errors

@@ -1,0 +1,189 @@
+//! Rings that stand and are made wider, or are changed from outside; with the real runner.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "tests"
+)]
+
+#[path = "../../sys-linux/tests/needs/mod.rs"]
+mod needs;
+mod place;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command as Outside;
+
+use place::{Place, line, piped, sh};
+use ringfence::ring::Grant;
+use ringfence::{Error, Ring};
+
+#[test]
+fn a_ring_that_stands_can_be_made_wider() {
+    let Some(place) = Place::of("a_ring_that_stands_can_be_made_wider") else {
+        return;
+    };
+    let other = place.home.join("other");
+    std::fs::create_dir_all(other.join("deep/.git/hooks")).unwrap();
+    std::fs::write(other.join("deep/.git/HEAD"), "ref: refs/heads/main\n").unwrap();
+    std::fs::write(other.join("deep/.git/config"), "[core]\n").unwrap();
+    std::fs::create_dir_all(other.join("deep/.git/objects")).unwrap();
+    std::fs::create_dir_all(other.join("deep/.git/refs")).unwrap();
+    let ring = place.ring();
+    let (mut runs, mut printed) = piped(
+        &ring,
+        "while read path; do if (echo x > $path) 2>/dev/null; then echo wrote; else echo not; fi; done",
+    );
+    let mut ask = |path: &str| {
+        let path = other.join(path);
+        let stdin = runs.stdin.as_mut().unwrap();
+        writeln!(stdin, "{}", path.display()).unwrap();
+        line(&mut printed)
+    };
+    let try_to = |path: &str| {
+        let script = format!("echo x > {}/{path}", other.display());
+        let mut command = ring.command("sh");
+        let output = command.args(["-c", &script]).output().unwrap();
+        output.status.success()
+    };
+    assert!(!try_to("file"));
+    assert_eq!(ask("file"), "not\n");
+    let mounts = |ring: &Ring| sh(ring, "wc -l < /proc/self/mounts");
+    ring.grant(&Grant::Write(other.clone())).unwrap();
+    assert!(try_to("file") && try_to("deep/work") && try_to("deep/.git/index"));
+    // What is protected in a write root is in this one, whoever moves what leads there.
+    for path in [
+        "deep/.git/hooks/pre-commit",
+        "deep/.git/config",
+        "../beside",
+    ] {
+        assert!(!try_to(path), "{path}");
+    }
+    let away = format!("mv {0}/deep/.git {0}/deep/git", other.display());
+    let moved = ring.command("sh").args(["-c", &away]).output().unwrap();
+    assert!(!moved.status.success());
+    sh(
+        &ring,
+        &format!(
+            "mkdir {0}/.vscode; echo x > {0}/.vscode/settings.json; rm {0}/file",
+            other.display()
+        ),
+    );
+    assert!(!other.join(".vscode/settings.json").exists());
+    // One that runs is held to what it began with.
+    assert_eq!(ask("late"), "not\n");
+    // Twice is once; and the workspace has always been.
+    let before = mounts(&ring);
+    ring.grant(&Grant::Write(other.clone())).unwrap();
+    ring.grant(&Grant::Write(place.workspace())).unwrap();
+    assert_eq!(mounts(&ring), before);
+    assert_eq!(ring.outcome(), ring.outcome());
+    // What may not be had is refused, and nothing changes.
+    for path in [
+        PathBuf::from("/"),
+        place.home.clone(),
+        place.home.join("missing"),
+        place.home.join(".local/state/ringfence"),
+    ] {
+        let error = ring.grant(&Grant::Write(path.clone()));
+        assert!(error.is_err(), "{}", path.display());
+    }
+    let temporary = tempdir_in_tmp();
+    let error = ring.grant(&Grant::Write(temporary.clone())).unwrap_err();
+    std::fs::remove_dir(temporary).unwrap();
+    assert!(matches!(error, Error::NeedsNewRing { .. }), "{error}");
+    assert_eq!(mounts(&ring), before);
+    assert!(try_to("again") && !try_to("../beside"));
+    // A second grant keeps the first.
+    let third = place.home.join("third");
+    std::fs::create_dir(&third).unwrap();
+    ring.grant(&Grant::Write(third.clone())).unwrap();
+    sh(&ring, &format!("echo x > {}/file", third.display()));
+    assert!(try_to("still"));
+    drop(runs.stdin.take());
+    runs.wait().unwrap();
+}
+
+/// `git config` on the host replaces the file, and the kernel drops what was mounted on the old one.
+#[test]
+fn what_is_replaced_from_outside_is_protected_again() {
+    let Some(place) = Place::of("what_is_replaced_from_outside_is_protected_again") else {
+        return;
+    };
+    let git = |arguments: &[&str]| {
+        let mut command = Outside::new("git");
+        let done = command.current_dir(place.workspace()).args(arguments);
+        assert!(done.status().unwrap().success());
+    };
+    git(&["init", "-q"]);
+    std::fs::write(place.home.join(".npmrc"), "token\n").unwrap();
+    let ring = place.ring();
+    let attack = "git config core.fsmonitor evil 2>/dev/null && echo wrote || echo kept; \
+                  echo x >> .git/config && echo wrote; cat ~/.npmrc; true";
+    assert_eq!(sh(&ring, attack), "kept\n");
+    for round in 0..3 {
+        git(&["config", "user.name", &format!("person {round}")]);
+        let new = place.home.join("new");
+        std::fs::write(&new, "another token\n").unwrap();
+        std::fs::rename(&new, place.home.join(".npmrc")).unwrap();
+        assert_eq!(sh(&ring, attack), "kept\n", "{round}");
+        assert_eq!(
+            sh(&ring, "git config user.name"),
+            format!("person {round}\n")
+        );
+    }
+    std::fs::remove_file(place.home.join(".npmrc")).unwrap();
+    assert_eq!(sh(&ring, "echo on"), "on\n");
+    git(&["config", "--get", "user.name"]);
+    let control = Outside::new("git")
+        .current_dir(place.workspace())
+        .args(["config", "core.fsmonitor"])
+        .status();
+    assert!(!control.unwrap().success());
+}
+
+/// A directory that is in the ring's own `/tmp` another one.
+fn tempdir_in_tmp() -> PathBuf {
+    let path = PathBuf::from(format!("/tmp/rf-grant-{}", std::process::id()));
+    std::fs::create_dir(&path).unwrap();
+    path
+}
+
+#[test]
+fn what_is_hidden_can_be_shown_in_a_ring_that_stands() {
+    let Some(place) = Place::of("what_is_hidden_can_be_shown_in_a_ring_that_stands") else {
+        return;
+    };
+    std::fs::create_dir(place.home.join(".ssh")).unwrap();
+    std::fs::write(place.home.join(".ssh/id_ed25519"), "key\n").unwrap();
+    std::fs::write(place.home.join(".npmrc"), "token\n").unwrap();
+    let ring = place.ring();
+    let (mut runs, mut printed) = piped(
+        &ring,
+        "while read path; do cat $path 2>/dev/null || echo not; done",
+    );
+    let mut ask = |path: &str| {
+        let path = place.home.join(path);
+        let stdin = runs.stdin.as_mut().unwrap();
+        writeln!(stdin, "{}", path.display()).unwrap();
+        line(&mut printed)
+    };
+    assert_eq!(ask(".npmrc"), "not\n");
+    let error = ring.grant(&Grant::Reveal("hide.nonsense".to_owned()));
+    assert!(error.is_err());
+    for _ in 0..2 {
+        ring.grant(&Grant::Reveal("hide.npm".to_owned())).unwrap();
+    }
+    assert_eq!(ask(".npmrc"), "token\n");
+    assert_eq!(ask(".ssh/id_ed25519"), "not\n");
+    let write = format!("echo x > {}/.npmrc", place.home.display());
+    let wrote = ring.command("sh").args(["-c", &write]).output().unwrap();
+    assert!(!wrote.status.success());
+    assert_eq!(
+        std::fs::read_to_string(place.home.join(".npmrc")).unwrap(),
+        "token\n"
+    );
+    drop(runs.stdin.take());
+    runs.wait().unwrap();
+}
