@@ -32,7 +32,7 @@ impl Shared {
         let key_name = format!("rf-verify-{}", facts.nonce);
         let key = kernel::add_key(Keyring::User, &key_name, secret.as_bytes()).ok();
         facts.key = key.is_some().then_some(key_name);
-        let file = Path::new("/dev/shm").join(format!("ringfence-{}", facts.nonce));
+        let file = Path::new("/dev/shm").join(format!("rf-probe-{}", facts.nonce));
         let _ = fs::write(&file, &secret);
         Ok(Self {
             _segment: Segment::create(facts.ipc_key, secret.as_bytes()).ok(),

@@ -72,7 +72,7 @@ fn queue(facts: &Facts, _: &'static str) -> Tried {
 fn shm_file(facts: &Facts, _: &'static str) -> Tried {
     reveal(
         facts,
-        std::path::Path::new(&format!("/dev/shm/ringfence-{}", facts.nonce)),
+        std::path::Path::new(&format!("/dev/shm/rf-probe-{}", facts.nonce)),
     )
 }
 

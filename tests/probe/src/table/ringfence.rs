@@ -101,12 +101,17 @@ fn binary_is_marked(facts: &Facts, argument: &'static str, _: End) -> Tried {
     }
 }
 
+/// Another run of the table at the same time has a name of its own.
+fn beside_it(facts: &Facts) -> String {
+    format!("{BESIDE}-{}", facts.nonce)
+}
+
 fn make_beside(facts: &Facts, _: &'static str) -> Tried {
-    Tried::of(create(&binary(facts, BESIDE)), &[])
+    Tried::of(create(&binary(facts, &beside_it(facts))), &[])
 }
 
 fn made_beside(facts: &Facts, _: &'static str, _: End) -> Tried {
-    match fs::remove_file(binary(facts, BESIDE)) {
+    match fs::remove_file(binary(facts, &beside_it(facts))) {
         Ok(()) => Tried::allowed("it was there"),
         Err(error) => Tried::denied(format!("it was not there: {error}")),
     }
