@@ -262,7 +262,7 @@ export interface ReadOutput {
   command: number;
   /** From which byte of it; where that is no more there, from the first that is. */
   from?: number;
-  /** How many bytes at most; 1 MiB without it. */
+  /** How many bytes at most; 256 KiB without it, and at the most. */
   max?: number | null;
   /** Which output; stdout, or the terminal, without it. */
   stream?: Stream | null;

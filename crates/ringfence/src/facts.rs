@@ -6,6 +6,9 @@ use ringfence_ops::{Arch, Availability, Cgroup, Container, Facts};
 use ringfence_sys_linux::{capability, landlock, probe};
 use rustix::fs::Access;
 
+use crate::error::shown;
+use crate::mounts;
+
 /// Facts for a run: what is cheap to ask and decides a plan. Whether user namespaces,
 /// a fresh /proc and overlays are to be had for sure shows when the ring is made; what
 /// fails then is refused or told as if it had been known before.
@@ -104,18 +107,17 @@ pub fn namespaces_remedy() -> String {
 /// A new procfs may be mounted only where the present one is whole: nothing mounted over
 /// a part of it (mount_too_revealing() in the kernel).
 fn fresh_proc() -> Availability {
-    let Ok(mounts) = std::fs::read_to_string("/proc/self/mountinfo") else {
+    let Ok(points) = mounts::points() else {
         return Availability::No {
             why: "there is no /proc".to_owned(),
             remedy: "mount /proc".to_owned(),
         };
     };
-    let covered: Vec<&str> = mounts
-        .lines()
-        .filter_map(|line| line.split(' ').nth(4))
-        .filter(|point| {
-            point.starts_with("/proc/") && !point.starts_with("/proc/sys/fs/binfmt_misc")
-        })
+    let covered: Vec<String> = points
+        .iter()
+        .filter(|point| point.starts_with("/proc") && *point != Path::new("/proc"))
+        .filter(|point| !point.starts_with("/proc/sys/fs/binfmt_misc"))
+        .map(shown)
         .collect();
     if covered.is_empty() {
         Availability::Yes

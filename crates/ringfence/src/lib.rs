@@ -22,6 +22,7 @@ mod launch;
 pub mod layers;
 mod locate;
 mod look;
+mod mounts;
 mod prepare;
 pub mod program;
 mod relay;

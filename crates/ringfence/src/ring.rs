@@ -21,9 +21,9 @@
 mod child;
 mod command;
 mod grant;
+mod state;
 mod terminal;
 
-use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -34,7 +34,7 @@ use ringfence_ops::linux::{Located, Op, landlock};
 use ringfence_ops::{Outcome, Shortfall};
 use ringfence_plan::{Plan, RingMode, promise};
 use ringfence_sys_linux::SysError;
-use ringfence_wire::{End, Failure, Listed, Note, Order, Report, Spawn, Stage, decode, encode};
+use ringfence_wire::{Order, Report, Spawn, Stage, decode, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
@@ -48,6 +48,8 @@ use crate::site::{Made, index};
 pub use child::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
 pub use command::{Command, Stdio};
 pub use grant::{Grant, Planned};
+pub(crate) use state::{Ending, Told};
+use state::{Over, State};
 pub use terminal::{Size, Terminal};
 
 /// What a session's commands may be: a shell, so that every tool's cache that there is, is there.
@@ -84,65 +86,6 @@ pub(crate) struct Inner {
     looks: Mutex<Option<Sender<()>>>,
     /// Something was told, or nobody listens any more.
     told: Condvar,
-}
-
-/// What has been told of the ring's commands.
-#[derive(Debug, Default)]
-struct State {
-    last: u32,
-    commands: HashMap<u32, Told>,
-    /// A thread is listening; the others wait for what it hears.
-    listening: bool,
-    /// Why nothing more will be told.
-    over: Option<Over>,
-    /// Answers to the orders to list that have not been fetched. They are all alike.
-    listed: Vec<Vec<Listed>>,
-    /// What became of orders to widen, in their order.
-    widened: Vec<Result<(), Failure>>,
-    taken_away: Vec<(PathBuf, Option<i32>)>,
-    notes: Vec<Note>,
-    /// What turned out to be kept less than whole since the ring stands: promise and why.
-    lost: Vec<(&'static str, String)>,
-    /// Commands that were ended because they, or others, made protected names over and over.
-    insisted: HashSet<u32>,
-    /// The commands that run, and since when.
-    running: HashMap<u32, SystemTime>,
-    /// Tasks that wait for what is told of a command.
-    #[cfg(feature = "tokio")]
-    tasks: HashMap<u32, std::task::Waker>,
-}
-
-/// What is known of a command.
-#[derive(Debug, Clone)]
-pub(crate) enum Told {
-    /// It was ordered.
-    Ordered,
-    /// Its program has been executed.
-    Started,
-    /// It ended, after so much.
-    Ended(Ending),
-    /// It could not be started.
-    Failed(Failure),
-    /// Nobody asks.
-    Disowned,
-}
-
-/// How a command ended, and what it used.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ending {
-    pub(crate) end: End,
-    pub(crate) insisted: bool,
-    pub(crate) timed_out: bool,
-    pub(crate) max_rss_kib: u64,
-    pub(crate) cpu_us: u64,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Over {
-    /// The runner is gone.
-    Gone,
-    /// It could not be understood, or heard.
-    Unheard(SysError),
 }
 
 /// A command with processes, as [`Ring::list`] tells it.
@@ -623,101 +566,6 @@ impl Inner {
         }
         drop(state);
         self.told.notify_all();
-    }
-}
-
-impl State {
-    fn of(&mut self, id: u32, now: Told) {
-        if matches!(now, Told::Ended(_) | Told::Failed(_)) {
-            self.running.remove(&id);
-        }
-        match (self.commands.get_mut(&id), &now) {
-            (Some(Told::Disowned), Told::Started) | (None, _) => {}
-            (Some(Told::Disowned), _) => {
-                self.commands.remove(&id);
-            }
-            (Some(told), _) => *told = now,
-        }
-        #[cfg(feature = "tokio")]
-        if let Some(task) = self.tasks.remove(&id) {
-            task.wake();
-        }
-    }
-
-    fn take(&mut self, report: Report) {
-        match report {
-            Report::Started { id } => self.of(id, Told::Started),
-            Report::Ended {
-                id,
-                end,
-                max_rss_kib,
-                cpu_us,
-                timed_out,
-            } => {
-                let insisted = self.insisted.remove(&id);
-                self.of(
-                    id,
-                    Told::Ended(Ending {
-                        end,
-                        insisted,
-                        timed_out,
-                        max_rss_kib,
-                        cpu_us,
-                    }),
-                )
-            }
-            Report::Failed {
-                id: Some(id),
-                failure,
-            } => self.of(id, Told::Failed(failure)),
-            Report::Listed { commands } => {
-                self.listed.push(commands);
-            }
-            Report::TakenAway { path, errno } => self.taken_away.push((path, errno)),
-            Report::Built { notes } => self.notes = notes,
-            Report::Failed { id: None, failure } if failure.stage == Stage::Protect => {
-                let error = std::io::Error::from_raw_os_error(failure.errno);
-                let what = format!(
-                    "a repository found while commands ran: {}: {error}",
-                    failure.call
-                );
-                self.lost.push((promise::PROTECT_GIT, what));
-            }
-            Report::Unwatched { call, errno } => {
-                let error = std::io::Error::from_raw_os_error(errno);
-                let what = format!(
-                    "protected names that do not exist are looked at only when a command ends: \
-                     {call}: {error}"
-                );
-                self.lost.push((promise::PROTECT_MISSING, what));
-            }
-            Report::StdinAsIs { errno } => {
-                let error = std::io::Error::from_raw_os_error(errno);
-                let what = format!("a command's stdin is the caller's descriptor: {error}");
-                self.lost.push((promise::WRITE_METADATA, what));
-            }
-            Report::Widened => self.widened.push(Ok(())),
-            Report::Failed { id: None, failure } if failure.stage == Stage::Widen => {
-                self.widened.push(Err(failure));
-            }
-            // An order that was not taken: whoever waits for what comes of it must not wait for ever.
-            Report::Failed { id: None, failure } => {
-                self.over = Some(Over::Unheard(SysError::new("order", failure.errno)));
-            }
-            Report::Insists { id } => {
-                self.insisted.insert(id);
-            }
-            Report::Stopped { .. } => {}
-        }
-    }
-}
-
-impl Over {
-    fn error(self) -> Error {
-        match self {
-            Over::Gone => Error::RingGone,
-            Over::Unheard(error) => hearing(error),
-        }
     }
 }
 

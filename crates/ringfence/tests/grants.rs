@@ -143,6 +143,68 @@ fn what_is_replaced_from_outside_is_protected_again() {
     assert!(!control.unwrap().success());
 }
 
+/// Between the plan that a person is shown and the grant minutes may pass.
+#[test]
+fn what_was_planned_is_what_is_made_or_nothing() {
+    let Some(place) = Place::of("what_was_planned_is_what_is_made_or_nothing") else {
+        return;
+    };
+    let other = place.home.join("other");
+    let beside = place.home.join("beside");
+    for dir in [&other, &beside] {
+        std::fs::create_dir(dir).unwrap();
+    }
+    let ring = place.ring();
+    let try_to = |path: &str| {
+        let script = format!("echo x > {}/{path}", place.home.display());
+        let mut command = ring.command("sh");
+        let output = command.args(["-c", &script]).output().unwrap();
+        output.status.success()
+    };
+    // Another directory stands there by then, or a link to one.
+    for swap in 0..2 {
+        let planned = ring.plan_grant(&Grant::Write(other.clone())).unwrap();
+        assert_eq!(planned.paths(), [other.as_path()]);
+        std::fs::rename(&other, place.home.join(format!("was{swap}"))).unwrap();
+        if swap == 0 {
+            std::fs::create_dir(&other).unwrap();
+        } else {
+            std::os::unix::fs::symlink(&beside, &other).unwrap();
+        }
+        let error = ring.make(&planned).unwrap_err();
+        assert!(matches!(error, Error::NeedsNewRing { .. }), "{error}");
+        assert!(!try_to("other/file") && !try_to("beside/file"));
+        assert!(!try_to(&format!("was{swap}/file")));
+    }
+    std::fs::remove_file(&other).unwrap();
+    std::fs::create_dir(&other).unwrap();
+    // What came into it meanwhile is protected as what was there.
+    let planned = ring.plan_grant(&Grant::Write(other.clone())).unwrap();
+    let git = Outside::new("git")
+        .current_dir(&other)
+        .args(["init", "-q", "made"])
+        .status();
+    assert!(git.unwrap().success());
+    ring.make(&planned).unwrap();
+    assert!(try_to("other/file") && try_to("other/made/file"));
+    assert!(!try_to("other/made/.git/config"));
+    // A policy that was widened since does not make a living ring wider.
+    let policy = place.home.join(".config/ringfence");
+    std::fs::create_dir_all(&policy).unwrap();
+    std::fs::write(
+        policy.join("policy.toml"),
+        format!(
+            "[filesystem]\nwrite = [{:?}]\n",
+            beside.display().to_string()
+        ),
+    )
+    .unwrap();
+    std::fs::create_dir(beside.join("below")).unwrap();
+    let error = ring.grant(&Grant::Write(beside.join("below"))).unwrap_err();
+    assert!(matches!(error, Error::NeedsNewRing { .. }), "{error}");
+    assert!(!try_to("beside/below/file"));
+}
+
 /// A directory that is in the ring's own `/tmp` another one.
 fn tempdir_in_tmp() -> PathBuf {
     let path = PathBuf::from(format!("/tmp/rf-grant-{}", std::process::id()));

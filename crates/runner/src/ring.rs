@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::CString;
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use ringfence_sys_linux::namespaces::{self, Network};
 use ringfence_sys_linux::spawn::Resource;
 use ringfence_sys_linux::{SysError, landlock, object, process};
 use ringfence_wire::{Failure, Names, Note, Stage, Widening};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::files::{
@@ -33,6 +35,8 @@ pub(crate) struct Ring {
     covered: Vec<PathBuf>,
     /// What is covered with.
     files: Option<Files>,
+    /// Tells when a mount has come or gone in this namespace.
+    mounts: Option<File>,
 }
 
 /// The namespaces of a ring to be built.
@@ -380,11 +384,16 @@ impl Ring {
     }
 
     /// Protects and covers again what was replaced from outside since the ring stands, before another
-    /// command sees it.
+    /// command sees it. Where no mount has gone that is one question to the kernel, however much is
+    /// protected.
     pub(crate) fn mend(&mut self) -> Result<(), SysError> {
+        if !self.mounts_have_changed() {
+            return Ok(());
+        }
         let there = |path: &Path| match object::open_exact(path) {
             Ok(handle) => Ok(Some(handle)),
-            // Gone: there is nothing to protect. A link is no file that was protected.
+            // Gone: there is nothing to protect. Another kind of object in its place is an error, with
+            // which no command is started: it cannot be what was protected.
             Err(e)
                 if [Errno::NOENT, Errno::NOTDIR]
                     .map(Errno::raw_os_error)
@@ -404,7 +413,7 @@ impl Ring {
         if let Some(files) = &mut self.files
             && !self.covered.is_empty()
         {
-            let cover = object::identity(object::open_exact(Path::new("/dev"))?.as_fd())?.device;
+            let cover = device_of_covers()?;
             for path in &self.covered {
                 if let Some(handle) = there(path)?
                     && object::identity(handle.as_fd())?.device != cover
@@ -415,6 +424,22 @@ impl Ring {
             }
         }
         Ok(())
+    }
+
+    /// Whether a mount has come or gone since this was last asked (`poll(2)` of `proc_pid_mountinfo(5)`). Where
+    /// that cannot be known, yes.
+    fn mounts_have_changed(&mut self) -> bool {
+        let Some(mounts) = &self.mounts else {
+            // From here on it tells; what went before is looked for.
+            self.mounts = File::open("/proc/self/mountinfo").ok();
+            return true;
+        };
+        let mut fds = [PollFd::new(mounts, PollFlags::PRI)];
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        !matches!(poll(&mut fds, Some(&now)), Ok(0))
     }
 
     /// Makes a ring that stands wider: what is done last is what makes it so, and until then nothing
@@ -493,11 +518,8 @@ fn writable(handle: &OwnedFd) -> Result<(), SysError> {
 
 /// Holds that this is covered by what this ring covers with: an object of its own, in `/dev`.
 fn is_cover(at: &Located) -> Result<(), SysError> {
-    let device = |path: &Path| {
-        let handle = object::open_exact(path)?;
-        Ok(object::identity(handle.as_fd())?.device)
-    };
-    if device(&at.path)? == device(Path::new("/dev"))? {
+    let there = object::open_exact(&at.path)?;
+    if object::identity(there.as_fd())?.device == device_of_covers()? {
         Ok(())
     } else {
         Err(SysError {
@@ -505,6 +527,12 @@ fn is_cover(at: &Located) -> Result<(), SysError> {
             errno: Errno::STALE.raw_os_error(),
         })
     }
+}
+
+/// The device of what this ring covers with.
+fn device_of_covers() -> Result<u64, SysError> {
+    let dev = object::open_exact(Path::new("/dev"))?;
+    Ok(object::identity(dev.as_fd())?.device)
 }
 
 /// Makes parts of a procfs read-only, those that the kernel has.

@@ -44,6 +44,23 @@ pub(crate) struct Running {
     attached: AtomicUsize,
 }
 
+/// Somebody who has a command told. However that ends, the command waits for nobody any more.
+#[derive(Debug)]
+pub(crate) struct Attached {
+    pub(crate) command: Arc<Running>,
+    /// By which its outputs know who.
+    pub(crate) reader: u64,
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        for output in &self.command.outputs {
+            output.detach(self.reader);
+        }
+        self.command.attached.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// What is to be written to a command's stdin.
 #[derive(Debug)]
 struct Typed {
@@ -289,21 +306,17 @@ impl Running {
         self.attached.load(Ordering::Relaxed) > 0
     }
 
-    /// Somebody has it told; the number by which its outputs know who.
-    pub(crate) fn attach(&self, from: impl Fn(Stream) -> Option<u64>) -> u64 {
+    /// Somebody has it told, for as long as they hold what is given.
+    pub(crate) fn attach(self: &Arc<Self>, from: impl Fn(Stream) -> Option<u64>) -> Attached {
         self.attached.fetch_add(1, Ordering::Relaxed);
         let reader = self.readers.fetch_add(1, Ordering::Relaxed);
         for output in &self.outputs {
             output.attach(reader, from(output.stream));
         }
-        reader
-    }
-
-    pub(crate) fn detach(&self, reader: u64) {
-        for output in &self.outputs {
-            output.detach(reader);
+        Attached {
+            command: Arc::clone(self),
+            reader,
         }
-        self.attached.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Has bytes written to its stdin; what is given tells when, and whether it could be.

@@ -1,122 +1,39 @@
 //! One client: its requests, their answers, and what it has told.
 
+mod outgoing;
+mod tell;
+
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use outgoing::Outgoing;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::sync::{mpsc, watch};
+use tell::Telling;
+use tokio::io::AsyncWrite;
 use tokio::task::JoinSet;
 
-use crate::command::Running;
+use crate::command::{Attached, Running};
 use crate::fault::Fault;
 use crate::lines::{Line, Lines, Source};
 use crate::output::{Output, bytes_of};
 use crate::protocol::{
-    Attach, CHUNK, Call, CommandClosed, CommandEnded, Commands, FRAME_MAX, Initialize, Initialized,
-    Input, Nothing, OfCommand, OutputRead, READ_WAIT_MAX, ReadOutput, Report, RingEnded,
-    Rings as AllRings, Sink, StartCommand, VERSIONS, WAITING_MAX, WriteStdin,
+    Attach, Call, Commands, FRAME_MAX, Initialize, Initialized, Input, Nothing, OfCommand,
+    OutputRead, READ_WAIT_MAX, ReadOutput, Report, RingEnded, Rings as AllRings, Sink,
+    StartCommand, VERSIONS, WAITING_MAX, WriteStdin,
 };
 use crate::report;
 use crate::rings::{Rings, lock};
-
-/// Messages that wait to be written to a client, and as many that are being written. One is some 100 KiB long
-/// at most, but for what `command.read` asks for.
-const OUTGOING: usize = 32;
 
 /// Longest id that is repeated in an answer, in bytes.
 const ID_MAX: usize = 256;
 
 /// The most that `command.read` gives at once, in bytes.
 const READ_MAX: u64 = 256 * 1024;
-
-/// Messages to the client, in their order.
-#[derive(Debug, Clone)]
-struct Outgoing {
-    messages: mpsc::Sender<Vec<u8>>,
-    used: Arc<Used>,
-}
-
-/// Room of messages that have been written, for those that come: what is given back to the system is
-/// given out by it page by page.
-#[derive(Debug, Default)]
-struct Used(Mutex<Vec<Vec<u8>>>);
-
-impl Used {
-    /// Kept, at most.
-    const MOST: usize = 4;
-
-    fn take(&self) -> Vec<u8> {
-        lock(&self.0).pop().unwrap_or_default()
-    }
-
-    fn give(&self, message: Vec<u8>) {
-        let mut kept = lock(&self.0);
-        if kept.len() < Used::MOST && (CHUNK..8 * CHUNK).contains(&message.capacity()) {
-            kept.push(message);
-        }
-    }
-}
-
-impl Outgoing {
-    /// `false` when the client is gone.
-    async fn send(&self, message: &impl Serialize) -> bool {
-        // What is sent has no part that could not be written as JSON.
-        let Ok(mut line) = serde_json::to_vec(message) else {
-            return false;
-        };
-        line.push(b'\n');
-        self.messages.send(line).await.is_ok()
-    }
-
-    async fn notify(&self, method: &str, params: &impl Serialize) -> bool {
-        #[derive(Serialize)]
-        struct Notification<'a, T> {
-            jsonrpc: &'a str,
-            method: &'a str,
-            params: &'a T,
-        }
-        self.send(&Notification {
-            jsonrpc: "2.0",
-            method,
-            params,
-        })
-        .await
-    }
-
-    async fn answer(
-        &self,
-        id: Option<&RawValue>,
-        answer: Result<serde_json::Value, Fault>,
-    ) -> bool {
-        #[derive(Serialize)]
-        struct Response<'a> {
-            jsonrpc: &'a str,
-            id: Option<&'a RawValue>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            result: Option<serde_json::Value>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            error: Option<serde_json::Value>,
-        }
-        let (result, error) = match answer {
-            Ok(result) => (Some(result), None),
-            Err(fault) => (None, Some(fault.to_json())),
-        };
-        self.send(&Response {
-            jsonrpc: "2.0",
-            id,
-            result,
-            error,
-        })
-        .await
-    }
-}
 
 /// What a line is, before it is known which method it calls.
 #[derive(Deserialize)]
@@ -150,10 +67,8 @@ struct Shared {
     waiting: Mutex<BTreeSet<String>>,
     /// The rings that were opened here.
     opened: Mutex<BTreeSet<u64>>,
-    /// The commands that are told here; to let go of one ends that.
-    attached: Mutex<BTreeMap<u64, (u64, watch::Sender<()>)>>,
-    /// How often something has been attached.
-    told: AtomicU64,
+    /// The commands that are told here.
+    telling: Telling,
 }
 
 /// Serves a client until it is gone; then its rings are closed, but for those it has kept.
@@ -163,15 +78,10 @@ pub(crate) async fn serve(
     to: impl AsyncWrite + Send + Unpin + 'static,
 ) {
     let descriptors = matches!(from, Source::Socket(_));
-    let (out, outgoing) = mpsc::channel(OUTGOING);
-    let used = Arc::new(Used::default());
-    let writing = tokio::spawn(write(outgoing, to, Arc::clone(&used)));
+    let (out, writing) = Outgoing::new(to);
     let mut connection = Connection {
         rings: Arc::clone(&rings),
-        out: Outgoing {
-            messages: out,
-            used,
-        },
+        out,
         client: None,
         initialized: false,
         descriptors,
@@ -186,7 +96,6 @@ pub(crate) async fn serve(
         ..
     } = connection;
     let opened = std::mem::take(&mut *lock(&shared.opened));
-    lock(&shared.attached).clear();
     tasks.shutdown().await;
     drop(out);
     for ring in opened {
@@ -197,41 +106,6 @@ pub(crate) async fn serve(
     }
     // What is left to write is written, if it is read; the end of the process does not wait for that.
     let _written = tokio::time::timeout(Duration::from_secs(1), writing).await;
-}
-
-/// Writes what goes out, as many messages at once as there are.
-async fn write(
-    mut outgoing: mpsc::Receiver<Vec<u8>>,
-    mut to: impl AsyncWrite + Unpin,
-    used: Arc<Used>,
-) {
-    let mut messages = Vec::with_capacity(OUTGOING);
-    let mut together = Vec::new();
-    while outgoing.recv_many(&mut messages, OUTGOING).await > 0 {
-        let written = match messages.as_slice() {
-            [one] => to.write_all(one).await,
-            // Where they are long, copying costs more than a call.
-            [first, ..] if first.len() > 16 * 1024 => {
-                async {
-                    for message in &messages {
-                        to.write_all(message).await?;
-                    }
-                    Ok(())
-                }
-                .await
-            }
-            all => {
-                together.clear();
-                all.iter()
-                    .for_each(|message| together.extend_from_slice(message));
-                to.write_all(&together).await
-            }
-        };
-        messages.drain(..).for_each(|message| used.give(message));
-        if written.and(to.flush().await).is_err() {
-            return;
-        }
-    }
 }
 
 impl Connection {
@@ -404,7 +278,7 @@ impl Connection {
             Call::Read(read) if read.wait_ms.is_none() => json(read_output(rings, read)),
             Call::Attach(attach) => json(self.attach(attach).map(nothing)),
             Call::Detach(of) => json(rings.command(of.command).map(|_| {
-                lock(&self.shared.attached).remove(&of.command);
+                self.shared.telling.end(of.command);
                 Nothing {}
             })),
             Call::ListCommands(of) => json(Ok(Commands {
@@ -437,14 +311,12 @@ impl Connection {
 
     fn attach(&mut self, attach: &Attach) -> Result<(), Fault> {
         let command = self.rings.command(attach.command)?;
-        let from = attach.from.clone();
+        let attached = command.attach(|stream| attach.from.get(&stream).copied());
         let shared = Arc::clone(&self.shared);
         let out = self.out.clone();
-        let until = begin_to_tell(&shared, attach.command);
+        let begun = shared.telling.begin(attach.command);
         self.tasks
-            .spawn(tell(command, out, shared, until, move |stream| {
-                from.get(&stream).copied()
-            }));
+            .spawn(async move { shared.telling.tell(attached, &out, begun).await });
         Ok(())
     }
 
@@ -480,7 +352,8 @@ impl Connection {
                                 command: command.number,
                             }));
                             if attach {
-                                told = Some(Told::Command(command));
+                                // Before the answer: from its first byte on it waits for who is told.
+                                told = Some(Told::Command(command.attach(|_| None)));
                             }
                             answer
                         }
@@ -504,9 +377,9 @@ impl Connection {
                 out.answer(Some(id), answer).await;
             }
             match told {
-                Some(Told::Command(command)) => {
-                    let until = begin_to_tell(&shared, command.number);
-                    tell(command, out, shared, until, |_| None).await;
+                Some(Told::Command(attached)) => {
+                    let begun = shared.telling.begin(attached.command.number);
+                    shared.telling.tell(attached, &out, begun).await;
                 }
                 Some(Told::Ring(open)) => {
                     open.ring.gone().await;
@@ -529,7 +402,7 @@ impl Connection {
 /// What a client hears of after it was made.
 enum Told {
     Ring(Arc<crate::rings::Open>),
-    Command(Arc<Running>),
+    Command(Attached),
 }
 
 /// The descriptors that a command is to have.
@@ -605,91 +478,6 @@ async fn in_thread(
     match tokio::task::spawn_blocking(work).await {
         Ok(report) => json(report.map(|report| Report { report })),
         Err(error) => Err(Fault::System("asking", io::Error::other(error))),
-    }
-}
-
-/// That a command is told here, and by whom that is ended. Whoever told it before does no more.
-fn begin_to_tell(shared: &Shared, command: u64) -> (u64, watch::Receiver<()>) {
-    let (until, ended) = watch::channel(());
-    let number = shared.told.fetch_add(1, Ordering::Relaxed);
-    lock(&shared.attached).insert(command, (number, until));
-    (number, ended)
-}
-
-/// Tells a command's output as it comes, and then its end.
-async fn tell(
-    command: Arc<Running>,
-    out: Outgoing,
-    shared: Arc<Shared>,
-    (number, mut until): (u64, watch::Receiver<()>),
-    from: impl Fn(crate::protocol::Stream) -> Option<u64>,
-) {
-    let reader = command.attach(from);
-    tokio::select! {
-        () = tell_all(&command, &out, reader) => {}
-        // Never sent: let go of.
-        _ = until.changed() => {}
-    }
-    command.detach(reader);
-    let mut attached = lock(&shared.attached);
-    // Unless somebody else tells it by now.
-    if attached
-        .get(&command.number)
-        .is_some_and(|(other, _)| *other == number)
-    {
-        attached.remove(&command.number);
-    }
-}
-
-async fn tell_all(command: &Running, out: &Outgoing, reader: u64) {
-    let mut changed = command.changed.subscribe();
-    let mut end_is_told = false;
-    loop {
-        changed.mark_unchanged();
-        // Looked at before what is there: what came before the end is told before it.
-        let ended = command.ended();
-        let states: Vec<(bool, bool)> = command.outputs.iter().map(|o| o.state()).collect();
-        let mut told = false;
-        for output in &command.outputs {
-            let mut line = out.used.take();
-            if output.take_line(reader, command.number, &mut line) {
-                told = true;
-                if out.messages.send(line).await.is_err() {
-                    return;
-                }
-            } else {
-                out.used.give(line);
-            }
-        }
-        if told {
-            continue;
-        }
-        let settled = states.iter().all(|(settled, _)| *settled);
-        let eof = states.iter().all(|(_, eof)| *eof);
-        let was_told = end_is_told;
-        if let (Some(ended), true, false) = (ended, settled, end_is_told) {
-            end_is_told = true;
-            let notification = CommandEnded {
-                command: command.number,
-                open: !eof,
-                ended,
-            };
-            if !out.notify("command.ended", &notification).await {
-                return;
-            }
-        }
-        if end_is_told && eof {
-            // Where the end said already that nothing more comes, that is all.
-            if was_told {
-                let closed = CommandClosed {
-                    command: command.number,
-                };
-                out.notify("command.closed", &closed).await;
-            }
-            return;
-        }
-        // The sender is the command's.
-        let _told = changed.changed().await;
     }
 }
 

@@ -36,4 +36,4 @@ pub mod visitor;
 
 pub use fault::Fault;
 pub use rings::Rings;
-pub use transport::{Client, Served, runtime_directory, serve};
+pub use transport::{Client, Served, runtime_directory, serve, socket_name};

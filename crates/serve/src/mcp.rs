@@ -1,12 +1,14 @@
 //! Rings for models: a server of the Model Context Protocol, with one ring.
 
+mod asking;
+mod result;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ringfence::ring::{Grant, Planned};
 use ringfence::{Preview, Request, preview};
 use ringfence_policy::Flags;
 use rmcp::handler::server::tool::{InputResponses, RequestState};
@@ -19,35 +21,29 @@ use rmcp::model::{
 use rmcp::service::{ElicitationError, RequestContext, RoleServer, ServiceExt};
 use rmcp::{ErrorData, ServerHandler, tool, tool_handler, tool_router};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::command::Running;
-use crate::denial::{Denial, Wanted, denials};
+use crate::denial::{Denial, denials};
 use crate::fault::Fault;
 use crate::output::bytes_of;
-use crate::protocol::{Input, STDIN_MAX, Sink, StartCommand, Stream, TerminalSize, WhenFull};
+use crate::protocol::{Input, STDIN_MAX, Sink, StartCommand, TerminalSize, WhenFull};
 use crate::report;
 use crate::rings::{Rings, lock};
+use asking::{
+    ANSWER_WITHIN, Asked, AskedGrant, Decision, GrantParams, grant_of, in_policy, is_newer,
+    question,
+};
+use result::{came, failed, failed_with, kept_to, structured, told};
 
-/// Output that a result carries at most, in bytes: what a model can read.
-const SHOWN_MAX: usize = 32 * 1024;
 /// Output that is kept of a command.
 const KEPT: u64 = 4 * 1024 * 1024;
 /// How long `run` waits, unless it is told.
 const RUN_FOR: u64 = 120;
 /// The longest that it can be told, in seconds.
 const RUN_MAX: u64 = 60 * 60;
-/// How long a person has to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10 * 60);
-/// A path that a person is shown, in bytes.
-const PATH_SHOWN_MAX: usize = 400;
-/// And the agent's reason.
-const WHY_SHOWN_MAX: usize = 400;
-/// Grants that may wait for a person's answer.
-const ASKED_MAX: usize = 8;
-
 /// A server for one model.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
@@ -55,24 +51,9 @@ pub(crate) struct Server {
     request: Request,
     /// The ring, once something has run.
     ring: Arc<tokio::sync::Mutex<Option<u64>>>,
-    asked: Arc<Mutex<Asked>>,
+    asked: Arc<Mutex<Asked<AskedGrant>>>,
     /// What the ring has been granted; another ring has none of it.
     granted: Arc<Mutex<Flags>>,
-}
-
-/// Grants that a person is asked about.
-#[derive(Debug, Default)]
-struct Asked {
-    last: u64,
-    waiting: BTreeMap<String, AskedGrant>,
-}
-
-/// A grant that a person is asked about: what is granted is what was planned, and shown.
-#[derive(Debug)]
-struct AskedGrant {
-    params: GrantParams,
-    ring: u64,
-    planned: Planned,
 }
 
 /// A command, in a shell's words or in its own.
@@ -147,59 +128,11 @@ struct StopParams {
     id: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct GrantParams {
-    /// A directory or file to be written, absolute.
-    #[serde(default)]
-    write: Option<String>,
-    /// Instead: what is hidden and is to be read, by its name (`hide.npm`), as a denial or `why` tells it.
-    #[serde(default)]
-    reveal: Option<String>,
-    /// What it is needed for, in a sentence for the person who decides.
-    why: String,
-}
-
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WhyParams {
     /// A path, absolute or relative to the workspace; it need not exist.
     path: String,
-}
-
-/// A person's answer.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-struct Decision {
-    /// Allow it, until this ring ends
-    allow: bool,
-}
-rmcp::elicit_safe!(Decision);
-
-/// What came of a command.
-#[derive(Debug, Serialize)]
-struct Came {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<u64>,
-    running: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signal: Option<i32>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    timed_out: bool,
-    output: String,
-    /// Bytes of the output that are left out.
-    #[serde(skip_serializing_if = "is_zero")]
-    left_out: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    denied: Vec<Denial>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-fn is_zero(n: &u64) -> bool {
-    *n == 0
 }
 
 type Answer = Result<CallToolResult, ErrorData>;
@@ -245,13 +178,13 @@ impl Server {
             }
             let running = self.rings.start(start, Vec::new()).await?;
             if let Some(text) = stdin {
-                // When it is written, and whether all of it is read, is the command's business.
-                running.write(text.into_bytes(), true)?;
+                // One that does not read all of it, or has ended by now, is within its rights.
+                let _unread = running.write(text.into_bytes(), true);
             }
             tokio::select! {
                 ended = running.settled() => {
                     let _known = self.rings.forget(running.number);
-                    let mut came = came(&running, None, SHOWN_MAX);
+                    let mut came = came(&running, None);
                     if ended.code != Some(0) {
                         came.denied = self.denied(&came.output).await;
                     }
@@ -259,7 +192,7 @@ impl Server {
                 }
                 () = context.ct.cancelled() => {
                     running.kill()?;
-                    Ok(came(&running, None, SHOWN_MAX))
+                    Ok(came(&running, None))
                 }
             }
         };
@@ -315,7 +248,7 @@ impl Server {
             };
             // What is there when the time is up is the answer.
             let _in_time = tokio::time::timeout(wait, something).await;
-            let mut came = came(&running, Some(from), SHOWN_MAX);
+            let mut came = came(&running, Some(from));
             if came.code.is_some_and(|code| code != 0) {
                 came.denied = self.denied(&came.output).await;
             }
@@ -352,7 +285,7 @@ impl Server {
             let running = self.own_command(params.id).await?;
             running.kill()?;
             running.settled().await;
-            Ok(came(&running, Some(0), SHOWN_MAX))
+            Ok(came(&running, Some(0)))
         };
         Ok(told(done.await))
     }
@@ -371,8 +304,7 @@ impl Server {
         let refused = |text: String| Ok(failed_with(text).into());
         // Newer clients answer by calling once more.
         if let Some(state) = state {
-            let waiting = lock(&self.asked).waiting.remove(&state);
-            let Some(asked) = waiting.filter(|asked| asked.params == params) else {
+            let Some(asked) = lock(&self.asked).take(&state, &params) else {
                 return refused("this is not what was asked; ask anew".to_owned());
             };
             let allowed = responses
@@ -418,7 +350,7 @@ impl Server {
             Err(ElicitationError::Service(_)) if is_newer(&context) => {
                 let schema = ElicitationSchema::from_type::<Decision>()
                     .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
-                let state = self.keep(asked);
+                let state = lock(&self.asked).keep(asked.params.clone(), asked);
                 let mut questions = InputRequests::new();
                 questions.insert(
                     "grant".to_owned(),
@@ -540,38 +472,12 @@ impl Server {
         asked.await.ok().flatten().unwrap_or_default()
     }
 
-    /// Plans what is asked for, and puts the question: of the very objects that would be granted, by their
-    /// canonical paths, whatever the model calls them.
+    /// Plans what is asked for, and puts the question.
     async fn plan(&self, params: GrantParams) -> Result<(AskedGrant, String), Fault> {
-        let wrong = |what: &str| Err(Fault::Params(what.to_owned()));
-        let grant = match (&params.write, &params.reveal) {
-            (Some(path), None) if Path::new(path).is_absolute() => Grant::Write(path.into()),
-            (Some(_), None) => return wrong("`write` is an absolute path"),
-            (None, Some(name)) => Grant::Reveal(name.clone()),
-            _ => return wrong("one of `write` and `reveal`"),
-        };
-        let verb = match &grant {
-            Grant::Write(_) => "write",
-            _ => "read",
-        };
+        let grant = grant_of(&params)?;
         let ring = self.ring().await?;
         let planned = self.rings.plan_grant(ring, grant).await?;
-        let mut what = Vec::new();
-        for path in planned.paths() {
-            match shown(&path.to_string_lossy(), PATH_SHOWN_MAX) {
-                Some(path) => what.push(path),
-                None => return wrong("the path is too long to be shown to a person"),
-            }
-        }
-        let why = shown(&params.why, WHY_SHOWN_MAX).unwrap_or_else(|| {
-            let beginning: String = params.why.chars().take(WHY_SHOWN_MAX / 2).collect();
-            let beginning = shown(&beginning, usize::MAX).unwrap_or_default();
-            format!("{beginning} (and more, which is left out)")
-        });
-        let message = format!(
-            "An agent asks that its commands may {verb} {}, until its ring ends.\nThe agent says why: {why}",
-            what.join(" and ")
-        );
+        let message = question(&params, &planned)?;
         let asked = AskedGrant {
             params,
             ring,
@@ -607,185 +513,6 @@ impl Server {
             Err(fault) => failed(&fault),
         }
     }
-
-    /// Remembers what a person is asked; what the answer must come with.
-    fn keep(&self, grant: AskedGrant) -> String {
-        let mut asked = lock(&self.asked);
-        if asked.waiting.len() >= ASKED_MAX {
-            // The oldest is not answered any more.
-            asked.waiting.pop_first();
-        }
-        asked.last += 1;
-        let state = format!("{:020}", asked.last);
-        asked.waiting.insert(state.clone(), grant);
-        state
-    }
-}
-
-/// Whether the client is asked by way of the answer (protocol 2026-07-28 and later).
-fn is_newer(context: &RequestContext<RoleServer>) -> bool {
-    context
-        .protocol_version()
-        .is_some_and(|version| version.to_string().as_str() >= "2026-07-28")
-}
-
-/// Text that another wrote, so that it cannot look like our own: on one line, quoted, with all that is
-/// neither a letter, a digit nor plain ASCII escaped; `None` where that is longer than it may be.
-fn shown(text: &str, most: usize) -> Option<String> {
-    let mut plain = String::from("\u{201c}");
-    for c in text.chars() {
-        if c.is_alphanumeric() || c == ' ' || c.is_ascii_graphic() {
-            plain.push(c);
-        } else {
-            plain.extend(c.escape_default());
-        }
-        if plain.len() > most {
-            return None;
-        }
-    }
-    plain.push('\u{201d}');
-    Some(plain)
-}
-
-/// How the policy says it.
-fn in_policy(params: &GrantParams) -> String {
-    match (&params.write, &params.reveal) {
-        (Some(path), _) => format!("[filesystem] write = [{path:?}]"),
-        (None, Some(name)) => format!("[filesystem] reveal = [{name:?}]"),
-        (None, None) => String::new(),
-    }
-}
-
-/// How far a command's output is kept.
-fn kept_to(running: &Running) -> u64 {
-    running
-        .outputs
-        .first()
-        .map_or(0, |output| output.read(u64::MAX, 1).next)
-}
-
-/// What has come of a command. `from` is for who reads on; without it the middle of what is long is left
-/// out, since the beginning and the end tell most.
-fn came(running: &Running, from: Option<u64>, most: usize) -> Came {
-    let ended = running.ended();
-    let mut came = Came {
-        id: from.map(|_| running.number),
-        running: ended.is_none(),
-        code: ended.and_then(|ended| ended.code),
-        signal: ended.and_then(|ended| ended.signal),
-        timed_out: ended.is_some_and(|ended| ended.timed_out),
-        output: String::new(),
-        left_out: 0,
-        next: None,
-        denied: Vec::new(),
-    };
-    let Some(output) = running.outputs.first() else {
-        return came;
-    };
-    let terminal = output.stream == Stream::Terminal;
-    let text = |from, max| {
-        let piece = output.read(from, max);
-        let bytes = bytes_of(piece.bytes.text, piece.bytes.base64).unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let text = if terminal {
-            text.replace('\r', "")
-        } else {
-            text
-        };
-        (piece.offset, piece.next, text)
-    };
-    if let Some(from) = from {
-        let (offset, next, text) = text(from, most);
-        came.left_out = offset.saturating_sub(from);
-        came.output = text;
-        came.next = Some(next);
-        return came;
-    }
-    let end = kept_to(running);
-    let half = most / 2;
-    let (offset, next, head) = text(0, half);
-    if offset > 0 {
-        // The beginning is not kept any more.
-        let (offset, _, tail) = text(end.saturating_sub(most as u64), most);
-        came.left_out = offset;
-        came.output = format!("[… {offset} bytes left out …]\n{tail}");
-        return came;
-    }
-    came.output = head;
-    if next < end {
-        let tail_from = next.max(end.saturating_sub(half as u64));
-        let (offset, _, tail) = text(tail_from, most);
-        let between = offset - next;
-        came.left_out += between;
-        if between > 0 {
-            came.output
-                .push_str(&format!("\n[… {between} bytes left out …]\n"));
-        }
-        came.output.push_str(&tail);
-    }
-    came
-}
-
-/// A command's result, in words and as data. What it printed is a block of its own: it may print what looks
-/// like ours.
-fn told(came: Result<Came, Fault>) -> CallToolResult {
-    let came = match came {
-        Ok(came) => came,
-        Err(fault) => return failed(&fault),
-    };
-    let mut text = match (came.running, came.timed_out, came.code, came.signal) {
-        (true, ..) => "[running]".to_owned(),
-        (_, true, ..) => "[ended: its time was up; use `start` for what takes longer]".to_owned(),
-        (_, _, Some(code), _) => format!("[exit code {code}]"),
-        (_, _, _, Some(signal)) => format!("[ended by signal {signal}]"),
-        _ => "[ended with its ring]".to_owned(),
-    };
-    for denial in &came.denied {
-        let what = match &denial.path {
-            Some(path) => format!("{} {path}", denial.tried),
-            None => denial.tried.to_owned(),
-        };
-        text.push_str(&format!("\n[the ring denied: {what}: {}", denial.because));
-        match &denial.grant {
-            Some(Wanted::Write(path)) => {
-                text.push_str(&format!(
-                    "; request_grant {{\"write\": {path:?}}} asks for it"
-                ));
-            }
-            Some(Wanted::Reveal(name)) => {
-                text.push_str(&format!(
-                    "; request_grant {{\"reveal\": {name:?}}} asks for it"
-                ));
-            }
-            None if !denial.remedy.is_empty() => text.push_str(&format!("; {}", denial.remedy)),
-            None => {}
-        }
-        text.push(']');
-    }
-    let data = serde_json::to_value(&came).unwrap_or_default();
-    let wrong = !came.running && came.code != Some(0) && came.id.is_none();
-    let mut result = structured(text, data, wrong);
-    if !came.output.is_empty() {
-        result.content.insert(0, ContentBlock::text(came.output));
-    }
-    result
-}
-
-fn structured(text: String, data: serde_json::Value, wrong: bool) -> CallToolResult {
-    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
-    result.structured_content = Some(data);
-    result.is_error = Some(wrong);
-    result
-}
-
-fn failed(fault: &Fault) -> CallToolResult {
-    let mut result = failed_with(fault.to_string());
-    result.structured_content = Some(json!({ "error": fault.to_json() }));
-    result
-}
-
-fn failed_with(text: String) -> CallToolResult {
-    CallToolResult::error(vec![ContentBlock::text(text)])
 }
 
 #[tool_handler]

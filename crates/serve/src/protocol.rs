@@ -440,7 +440,7 @@ pub struct ReadOutput {
     /// From which byte of it; where that is no more there, from the first that is.
     #[serde(default)]
     pub from: u64,
-    /// How many bytes at most; 1 MiB without it.
+    /// How many bytes at most; 256 KiB without it, and at the most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<u64>,
     /// Where nothing is there yet: wait so many milliseconds for something, or the end. A minute at most.

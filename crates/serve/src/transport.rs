@@ -157,6 +157,8 @@ struct Listening {
     path: PathBuf,
     /// What the file is: another server may have put one of its own in its place.
     identity: (u64, u64),
+    /// Its directory was made for it, or for another server's.
+    ours: bool,
 }
 
 impl Drop for Listening {
@@ -166,7 +168,7 @@ impl Drop for Listening {
         {
             // What is left is seen to be nobody's by who comes next.
             let _left = std::fs::remove_file(&self.path);
-            if let Some(directory) = self.path.parent() {
+            if let (Some(directory), true) = (self.path.parent(), self.ours) {
                 // Not while another server has its socket there.
                 let _not_empty = std::fs::remove_dir(directory);
             }
@@ -179,8 +181,12 @@ impl Listening {
     fn at(path: &Path) -> io::Result<Listening> {
         let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty());
         let directory = directory.unwrap_or(Path::new("."));
+        let ours = !directory.exists() || runtime_directory().as_deref() == Some(directory);
         private(directory)?;
-        take_away_dead(directory);
+        take_away_if_dead(path);
+        if ours {
+            servers_sockets(directory).for_each(|(_, path)| take_away_if_dead(&path));
+        }
         let listener = match UnixListener::bind(path) {
             // Another server that ended took the empty directory with it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -194,6 +200,7 @@ impl Listening {
             listener,
             path: path.to_owned(),
             identity: (meta.dev(), meta.ino()),
+            ours,
         };
         std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
         Ok(listening)
@@ -219,24 +226,34 @@ impl Listening {
     }
 }
 
-/// Takes sockets away that servers left that were killed: nobody listens on them any more.
-fn take_away_dead(directory: &Path) {
+/// Takes away a socket that a server left that was killed: nobody listens on it any more.
+fn take_away_if_dead(path: &Path) {
     use std::os::unix::fs::FileTypeExt;
-    let Ok(entries) = std::fs::read_dir(directory) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        let is_socket = entry.file_type().is_ok_and(|kind| kind.is_socket());
-        let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-        let ours = path
-            .extension()
-            .is_some_and(|extension| extension == "sock");
-        if is_socket && ours && StdStream::connect(&path).is_err_and(refused) {
-            // It is in nobody's way.
-            let _left = std::fs::remove_file(&path);
-        }
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    if is_socket && StdStream::connect(path).is_err_and(refused) {
+        // If it stays, listening there says so.
+        let _left = std::fs::remove_file(path);
     }
+}
+
+/// The name of a server's own socket.
+#[must_use]
+pub fn socket_name(server: u32) -> String {
+    format!("serve-{server}.sock")
+}
+
+/// The sockets of servers in a directory, with the processes that they are named for.
+pub(crate) fn servers_sockets(directory: &Path) -> impl Iterator<Item = (u32, PathBuf)> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter_map(|entry| {
+        let name = entry.file_name();
+        let server = name
+            .to_str()?
+            .strip_prefix("serve-")?
+            .strip_suffix(".sock")?;
+        Some((server.parse().ok()?, entry.path()))
+    })
 }
 
 /// A directory of this user's alone; it is made where it is not there.

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ringfence_sys_linux::signal::Signals;
 use ringfence_sys_linux::terminal;
@@ -18,7 +19,10 @@ use crate::protocol::{
     CommandEnded, CommandListed, CommandOutput, Commands, Ended, OutputRead, RingListed,
     Rings as AllRings, Stream,
 };
-use crate::transport::runtime_directory;
+use crate::transport::{runtime_directory, servers_sockets};
+
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Leaves a command that one is attached to: Ctrl-].
 const LEAVE: u8 = 0x1d;
@@ -37,6 +41,9 @@ pub enum VisitError {
     /// It said no.
     #[error("{0}")]
     Refused(String),
+    /// It does not answer.
+    #[error("the server does not answer; is it stopped?")]
+    Silent,
     /// It ended meanwhile.
     #[error("the server ended")]
     Gone,
@@ -111,23 +118,8 @@ pub fn held() -> Vec<Held> {
     all
 }
 
-/// The sockets there are, with the processes that they are named for.
 fn sockets() -> Vec<(u32, PathBuf)> {
-    let Some(directory) = runtime_directory() else {
-        return Vec::new();
-    };
-    let Ok(entries) = std::fs::read_dir(directory) else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry.file_name();
-            let name = name.to_str()?;
-            let pid = name.strip_prefix("serve-")?.strip_suffix(".sock")?;
-            Some((pid.parse().ok()?, entry.path()))
-        })
-        .collect()
+    runtime_directory().map_or_else(Vec::new, |dir| servers_sockets(&dir).collect())
 }
 
 /// A connection to a server.
@@ -155,6 +147,10 @@ impl Visit {
     fn at(server: u32, path: &Path) -> Result<Visit, VisitError> {
         let unreachable = |error| VisitError::Unreachable(server, error);
         let stream = UnixStream::connect(path).map_err(unreachable)?;
+        // One that is stopped keeps nobody waiting.
+        for set in [UnixStream::set_read_timeout, UnixStream::set_write_timeout] {
+            set(&stream, Some(PATIENCE)).map_err(unreachable)?;
+        }
         let from = BufReader::new(stream.try_clone().map_err(unreachable)?);
         let mut visit = Visit {
             stream,
@@ -174,7 +170,10 @@ impl Visit {
         let line = format!("{request}\n");
         self.stream
             .write_all(line.as_bytes())
-            .map_err(|_| VisitError::Gone)?;
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::WouldBlock => VisitError::Silent,
+                _ => VisitError::Gone,
+            })?;
         Ok(id)
     }
 
@@ -184,6 +183,7 @@ impl Visit {
             Ok(length) if length > 0 => {
                 serde_json::from_str(&line).map_err(|error| VisitError::Odd(error.to_string()))
             }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(VisitError::Silent),
             _ => Err(VisitError::Gone),
         }
     }

@@ -261,17 +261,51 @@ rings! {
         model.0.wait().exits(0);
     }
 
+    /// Clients of the protocol of 2026-07-28 are asked by way of the answer, and answer by calling once more.
+    newer_clients_are_asked_too needs ["userns"] |ws| {
+        let other = ws.dir("../other");
+        let mut client = Client::start(ws, &["mcp"]);
+        let call = |client: &mut Client, tool: &str, arguments: &Value, more: Value| {
+            let mut params = json!({ "name": tool, "arguments": arguments, "_meta": {
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": { "elicitation": { "form": {} } },
+                "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+            } });
+            params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            client.ok("tools/call", params)
+        };
+        let asked = json!({ "write": other, "why": "w" });
+        let touch = json!({ "command": "touch ../other/file" });
+        let begin = |client: &mut Client| {
+            let answer = call(client, "request_grant", &asked, json!({}));
+            assert_eq!(answer["resultType"], "input_required", "{answer}");
+            assert!(answer["inputRequests"]["grant"]["params"]["message"].as_str().unwrap().contains("other"), "{answer}");
+            answer["requestState"].clone()
+        };
+        let with = |state: &Value, allow: Value| json!({ "requestState": state, "inputResponses": { "grant": {
+            "action": "accept", "content": { "allow": allow } } } });
+        // No; yes to something else; a state of nobody's; one that was used.
+        let state = begin(&mut client);
+        assert_eq!(call(&mut client, "request_grant", &asked, with(&state, json!(false)))["isError"], true);
+        assert_eq!(call(&mut client, "request_grant", &asked, with(&state, json!(true)))["isError"], true);
+        let state = begin(&mut client);
+        let another = json!({ "write": ws.base, "why": "w" });
+        assert_eq!(call(&mut client, "request_grant", &another, with(&state, json!(true)))["isError"], true);
+        assert_eq!(call(&mut client, "request_grant", &asked, with(&json!("x"), json!(true)))["isError"], true);
+        assert_eq!(call(&mut client, "run", &touch, json!({}))["isError"], true);
+        let state = begin(&mut client);
+        let answer = call(&mut client, "request_grant", &asked, with(&state, json!(true)));
+        assert_eq!(answer["isError"], false, "{answer}");
+        assert_eq!(call(&mut client, "run", &touch, json!({}))["isError"], false);
+        client.wait().exits(0);
+    }
+
     /// A model reaches the commands of its own ring, and of no other on the same server.
-    other_rings_are_not_its_own needs ["userns"] |ws| {
+    other_rings_are_not_its_own needs ["userns", "tool:python3"] |ws| {
         let mut model = Model::start(ws, &[], false);
         model.run("true");
         let socket = ws.base.join(format!("run/ringfence/serve-{}.sock", model.0.pid()));
-        if ws.person.uid != rustix::process::geteuid().as_raw() {
-            // Only that user is let in at the socket: where root runs the tests, root's half is this test.
-            model.0.wait().exits(0);
-            return;
-        }
-        let mut other = Client::connect(&socket);
+        let mut other = Client::connect_as(ws, &socket);
         let ring = other.ring(ws);
         let command = other.command(json!({ "ring": ring, "argv": ["cat"], "stdin": "pipe" }));
         for (tool, arguments) in [
@@ -354,6 +388,11 @@ rings! {
         assert_eq!(answer.data["output"], "4194304\n", "{}", answer.text);
         let answer = model.call("run", json!({ "command": "wc -c", "stdin": "y".repeat(4 * 1024 * 1024 + 1) }));
         assert!(answer.wrong && answer.text.contains("stdin"), "{}", answer.text);
+        // One that ends before it reads ran all the same.
+        for _ in 0..20 {
+            let answer = model.call("run", json!({ "command": "echo ran; exit 3", "stdin": "x" }));
+            assert_eq!((&answer.data["code"], &answer.data["output"]), (&json!(3), &json!("ran\n")), "{}", answer.text);
+        }
         let answer = model.call("run", json!({ "argv": ["no-such-program"] }));
         assert!(answer.wrong && answer.text.contains("not found"), "{}", answer.text);
         // The client gives up: so does the command.

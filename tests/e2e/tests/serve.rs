@@ -50,6 +50,56 @@ fn connecting(path: &Path) -> String {
     )
 }
 
+/// Descriptors come along with a request, and are for it alone.
+fn descriptors_come_along(ws: &Workspace, other: &mut Client, kept: u64) {
+    let (mut read, write) = std::io::pipe().unwrap();
+    let input = ws.file("input", "from a file\n");
+    let input = std::fs::File::open(input).unwrap();
+    let send = |to: &Client, request: Value, fds: &[std::os::fd::BorrowedFd<'_>]| {
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        assert!(control.push(SendAncillaryMessage::ScmRights(fds)));
+        let line = format!("{request}\n");
+        sendmsg(
+            to.socket(),
+            &[IoSlice::new(line.as_bytes())],
+            &mut control,
+            SendFlags::empty(),
+        )
+        .unwrap();
+    };
+    // Those of a request that is refused are closed, and are not the next one's.
+    let (mut refused, wrong) = std::io::pipe().unwrap();
+    for (method, params) in [
+        (
+            "command.start",
+            json!({ "ring": kept, "argv": ["true"], "colour": 1 }),
+        ),
+        (
+            "command.start",
+            json!({ "ring": 987, "argv": ["true"], "stdout": "descriptor" }),
+        ),
+        ("ring.list", json!({})),
+        ("no.such", json!({})),
+    ] {
+        let request = json!({ "jsonrpc": "2.0", "id": "x", "method": method, "params": params });
+        send(other, request, &[wrong.as_fd()]);
+        other.until("its answer", |m| m["id"] == "x");
+    }
+    drop(wrong);
+    let mut nothing = Vec::new();
+    refused.read_to_end(&mut nothing).unwrap();
+    let request = json!({ "jsonrpc": "2.0", "id": "fd", "method": "command.start", "params": {
+        "ring": kept, "argv": ["cat"], "stdin": "descriptor", "stdout": "descriptor" } });
+    send(other, request, &[input.as_fd(), write.as_fd()]);
+    drop(write);
+    let answer = other.until("the start", |m| m["id"] == "fd");
+    assert!(answer["result"]["command"].is_u64(), "{answer}");
+    let mut printed = String::new();
+    read.read_to_string(&mut printed).unwrap();
+    assert_eq!(printed, "from a file\n");
+}
+
 rings! {
     /// What is said comes in order, with codes, streams and offsets; the ring holds.
     a_client_runs_commands needs ["userns"] |ws| {
@@ -366,6 +416,32 @@ rings! {
         before.nothing_left(ws);
     }
 
+    /// Who goes while a command waits for them to read keeps it waiting no longer.
+    readers_that_go needs ["userns", "tool:python3"] |ws| {
+        let (server, path) = with_socket(ws);
+        let mut one = Client::connect_as(ws, &path);
+        let opened = one.ok("ring.open", json!({ "workspace": ws.path(), "keep": true }));
+        let ring = opened["ring"].as_u64().unwrap();
+        let unread = one.reads();
+        let held = unread.lock().unwrap();
+        one.ask("command.start", with(sh(ring, "head -c 20000000 /dev/zero; touch done; exit 4"), json!({ "buffer": 65_536 })));
+        let mut other = Client::connect_as(ws, &path);
+        let command = || json!({ "ring": ring });
+        let mut number = None;
+        until("it is listed", || {
+            let listed = other.ok("command.list", command());
+            number = listed["commands"][0]["command"].as_u64();
+            number.is_some()
+        });
+        assert!(!ws.has("done"), "it waits for its reader");
+        one.leave();
+        drop(held);
+        let ended = other.ok("command.wait", json!({ "command": number }));
+        assert_eq!(ended["code"], 4, "{ended}");
+        other.leave();
+        server.signal(Signal::TERM).exits(0);
+    }
+
     /// A server that stays holds nothing of rings that are closed, but the ends of their last commands.
     rings_come_and_go needs ["userns"] |ws| {
         let mut client = Client::serve(ws, &[]);
@@ -466,22 +542,20 @@ rings! {
     sockets needs ["userns"] |ws| {
         let before = Before::look();
         let (server, path) = with_socket(ws);
-        // Only the very same user is let in, root is not either: who runs the tests must be that.
-        if ws.person.uid != rustix::process::geteuid().as_raw() {
+        // Only the very same user is let in, root is not either.
+        let same = ws.person.uid == rustix::process::geteuid().as_raw();
+        if !same {
             let mut stranger = std::os::unix::net::UnixStream::connect(&path).unwrap();
             let mut answer = String::new();
             let _reset = stranger.read_to_string(&mut answer);
             assert_eq!(answer, "");
-            assert_eq!(ws.bare(["python3", "-c", &connecting(&path)]).ok(), "got");
-            server.signal(Signal::TERM).exits(0);
-            return;
         }
-        let mut one = Client::connect(&path);
+        let mut one = Client::connect_as(ws, &path);
         let kept = one.ok("ring.open", json!({ "workspace": ws.path(), "keep": true }))["ring"].as_u64().unwrap();
         let dropped = one.ring(ws);
         let command = one.command(with(sh(kept, "echo begun; read l; echo $l"), json!({ "stdin": "pipe" })));
         one.until("it begins", |m| m["params"]["command"] == json!(command));
-        let mut other = Client::connect(&path);
+        let mut other = Client::connect_as(ws, &path);
         assert_eq!(other.ok("ring.list", json!({}))["rings"].as_array().unwrap().len(), 2);
         one.leave();
         until("the first's ring is closed", || {
@@ -493,41 +567,9 @@ rings! {
         other.ok("command.stdin", json!({ "command": command, "text": "from the other\n" }));
         assert_eq!(other.ended(command, "stdout").1, b"begun\nfrom the other\n");
 
-        // Descriptors come along.
-        let (mut read, write) = std::io::pipe().unwrap();
-        let input = ws.file("input", "from a file\n");
-        let input = std::fs::File::open(input).unwrap();
-        let send = |to: &Client, request: Value, fds: &[std::os::fd::BorrowedFd<'_>]| {
-            let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-            let mut control = SendAncillaryBuffer::new(&mut space);
-            assert!(control.push(SendAncillaryMessage::ScmRights(fds)));
-            let line = format!("{request}\n");
-            sendmsg(to.socket(), &[IoSlice::new(line.as_bytes())], &mut control, SendFlags::empty()).unwrap();
-        };
-        // Those of a request that is refused are closed, and are not the next one's.
-        let (mut refused, wrong) = std::io::pipe().unwrap();
-        for (method, params) in [
-            ("command.start", json!({ "ring": kept, "argv": ["true"], "colour": 1 })),
-            ("command.start", json!({ "ring": 987, "argv": ["true"], "stdout": "descriptor" })),
-            ("ring.list", json!({})),
-            ("no.such", json!({})),
-        ] {
-            let request = json!({ "jsonrpc": "2.0", "id": "x", "method": method, "params": params });
-            send(&other, request, &[wrong.as_fd()]);
-            other.until("its answer", |m| m["id"] == "x");
+        if same {
+            descriptors_come_along(ws, &mut other, kept);
         }
-        drop(wrong);
-        let mut nothing = Vec::new();
-        refused.read_to_end(&mut nothing).unwrap();
-        let request = json!({ "jsonrpc": "2.0", "id": "fd", "method": "command.start", "params": {
-            "ring": kept, "argv": ["cat"], "stdin": "descriptor", "stdout": "descriptor" } });
-        send(&other, request, &[input.as_fd(), write.as_fd()]);
-        drop(write);
-        let answer = other.until("the start", |m| m["id"] == "fd");
-        assert!(answer["result"]["command"].is_u64(), "{answer}");
-        let mut printed = String::new();
-        read.read_to_string(&mut printed).unwrap();
-        assert_eq!(printed, "from a file\n");
 
         // From within a ring nobody gets in, also where the socket can be seen.
         assert_eq!(ws.bare(["python3", "-c", &connecting(&path)]).ok(), "got");
@@ -554,6 +596,18 @@ rings! {
         assert!(done.err().contains("0700"), "{done}");
         server.signal(Signal::TERM).exits(0);
         assert!(!path.exists());
+        // A directory that was there before, and what others have in it, stays.
+        ws.bare_sh("mkdir -m 700 mine && python3 -c \"import socket; socket.socket(socket.AF_UNIX).bind('mine/other.sock')\"").ok();
+        let mine = ws.path().join("mine/serve.sock");
+        let fourth = Client::start(ws, &["serve", "--socket", mine.to_str().unwrap()]);
+        until("it listens", || mine.exists());
+        fourth.signal(Signal::TERM).exits(0);
+        assert!(!mine.exists() && ws.has("mine/other.sock"));
+        ws.bare_sh("rm mine/other.sock").ok();
+        let fifth = Client::start(ws, &["serve", "--socket", mine.to_str().unwrap()]);
+        until("it listens", || mine.exists());
+        fifth.signal(Signal::TERM).exits(0);
+        assert!(ws.has("mine"));
         before.nothing_left(ws);
     }
 

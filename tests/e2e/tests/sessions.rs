@@ -58,6 +58,14 @@ rings! {
                 assert_eq!(done.err().lines().count(), 1, "{done}");
             }
         }
+        // A server that is stopped keeps nobody waiting, and is left out.
+        let pid = rustix::process::Pid::from_raw(i32::try_from(server).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+        let done = ws.ringfence(["sessions"]).run().exits(0);
+        assert!(done.out().is_empty(), "{done}");
+        let done = ws.ringfence(["sessions", "logs", &name]).run().exits(125);
+        assert!(done.err().contains("does not answer"), "{done}");
+        rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
         ws.ringfence(["sessions", "stop", &format!("{server}.{ring}")]).ok();
         let told = client.until("its end", |m| m["method"] == "ring.ended");
         assert_eq!(told["params"]["ring"], json!(ring));

@@ -375,7 +375,7 @@ ReadOutput = TypedDict(
         "command": "int",
         # From which byte of it; where that is no more there, from the first that is.
         "from": "NotRequired[int]",
-        # How many bytes at most; 1 MiB without it.
+        # How many bytes at most; 256 KiB without it, and at the most.
         "max": "NotRequired[int | None]",
         # Which output; stdout, or the terminal, without it.
         "stream": "NotRequired[Stream | None]",

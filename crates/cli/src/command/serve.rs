@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use ringfence_serve::{Client, Served, protocol, runtime_directory};
+use ringfence_serve::{Client, Served, protocol, runtime_directory, socket_name};
 
 use crate::say;
 
@@ -55,6 +55,5 @@ pub(crate) fn serve(args: ServeArgs) -> ExitCode {
 
 /// The socket by which this process is found.
 pub(crate) fn own_socket() -> Option<PathBuf> {
-    let name = format!("serve-{}.sock", std::process::id());
-    Some(runtime_directory()?.join(name))
+    Some(runtime_directory()?.join(socket_name(std::process::id())))
 }

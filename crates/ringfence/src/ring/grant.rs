@@ -14,8 +14,8 @@ use ringfence_policy::Flags;
 use ringfence_wire::{Failure, Names, Order, Widening};
 
 use super::{Inner, Ring};
-use crate::careful;
 use crate::error::Error;
+use crate::mounts;
 use crate::prepare::{Preview, preview};
 use crate::why::{explain, place};
 
@@ -42,7 +42,7 @@ pub(super) struct Granted {
 }
 
 /// A grant that has been planned, and not been made yet. It is of the very object it was planned for:
-/// where another stands there by then, it fails.
+/// where another stands there when it is made, it fails.
 #[derive(Debug, Clone)]
 pub struct Planned {
     grant: Grant,
@@ -70,7 +70,8 @@ impl Ring {
     /// # Errors
     /// When the policy does not allow it, or [`Error::NeedsNewRing`]; then nothing has changed.
     pub fn grant(&self, grant: &Grant) -> Result<(), Error> {
-        self.make(&self.plan_grant(grant)?)
+        let planned = self.plan_grant(grant)?;
+        self.inner().widen(&planned)
     }
 
     /// Plans a grant, so that a person can be shown what it is of ([`Planned::paths`]) before it is made.
@@ -146,7 +147,29 @@ impl Inner {
         })
     }
 
+    /// Planned once more, since a person may have thought for minutes: what is to be protected in it is
+    /// what is there now, and what it is of has to be the same still.
     fn make(&self, planned: &Planned) -> Result<(), Error> {
+        let Some(of) = &planned.widening else {
+            return Ok(());
+        };
+        let by_what_it_is = match &of.write {
+            Some(at) => Grant::Write(at.path.clone()),
+            None => planned.grant.clone(),
+        };
+        let now = self.plan_grant(&by_what_it_is)?;
+        let same = |now: &Widening| (&now.write, &now.reveal) == (&of.write, &of.reveal);
+        match now.widening.as_ref() {
+            Some(widening) if same(widening) => self.widen(&now),
+            Some(_) => Err(planned
+                .grant
+                .needs("another object stands there by now".to_owned())),
+            // Somebody else was granted the same.
+            None => Ok(()),
+        }
+    }
+
+    fn widen(&self, planned: &Planned) -> Result<(), Error> {
         let mut granted = self.granted();
         let Some(mut widening) = planned.widening.clone() else {
             return Ok(());
@@ -193,8 +216,12 @@ impl Inner {
         };
         let mut roots = after.site.roots.iter().filter(|root| !known(&root.at));
         let Some(root) = roots.clone().find(|root| root.at.path == place.path) else {
-            // It lies in a write root.
-            return Ok((None, Vec::new()));
+            let mut in_ring = after.site.roots.iter().filter(|root| known(&root.at));
+            return if in_ring.any(|root| place.path.starts_with(&root.at.path)) {
+                Ok((None, Vec::new()))
+            } else {
+                Err("the policy allows it since the ring was made".to_owned())
+            };
         };
         let in_both = |at: &Located| before.site.roots.iter().any(|root| &root.at == at);
         if let Some(other) = roots.find(|other| other.at != root.at && !in_both(&other.at)) {
@@ -202,7 +229,9 @@ impl Inner {
             return Err(format!("{other} would have to be writable with it"));
         }
         let at = &root.at.path;
-        if let Some(mount) = mounted_below(at)? {
+        let mounts = mounts::points()
+            .map_err(|error| format!("what is mounted in it cannot be read: {error}"))?;
+        if let Some(mount) = mounts.iter().find(|m| *m != at && m.starts_with(at)) {
             return Err(format!(
                 "another file system is mounted below it, at {}",
                 crate::error::shown(mount)
@@ -318,52 +347,5 @@ fn place_of(op: &Op) -> Option<&Path> {
         Op::PrivateCache(cache) => Some(&cache.at.path),
         Op::Watch { dir, .. } => Some(&dir.path),
         _ => None,
-    }
-}
-
-/// A mount point below a path, as this process sees it (`proc_pid_mountinfo(5)`).
-fn mounted_below(path: &Path) -> Result<Option<PathBuf>, String> {
-    let mounts = careful::text(Path::new("/proc/self/mountinfo"), 16 * careful::SMALL)
-        .map_err(|error| format!("what is mounted in it cannot be read: {error}"))?;
-    Ok(mounts
-        .lines()
-        .filter_map(|line| line.split(' ').nth(4))
-        .map(|point| PathBuf::from(unescaped(point)))
-        .find(|point| point != path && point.starts_with(path)))
-}
-
-/// Spaces and the like are written in octal there.
-fn unescaped(text: &str) -> std::ffi::OsString {
-    use std::os::unix::ffi::OsStringExt;
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let digits = after
-            .get(..3)
-            .filter(|d| *first == b'\\' && d.iter().all(u8::is_ascii_digit));
-        let value = digits.and_then(|d| u8::from_str_radix(std::str::from_utf8(d).ok()?, 8).ok());
-        match value {
-            Some(value) => {
-                bytes.push(value);
-                rest = after.get(3..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    std::ffi::OsString::from_vec(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mount_points_are_read_as_they_are() {
-        assert_eq!(unescaped(r"/a\040b\134c\9"), r"/a b\c\9");
-        assert!(mounted_below(Path::new("/")).unwrap().is_some());
-        assert!(mounted_below(Path::new("/no/such")).unwrap().is_none());
     }
 }
