@@ -459,22 +459,30 @@ pub(crate) fn enter_group(plan: &Plan, runner: &Runner) -> Result<Option<Group>,
 /// The caller's own stdin, stdout and stderr. One that is closed is nothing to read from and
 /// nothing to write to.
 pub(crate) fn own_stdio() -> Result<[std::os::fd::OwnedFd; 3], Error> {
-    let own = |fd: BorrowedFd<'_>| {
-        fd.try_clone_to_owned()
-            .or_else(|error| {
-                if error.raw_os_error() != Some(rustix::io::Errno::BADF.raw_os_error()) {
-                    return Err(error);
-                }
-                let null = std::fs::OpenOptions::new()
-                    .read(true)
-                    .write(true)
-                    .open("/dev/null")?;
-                Ok(null.into())
-            })
-            .map_err(|error| Error::Streams { error })
-    };
+    Ok([own_stream(0)?, own_stream(1)?, own_stream(2)?])
+}
+
+/// One of them.
+pub(crate) fn own_stream(number: usize) -> Result<std::os::fd::OwnedFd, Error> {
     let (i, o, e) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
-    Ok([own(i.as_fd())?, own(o.as_fd())?, own(e.as_fd())?])
+    let stream = match number {
+        0 => i.as_fd(),
+        1 => o.as_fd(),
+        _ => e.as_fd(),
+    };
+    stream
+        .try_clone_to_owned()
+        .or_else(|error| {
+            if error.raw_os_error() != Some(rustix::io::Errno::BADF.raw_os_error()) {
+                return Err(error);
+            }
+            let null = std::fs::OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open("/dev/null")?;
+            Ok(null.into())
+        })
+        .map_err(|error| Error::Streams { error })
 }
 
 #[cfg(test)]

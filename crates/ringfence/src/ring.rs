@@ -26,6 +26,7 @@ mod terminal;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Instant, SystemTime};
@@ -83,7 +84,7 @@ pub(crate) struct Inner {
     late: Mutex<Late>,
     made_at: SystemTime,
     /// Wakes the thread that looks for new repositories; it ends with this.
-    looks: Mutex<Option<Sender<()>>>,
+    looks: Mutex<Option<Wake>>,
     /// Something was told, or nobody listens any more.
     told: Condvar,
 }
@@ -377,17 +378,25 @@ impl Inner {
     fn look_alongside(self: &Arc<Self>) {
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(wake) = &*looks {
-            let _awake = wake.send(());
+            // To wake a thread costs a short command a part of its time.
+            if !wake.awake.swap(true, Ordering::SeqCst) {
+                let _awake = wake.thread.send(());
+            }
             return;
         }
         let (wake, woken) = std::sync::mpsc::channel();
         let ring = Arc::downgrade(self);
+        let awake = Arc::new(AtomicBool::new(true));
+        let own = awake.clone();
         // Where there can be no thread now, there may be one for a later command.
         let started = std::thread::Builder::new()
             .name("look".to_owned())
-            .spawn(move || look(&ring, &woken));
+            .spawn(move || look(&ring, &own, &woken));
         if started.is_ok() {
-            *looks = Some(wake);
+            *looks = Some(Wake {
+                awake,
+                thread: wake,
+            });
         }
     }
 
@@ -588,23 +597,31 @@ fn shared(mut plan: Plan) -> Plan {
     plan
 }
 
+/// What wakes the thread that looks through the write roots.
+#[derive(Debug)]
+struct Wake {
+    /// It is awake, or has been told to be.
+    awake: Arc<AtomicBool>,
+    thread: Sender<()>,
+}
+
 /// Looks through the write roots while commands run for longer than a moment, and again after a
 /// while, until the ring is gone.
-fn look(ring: &Weak<Inner>, woken: &Receiver<()>) {
+fn look(ring: &Weak<Inner>, awake: &AtomicBool, woken: &Receiver<()>) {
     loop {
-        // Nobody is left to wake it: the ring is gone.
-        if woken.recv().is_err() {
-            return;
-        }
         let Some(roots) = ring.upgrade().map(|ring| ring.roots()) else {
             return;
         };
         let mut looks = Looks::new(&roots, Instant::now());
         loop {
             let now = Instant::now();
-            let Some(at) = looks.wake(now) else { break };
+            let Some(at) = looks.wake(now) else {
+                // There is nothing to look through.
+                awake.store(false, Ordering::SeqCst);
+                break;
+            };
             match woken.recv_timeout(at.saturating_duration_since(now)) {
-                // Another command more.
+                // Woken before it knew that it was.
                 Ok(()) => continue,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -613,9 +630,18 @@ fn look(ring: &Weak<Inner>, woken: &Receiver<()>) {
             if let Some(found) = looks.take(Instant::now()) {
                 ring.protect(&found);
             }
-            if ring.lock().running.is_empty() {
-                break;
+            let idle = || ring.lock().running.is_empty();
+            if idle() {
+                awake.store(false, Ordering::SeqCst);
+                // One that was started before that counted on this being awake.
+                if idle() || awake.swap(true, Ordering::SeqCst) {
+                    break;
+                }
             }
+        }
+        // Nobody is left to wake it: the ring is gone.
+        if woken.recv().is_err() {
+            return;
         }
     }
 }

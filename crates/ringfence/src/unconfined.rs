@@ -130,10 +130,7 @@ impl Child {
             own_group: false,
             terminal: relay.terminal,
             die_with_parent: true,
-            unconfined: true,
-            limits: &[],
-            landlock: None,
-            seccomp: None,
+            restrictions: None,
         })
         .map_err(|failed| match failed.step {
             Step::Exec => Error::NotExecutable {

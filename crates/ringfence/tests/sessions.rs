@@ -369,6 +369,83 @@ fn until(what: &str, mut reached: impl FnMut() -> bool) {
     }
 }
 
+/// The process that stands ready in this process' ring: its number here and in there.
+fn spare() -> Option<(i32, i32)> {
+    let stat = |pid: &str, field: usize| -> Option<String> {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let rest = text.rsplit(')').next()?;
+        Some(rest.split_whitespace().nth(field - 3)?.to_owned())
+    };
+    let own = std::process::id().to_string();
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .find_map(|entry| {
+            let status = std::fs::read_to_string(entry.path().join("status")).ok()?;
+            let runner = stat(entry.file_name().to_str()?, 4)?;
+            if !status.starts_with("Name:\tspares\n") || stat(&runner, 4)? != own {
+                return None;
+            }
+            let numbers = status
+                .lines()
+                .find_map(|line| line.strip_prefix("NSpid:"))?;
+            let mut numbers = numbers.split_whitespace().map(|n| n.parse().unwrap());
+            Some((numbers.next()?, numbers.next_back()?))
+        })
+}
+
+/// What stands ready for the next command has the runner's memory. What an earlier one left running, of
+/// the same user, neither sees that nor keeps the next from starting.
+#[test]
+fn what_stands_ready_cannot_be_looked_into_and_its_end_keeps_no_command_from_starting() {
+    let name = "what_stands_ready_cannot_be_looked_into_and_its_end_keeps_no_command_from_starting";
+    let Some(place) = Place::of(name) else {
+        return;
+    };
+    let ring = place.ring();
+    let script =
+        "mkfifo go did; (while :; do read -r how < go; eval \"$how\"; echo x > did; done) &";
+    let mut command = ring.command("sh");
+    let status = command
+        .args(["-c", script])
+        .keep_background(true)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let at = |name: &str| place.workspace().join(name);
+    let have_it = |what: &str| {
+        until("it stands ready", || spare().is_some());
+        let pid = spare().unwrap();
+        std::fs::write(at("go"), format!("P={}; {what}\n", pid.1)).unwrap();
+        assert_eq!(std::fs::read_to_string(at("did")).unwrap(), "x\n");
+        pid
+    };
+    let looks = "cat $D/environ $D/maps $D/io > seen 2> /dev/null; head -c 1 $D/mem >> seen 2> /dev/null; \
+                 ls $D/cwd/ >> seen 2> /dev/null; readlink $D/fd/* $D/exe $D/root $D/ns/uts >> seen";
+    have_it(&format!("D=/proc/$P; {looks}"));
+    assert_eq!(std::fs::read_to_string(at("seen")).unwrap(), "");
+    have_it(&format!("D=/proc/self; {looks}"));
+    assert_ne!(
+        std::fs::read_to_string(at("seen")).unwrap(),
+        "",
+        "the control"
+    );
+    for signal in ["KILL", "STOP", "TERM", "INT", "USR1", "CONT"] {
+        let (outside, _) = have_it(&format!("kill -s {signal} $P"));
+        assert_eq!(sh(&ring, "echo on"), "on\n", "{signal}");
+        until("it is gone", || {
+            spare().is_none_or(|(now, _)| now != outside)
+        });
+    }
+    // Beside a command there is none to be seen.
+    until("it stands ready", || spare().is_some());
+    let seen = sh(&ring, "for p in /proc/[0-9]*; do cat $p/comm; done");
+    assert!(!seen.contains("spares"), "{seen}");
+    assert!(seen.contains("ringfence"), "{seen}");
+}
+
 #[test]
 fn a_ring_ends_with_its_last_handle_and_with_its_runner() {
     let Some(place) = Place::of("a_ring_ends_with_its_last_handle_and_with_its_runner") else {
@@ -633,12 +710,13 @@ fn a_command_can_have_a_terminal_of_its_own() {
     };
     let ring = place.ring();
     let size = |rows, columns| Size { rows, columns };
+    // `wait` and not `read`: a signal that comes between its look and its sleep is not missed.
     let mut child = ring
         .command("sh")
         .args([
             "-c",
             "test -t 0 && test -t 1 && test -t 2 && stty size; exec 3</dev/tty; read line <&3; \
-             echo \"[$line]\"; trap 'stty size; exit 4' WINCH; echo ready; while :; do read l; done",
+             echo \"[$line]\"; trap 'stty size; exit 4' WINCH; sleep 600 & echo ready; wait",
         ])
         .terminal(size(31, 97))
         .spawn()

@@ -11,6 +11,7 @@
 
 mod files;
 mod keeper;
+mod ready;
 mod ring;
 mod session;
 mod tree;

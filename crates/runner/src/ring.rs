@@ -5,13 +5,14 @@ use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ringfence_ops::Need;
 use ringfence_ops::linux::landlock::{self as rights, Ruleset};
 use ringfence_ops::linux::{Caches, Clone, Located, Mask, Op, PROC_HIDDEN, PROC_READ_ONLY, Upper};
 use ringfence_sys_linux::mount::{self, Attributes};
 use ringfence_sys_linux::namespaces::{self, Network};
-use ringfence_sys_linux::spawn::Resource;
+use ringfence_sys_linux::spawn::{Resource, Restrictions};
 use ringfence_sys_linux::{SysError, landlock, object, process};
 use ringfence_wire::{Failure, Names, Note, Stage, Widening};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -25,9 +26,8 @@ use crate::keeper::Keeper;
 /// A ring that stands, as far as its commands need to know it.
 #[derive(Debug, Default)]
 pub(crate) struct Ring {
-    pub(crate) landlock: Option<OwnedFd>,
-    pub(crate) seccomp: Option<Vec<u8>>,
-    pub(crate) limits: Vec<(Resource, u64)>,
+    /// What every command takes on.
+    pub(crate) restrictions: Arc<Restrictions>,
     pub(crate) keeper: Keeper,
     /// Files that are protected, and files that are covered: where one is replaced from outside, its mount
     /// goes with what it was on.
@@ -60,6 +60,7 @@ impl Namespaces {
 #[derive(Debug, Default)]
 struct Builder {
     ring: Ring,
+    restrictions: Restrictions,
     held: HashMap<PathBuf, OwnedFd>,
     files: Option<Files>,
     namespaces: Option<Namespaces>,
@@ -106,6 +107,7 @@ pub(crate) fn build(
         .enter_network()
         .map_err(|e| failed(Stage::Namespaces, e))?;
     builder.ring.files = builder.files.take();
+    builder.ring.restrictions = Arc::new(builder.restrictions);
     Ok((builder.ring, builder.notes))
 }
 
@@ -206,19 +208,16 @@ impl Builder {
             }
             Op::Watch { dir, names } => self.ring.keeper.watch(&dir, names),
             Op::Landlock(ruleset) => {
-                self.ring.landlock = Some(ruleset_of(&ruleset)?);
+                self.restrictions.landlock(ruleset_of(&ruleset)?);
                 Ok(())
             }
-            Op::Seccomp(bytes) => {
-                self.ring.seccomp = Some(bytes);
-                Ok(())
-            }
+            Op::Seccomp(bytes) => self.restrictions.seccomp(&bytes),
             Op::LimitProcesses(n) => {
-                self.ring.limits.push((Resource::Processes, n.into()));
+                self.restrictions.limit(Resource::Processes, n.into());
                 Ok(())
             }
             Op::LimitMemory(bytes) => {
-                self.ring.limits.push((Resource::AddressSpace, bytes));
+                self.restrictions.limit(Resource::AddressSpace, bytes);
                 Ok(())
             }
             Op::Subreaper => {
@@ -498,8 +497,8 @@ impl Ring {
             mount::take_away(&cover.path)?;
             self.covered.retain(|path| *path != cover.path);
         }
-        if ruleset.is_some() {
-            self.landlock = ruleset;
+        if let Some(ruleset) = ruleset {
+            self.restrictions = Arc::new(self.restrictions.with_landlock(ruleset));
         }
         Ok(())
     }

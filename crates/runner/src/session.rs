@@ -11,7 +11,7 @@ use ringfence_sys_linux::error::Named;
 use ringfence_sys_linux::packet::{Packets, Received};
 use ringfence_sys_linux::process;
 use ringfence_sys_linux::signal::Signals;
-use ringfence_sys_linux::spawn::{self, CommandStart, Step};
+use ringfence_sys_linux::spawn::{self, CommandStart, SpawnError, Step};
 use ringfence_sys_linux::{SysError, object};
 use ringfence_wire::{Failure, Listed, Order, Report, Spawn, Stage, decode, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -19,6 +19,7 @@ use rustix::io::Errno;
 
 use crate::files::open_verified;
 use crate::keeper::Taken;
+use crate::ready::Ready;
 use crate::ring::{self, Namespaces, Ring};
 use crate::tree::{self, Tree};
 
@@ -39,6 +40,13 @@ const INSISTS: u32 = 32;
 /// them looked at when it ends. To let go of an inotify instance takes the kernel 5 to 10 ms,
 /// for which the end of the ring waits: that should be little beside the command's own time.
 const ARM_AFTER: Duration = Duration::from_millis(100);
+
+/// A process is made that stands ready when nothing was asked for so long. Who asks sooner would wait for
+/// it longer than for one that is started from nothing.
+const LULL: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 200_000,
+};
 
 /// How serving a harness ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,6 +69,8 @@ pub(crate) struct Session {
     running: BTreeMap<u32, Running>,
     /// What commands left behind that may.
     kept: BTreeMap<u32, Tree>,
+    /// What stands ready for the next command.
+    ready: Ready,
     /// There was a command.
     spawned: bool,
     /// When to begin to watch names.
@@ -108,6 +118,7 @@ impl Session {
             namespaces: None,
             running: BTreeMap::new(),
             kept: BTreeMap::new(),
+            ready: Ready::default(),
             spawned: false,
             arm_at: None,
             unwatchable: false,
@@ -137,7 +148,7 @@ impl Session {
         // descriptor is ready.
         loop {
             let (orders, children, names) = if self.spawned {
-                self.wait()?
+                self.wait_ready()?
             } else {
                 (true, false, false)
             };
@@ -166,8 +177,26 @@ impl Session {
         }
     }
 
-    /// Waits until there is an order, a child has changed, or a name has appeared.
-    fn wait(&self) -> Result<(bool, bool, bool), SysError> {
+    /// As [`wait`](Session::wait); in a lull has a process made that stands ready.
+    fn wait_ready(&mut self) -> Result<(bool, bool, bool), SysError> {
+        // Without a pid namespace each command is told from others by being alone.
+        let idle = self.init && !self.last && self.running.is_empty();
+        if idle && self.ready.lacks() {
+            let asked = self.wait(Some(LULL))?;
+            if asked != (false, false, false) {
+                return Ok(asked);
+            }
+            if let Some(ring) = &mut self.ring {
+                ring.keeper.before_a_command();
+                self.ready.stand(&ring.restrictions);
+            }
+        }
+        self.wait(None)
+    }
+
+    /// Waits until there is an order, a child has changed, or a name has appeared, and no longer than
+    /// it may.
+    fn wait(&self, no_longer_than: Option<Timespec>) -> Result<(bool, bool, bool), SysError> {
         let mut events = PollFlags::IN;
         if !self.unsent.borrow().is_empty() {
             events |= PollFlags::OUT;
@@ -187,7 +216,7 @@ impl Session {
                 tv_nsec: left.subsec_nanos().into(),
             }
         });
-        match poll(&mut fds, timeout.as_ref()) {
+        match poll(&mut fds, no_longer_than.or(timeout).as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(e) => return Err(SysError::new("poll", e.raw_os_error())),
         }
@@ -313,6 +342,7 @@ impl Session {
             }
             (Ok(Order::List), true) => self.list(),
             (Ok(Order::Widen(widening)), true) => {
+                self.ready.dismiss();
                 let Some(ring) = &mut self.ring else {
                     return Ok(());
                 };
@@ -399,11 +429,6 @@ impl Session {
                 dup(inside).map_err(|e| at(Stage::Stdin, e))?,
             )),
         };
-        let tree = if self.init && !spawn.last {
-            Some(self.mark().map_err(|e| at(Stage::Fork, e))?)
-        } else {
-            None
-        };
         let Some(ring) = &mut self.ring else {
             return Err(at(
                 Stage::Protocol,
@@ -415,24 +440,25 @@ impl Session {
             ring.mend().map_err(|e| at(Stage::Protect, e))?;
         }
         ring.keeper.before_a_command();
+        let restrictions = ring.restrictions.clone();
+        let needs_arming = ring.keeper.needs_arming();
         let stdin = inside.as_ref().unwrap_or(stdin);
-        let pid = spawn::command(&CommandStart {
-            program: &spawn.program,
-            argv: &spawn.argv,
-            env: &spawn.env,
-            cwd: cwd.as_fd(),
-            stdio: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
-            new_session: spawn.new_session,
-            own_group: spawn.own_group,
-            terminal: spawn.terminal,
-            die_with_parent: !self.init,
-            unconfined: false,
-            limits: &ring.limits,
-            landlock: ring.landlock.as_ref().map(AsFd::as_fd),
-            seccomp: ring.seccomp.as_deref(),
-        })
-        .map_err(|e| at(stage_of(e.step), e.error))?;
-        if self.arm_at.is_none() && !self.unwatchable && ring.keeper.needs_arming() {
+        let (pid, tree) = self.start(
+            &CommandStart {
+                program: &spawn.program,
+                argv: &spawn.argv,
+                env: &spawn.env,
+                cwd: cwd.as_fd(),
+                stdio: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
+                new_session: spawn.new_session,
+                own_group: spawn.own_group,
+                terminal: spawn.terminal,
+                die_with_parent: !self.init,
+                restrictions: Some(&restrictions),
+            },
+            self.init && !spawn.last,
+        )?;
+        if self.arm_at.is_none() && !self.unwatchable && needs_arming {
             self.arm_at = Instant::now().checked_add(ARM_AFTER);
         }
         Ok(Running {
@@ -445,6 +471,30 @@ impl Session {
                 .and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms))),
             timed_out: false,
         })
+    }
+
+    /// Starts it: by what stands ready, or from nothing.
+    fn start(
+        &mut self,
+        start: &CommandStart<'_>,
+        marked: bool,
+    ) -> Result<(i32, Option<Tree>), Failure> {
+        let failed = |e: SpawnError| at(stage_of(e.step), e.error);
+        if let Some(spare) = self.ready.take().filter(|_| marked)
+            && let Some(started) = spare.start(start).map_err(failed)?
+        {
+            // It has had its mark since nothing else ran: of those that run none has the same. A
+            // number is given again where nothing is left that has it.
+            let tree = Tree::of(started.uts);
+            self.kept.retain(|_, kept| *kept != tree);
+            return Ok((started.pid, Some(tree)));
+        }
+        let tree = match marked {
+            true => Some(self.mark().map_err(|e| at(Stage::Fork, e))?),
+            false => None,
+        };
+        let pid = spawn::command(start).map_err(failed)?;
+        Ok((pid, tree))
     }
 
     /// A mark for the next command.

@@ -51,6 +51,11 @@ impl Tree {
         })
     }
 
+    /// Of a process that was born in a uts namespace of its own, with this inode.
+    pub(crate) fn of(uts: u64) -> Tree {
+        Tree { inode: uts }
+    }
+
     /// Keeps the number of the mark that this process has from being given again.
     pub(crate) fn hold() -> Result<File, SysError> {
         File::open("/proc/self/ns/uts").named("open")
@@ -90,17 +95,21 @@ fn each(mut told: impl FnMut(i32, Result<u64, SysError>)) -> Result<(), SysError
 
 /// The processes of these trees, and whether there may be others: one of which the number was
 /// read, and nothing more before it was gone, may have started one that was not read. `dead` are
-/// those that were gone before.
-fn look(trees: &[Tree], dead: &mut BTreeSet<i32>) -> Result<(Vec<i32>, bool), SysError> {
+/// those that were gone before, each with the time it was started: what its parent has reaped leaves
+/// its number to another.
+fn look(trees: &[Tree], dead: &mut BTreeSet<(i32, u64)>) -> Result<(Vec<i32>, bool), SysError> {
     let (mut found, mut more) = (Vec::new(), false);
     each(|pid, mark| match mark {
         Ok(inode) if trees.contains(&Tree { inode }) => found.push(pid),
         Ok(_) => {}
-        Err(_) if is_dead(pid) => more |= dead.insert(pid),
-        // It has given up its namespaces already, and not yet closed all of its files.
-        Err(e) if e.errno == Errno::NOENT.raw_os_error() => more = true,
-        // It hides, and whose it is cannot be known: it had better not be one of these's.
-        Err(_) => found.push(pid),
+        Err(error) => match life(pid) {
+            Life::Over(started) => more |= dead.insert((pid, started)),
+            Life::Forgotten => more = true,
+            // It has given up its namespaces already, and not yet closed all of its files.
+            Life::Unknown if error.errno == Errno::NOENT.raw_os_error() => more = true,
+            // It hides, and whose it is cannot be known: it had better not be one of these's.
+            Life::Unknown => found.push(pid),
+        },
     })?;
     Ok((found, more))
 }
@@ -111,7 +120,7 @@ pub(crate) fn end(trees: &[Tree]) -> Result<(), SysError> {
     let begun = Instant::now();
     let mut seen: BTreeSet<i32> = BTreeSet::new();
     let mut killed: BTreeSet<i32> = BTreeSet::new();
-    let mut dead: BTreeSet<i32> = BTreeSet::new();
+    let mut dead: BTreeSet<(i32, u64)> = BTreeSet::new();
     let (mut frozen, mut rounds) = (false, 0_u32);
     let done = loop {
         if trees.is_empty() || is_alone() {
@@ -164,19 +173,36 @@ fn is_alone() -> bool {
     process::kill(-1, 0).is_err_and(|e| e.errno == Errno::SRCH.raw_os_error())
 }
 
-/// Whether a process is gone, or waits for nothing but to be reaped (`proc_pid_stat(5)`, state).
-fn is_dead(pid: i32) -> bool {
-    match std::fs::read(format!("/proc/{pid}/stat")) {
-        Ok(text) => {
-            // The program's name may have anything in it.
-            let after = text.rsplit(|b| *b == b')').next().unwrap_or_default();
-            matches!(after.get(1), Some(b'Z' | b'X'))
+/// Whether a process lives.
+enum Life {
+    /// It waits for nothing but to be reaped; when it was started, in the kernel's ticks since boot.
+    Over(u64),
+    /// It has been reaped.
+    Forgotten,
+    /// It lives, or cannot be looked at, which is no sign of its end.
+    Unknown,
+}
+
+fn life(pid: i32) -> Life {
+    let text = match std::fs::read(format!("/proc/{pid}/stat")) {
+        Ok(text) => text,
+        Err(e)
+            if e.kind() == std::io::ErrorKind::NotFound
+                || e.raw_os_error() == Some(Errno::SRCH.raw_os_error()) =>
+        {
+            return Life::Forgotten;
         }
-        // Not where it could not be looked at: that is no sign of its end.
-        Err(e) => {
-            e.kind() == std::io::ErrorKind::NotFound
-                || e.raw_os_error() == Some(Errno::SRCH.raw_os_error())
+        Err(_) => return Life::Unknown,
+    };
+    // Fields 3 and 22 of `proc_pid_stat(5)`. The second, the program's name, may have anything in it.
+    let after = text.rsplit(|b| *b == b')').next().unwrap_or_default();
+    let mut fields = after.split(u8::is_ascii_whitespace).skip(1);
+    match fields.next() {
+        Some(b"Z" | b"X") => {
+            let started = fields.nth(18).and_then(|text| str::from_utf8(text).ok());
+            Life::Over(started.and_then(|text| text.parse().ok()).unwrap_or(0))
         }
+        _ => Life::Unknown,
     }
 }
 

@@ -50,6 +50,20 @@ pub(crate) fn reset_for_exec() -> Result<(), SysError> {
     unblock_all()
 }
 
+/// Whether a signal is blocked and waits that does more than nothing. Async-signal-safe.
+pub(crate) fn is_pending() -> Result<bool, SysError> {
+    const NOTHING: [libc::c_int; 4] = [libc::SIGCHLD, libc::SIGCONT, libc::SIGURG, libc::SIGWINCH];
+    let mut set = empty();
+    // SAFETY: a live set.
+    if unsafe { libc::sigpending(&raw mut set) } != 0 {
+        return Err(SysError::last("sigpending"));
+    }
+    Ok((1..=libc::SIGRTMAX())
+        .filter(|signal| !NOTHING.contains(signal))
+        // SAFETY: a live set; a number that is no signal's only fails.
+        .any(|signal| unsafe { libc::sigismember(&raw const set, signal) } == 1))
+}
+
 /// Empties this thread's signal mask.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Starting processes: the runner in new namespaces, and a command with every
-//! restriction on.
+//! restriction on, at once or from a spare that stands ready.
 //!
-//! Both go the way of `posix_spawn(3)`: `clone(2)` with `CLONE_VM | CLONE_VFORK` on a stack
+//! All go the way of `posix_spawn(3)`: `clone(2)` with `CLONE_VM | CLONE_VFORK` on a stack
 //! of its own, so that nothing is copied and the parent waits until the program is executed
 //! or the child gave up; it tells where it failed in memory it shares with the waiting
 //! parent. What it does before exec calls the kernel only: it allocates nothing, locks
@@ -17,6 +17,12 @@ use crate::capability;
 use crate::error::SysError;
 use crate::signal;
 
+mod command;
+mod spare;
+
+pub use command::{CommandStart, Resource, Restrictions, command};
+pub use spare::{Spare, Spares, Started};
+
 const STACK: usize = 64 * 1024;
 
 /// A child's stack: mapped, with a page below it that faults.
@@ -24,6 +30,9 @@ struct Stack {
     base: *mut libc::c_void,
     len: usize,
 }
+
+// SAFETY: a mapping belongs to the process; whoever has this has it alone.
+unsafe impl Send for Stack {}
 
 impl Stack {
     fn new() -> Result<Stack, SysError> {
@@ -59,7 +68,8 @@ impl Stack {
 impl Drop for Stack {
     fn drop(&mut self) {
         // SAFETY: the mapping is ours, and the child that ran on it has left it: with
-        // CLONE_VFORK the parent goes on only after exec or exit.
+        // CLONE_VFORK the parent goes on only after exec or exit, and the thread that makes
+        // spares waits for that.
         unsafe { libc::munmap(self.base, self.len) };
     }
 }
@@ -379,223 +389,4 @@ fn close_from(first: RawFd) -> Result<(), SysError> {
     } else {
         Err(SysError::last("close_range"))
     }
-}
-
-/// How to start a command.
-#[derive(Debug)]
-pub struct CommandStart<'a> {
-    /// Path of the program, resolved in this mount namespace.
-    pub program: &'a Path,
-    /// Arguments, the program's name first.
-    pub argv: &'a [OsString],
-    /// Environment as `NAME=value`.
-    pub env: &'a [OsString],
-    /// Working directory.
-    pub cwd: BorrowedFd<'a>,
-    /// stdin, stdout, stderr; each above 2.
-    pub stdio: [BorrowedFd<'a>; 3],
-    /// Start a new session.
-    pub new_session: bool,
-    /// Start a new process group.
-    pub own_group: bool,
-    /// Make stdin its controlling terminal.
-    pub terminal: bool,
-    /// Die with the parent thread.
-    pub die_with_parent: bool,
-    /// Leave its capabilities, its ways to privilege, and the descriptors it inherits.
-    pub unconfined: bool,
-    /// Resource limits, soft and hard alike.
-    pub limits: &'a [(Resource, u64)],
-    /// Restrict by this Landlock ruleset.
-    pub landlock: Option<BorrowedFd<'a>>,
-    /// A seccomp filter, as bytes of `struct sock_filter` (8 each).
-    pub seccomp: Option<&'a [u8]>,
-}
-
-/// A resource of `setrlimit(2)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resource {
-    /// Processes of the real user id, counted in its user namespace.
-    Processes,
-    /// Address space of each process, bytes.
-    AddressSpace,
-    /// Size of core files, bytes.
-    Core,
-}
-
-struct CommandArgs<'a> {
-    program: &'a CStr,
-    argv: *const *const libc::c_char,
-    shell_argv: *const *const libc::c_char,
-    envp: *const *const libc::c_char,
-    start: &'a CommandStart<'a>,
-    filter: *const libc::sock_fprog,
-    failure: &'a Failure,
-}
-
-/// Starts a command with every restriction on, and returns once its program has been
-/// executed.
-///
-/// # Errors
-/// Where it failed: nothing of the command has run then.
-pub fn command(start_with: &CommandStart<'_>) -> Result<i32, SpawnError> {
-    let exec = SpawnError::at(Step::Exec);
-    let program = CString::new(start_with.program.as_os_str().as_bytes())
-        .map_err(|_| exec(SysError::new("execve", libc::EINVAL)))?;
-    let argv = Strings::new(start_with.argv).map_err(&exec)?;
-    // A script without `#!` is the shell's to run, as with execvp(3).
-    let mut shell = vec![
-        OsString::from("sh"),
-        start_with.program.as_os_str().to_owned(),
-    ];
-    shell.extend(start_with.argv.iter().skip(1).cloned());
-    let shell = Strings::new(&shell).map_err(&exec)?;
-    let envp = Strings::new(start_with.env).map_err(&exec)?;
-    let instructions: Vec<libc::sock_filter> = start_with
-        .seccomp
-        .unwrap_or_default()
-        .as_chunks::<8>()
-        .0
-        .iter()
-        .map(|b| libc::sock_filter {
-            code: u16::from_ne_bytes([b[0], b[1]]),
-            jt: b[2],
-            jf: b[3],
-            k: u32::from_ne_bytes([b[4], b[5], b[6], b[7]]),
-        })
-        .collect();
-    let filter = libc::sock_fprog {
-        len: u16::try_from(instructions.len())
-            .map_err(|_| SpawnError::at(Step::Seccomp)(SysError::new("seccomp", libc::EINVAL)))?,
-        filter: instructions.as_ptr().cast_mut(),
-    };
-    let failure = Cell::new(None);
-    let mut args = CommandArgs {
-        program: &program,
-        argv: argv.pointers.as_ptr(),
-        shell_argv: shell.pointers.as_ptr(),
-        envp: envp.pointers.as_ptr(),
-        start: start_with,
-        filter: if start_with.seccomp.is_some() {
-            &raw const filter
-        } else {
-            std::ptr::null()
-        },
-        failure: &failure,
-    };
-    start(0, command_entry, (&raw mut args).cast(), &failure, None)
-}
-
-extern "C" fn command_entry(arg: *mut libc::c_void) -> libc::c_int {
-    // SAFETY: `command` passes a pointer to a `CommandArgs` that outlives this process'
-    // use of the shared memory: its parent waits.
-    let args = unsafe { &*arg.cast::<CommandArgs<'_>>() };
-    let step = Cell::new(Step::Session);
-    let Err(error) = confine_and_exec(args, &step);
-    args.failure.set(Some(SpawnError {
-        step: step.get(),
-        error,
-    }));
-    leave()
-}
-
-fn confine_and_exec(
-    args: &CommandArgs<'_>,
-    step: &Cell<Step>,
-) -> Result<std::convert::Infallible, SysError> {
-    let start = args.start;
-    if start.die_with_parent {
-        // SAFETY: integers only.
-        if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } != 0 {
-            return Err(SysError::last("PR_SET_PDEATHSIG"));
-        }
-    }
-    // SAFETY: takes nothing.
-    if start.new_session && unsafe { libc::setsid() } < 0 {
-        return Err(SysError::last("setsid"));
-    }
-    // SAFETY: integers only.
-    if start.own_group && !start.new_session && unsafe { libc::setpgid(0, 0) } != 0 {
-        return Err(SysError::last("setpgid"));
-    }
-    step.set(Step::Cwd);
-    // SAFETY: integers only.
-    if unsafe { libc::fchdir(start.cwd.as_raw_fd()) } != 0 {
-        return Err(SysError::last("fchdir"));
-    }
-    step.set(Step::Prepare);
-    for (number, fd) in start.stdio.iter().enumerate() {
-        take_descriptor(fd.as_raw_fd(), number as RawFd)?;
-    }
-    step.set(Step::Session);
-    // SAFETY: TIOCSCTTY takes an integer.
-    if start.terminal && unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } != 0 {
-        return Err(SysError::last("TIOCSCTTY"));
-    }
-    step.set(Step::Limit);
-    for (resource, value) in start.limits {
-        let which = match resource {
-            Resource::Processes => libc::RLIMIT_NPROC,
-            Resource::AddressSpace => libc::RLIMIT_AS,
-            Resource::Core => libc::RLIMIT_CORE,
-        };
-        let limit = libc::rlimit {
-            rlim_cur: *value,
-            rlim_max: *value,
-        };
-        // SAFETY: `limit` is live for the call.
-        if unsafe { libc::setrlimit(which, &raw const limit) } != 0 {
-            return Err(SysError::last("setrlimit"));
-        }
-    }
-    step.set(Step::Capabilities);
-    if !start.unconfined {
-        capability::drop_all()?;
-    }
-    step.set(Step::NoNewPrivs);
-    // SAFETY: integers only.
-    if !start.unconfined && unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
-        return Err(SysError::last("PR_SET_NO_NEW_PRIVS"));
-    }
-    step.set(Step::Landlock);
-    if let Some(ruleset) = start.landlock {
-        // SAFETY: integers only.
-        let r =
-            unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0_u32) };
-        if r != 0 {
-            return Err(SysError::last("landlock_restrict_self"));
-        }
-    }
-    step.set(Step::Prepare);
-    if !start.unconfined {
-        close_from(3)?;
-    }
-    signal::reset_for_exec()?;
-    step.set(Step::Seccomp);
-    if !args.filter.is_null() {
-        // SAFETY: `filter` points at a live `sock_fprog` whose instructions live in the
-        // parent, which waits.
-        let r = unsafe {
-            libc::syscall(
-                libc::SYS_seccomp,
-                libc::SECCOMP_SET_MODE_FILTER,
-                0_u32,
-                args.filter,
-            )
-        };
-        if r != 0 {
-            return Err(SysError::last("seccomp"));
-        }
-    }
-    step.set(Step::Exec);
-    // SAFETY: program, argv and envp are null-terminated and live in the parent, which
-    // waits.
-    unsafe { libc::execve(args.program.as_ptr(), args.argv, args.envp) };
-    let error = SysError::last("execve");
-    if error.errno == libc::ENOEXEC {
-        // SAFETY: as above.
-        unsafe { libc::execve(c"/bin/sh".as_ptr(), args.shell_argv, args.envp) };
-        return Err(SysError::last("execve"));
-    }
-    Err(error)
 }

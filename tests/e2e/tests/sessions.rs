@@ -83,8 +83,9 @@ rings! {
             "ring": ring, "argv": ["sh", "-c", script], "terminal": { "rows": 5, "columns": 6 }, "attach": false,
         }));
         let name = format!("{server}.{command}");
+        until("the command has shown its size", || ws.ringfence(["sessions", "logs", &name]).ok().contains("5 6"));
         let mut terminal = ws.ringfence(["sessions", "attach", &name]).on_terminal(91, 33);
-        // What was shown before one came, and what the size it was told then makes of it.
+        // What was shown before one came.
         terminal.until_shows("5 6");
         terminal.resize(92, 34);
         terminal.types("word\r");

@@ -338,12 +338,7 @@ fn end(stdio: Stdio, number: usize) -> Result<(OwnedFd, Option<File>), Error> {
     match stdio.0 {
         Kind::Given(fd) => Ok((fd, None)),
         Kind::Inherit => {
-            let [stdin, stdout, stderr] = crate::launch::own_stdio()?;
-            let own = match number {
-                0 => stdin,
-                1 => stdout,
-                _ => stderr,
-            };
+            let own = crate::launch::own_stream(number)?;
             Ok((own, None))
         }
         Kind::Null => {

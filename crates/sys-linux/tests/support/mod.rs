@@ -7,7 +7,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use ringfence_sys_linux::spawn::{self, CommandStart, Resource, SpawnError};
+use ringfence_sys_linux::spawn::{self, CommandStart, Resource, Restrictions, Spare, SpawnError};
 use rustix::process::{Pid, WaitOptions};
 
 /// A directory of this test alone, gone with it.
@@ -82,24 +82,55 @@ impl<'a> Start<'a> {
         Start::new(&["/bin/sh", "-c", script])
     }
 
+    /// What it takes on.
+    pub fn restrictions(&self) -> Restrictions {
+        let mut restrictions = Restrictions::default();
+        for (resource, value) in &self.limits {
+            restrictions.limit(*resource, *value);
+        }
+        if let Some(landlock) = self.landlock {
+            restrictions.landlock(landlock.try_clone_to_owned().unwrap());
+        }
+        if let Some(filter) = &self.seccomp {
+            restrictions.seccomp(filter).unwrap();
+        }
+        restrictions
+    }
+
     /// Starts it with this as its stdout and stderr.
     pub fn start(&self, out: BorrowedFd<'_>) -> Result<i32, SpawnError> {
         let null = open("/dev/null");
-        spawn::command(&CommandStart {
+        spawn::command(&self.with(null.as_fd(), out, Some(&self.restrictions())))
+    }
+
+    /// The same from a spare.
+    pub fn start_spare(
+        &self,
+        spare: Spare,
+        out: BorrowedFd<'_>,
+    ) -> Result<Option<spawn::Started>, SpawnError> {
+        let null = open("/dev/null");
+        spare.start(&self.with(null.as_fd(), out, None))
+    }
+
+    fn with<'b>(
+        &'b self,
+        null: BorrowedFd<'b>,
+        out: BorrowedFd<'b>,
+        restrictions: Option<&'b Restrictions>,
+    ) -> CommandStart<'b> {
+        CommandStart {
             program: &self.program,
             argv: &self.argv,
             env: &self.env,
             cwd: self.cwd.as_fd(),
-            stdio: [self.stdin.unwrap_or(null.as_fd()), out, out],
+            stdio: [self.stdin.unwrap_or(null), out, out],
             new_session: self.new_session,
             own_group: false,
             terminal: self.terminal,
             die_with_parent: false,
-            unconfined: false,
-            limits: &self.limits,
-            landlock: self.landlock,
-            seccomp: self.seccomp.as_deref(),
-        })
+            restrictions,
+        }
     }
 
     /// What it printed, and its exit status.
