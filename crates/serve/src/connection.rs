@@ -114,7 +114,7 @@ impl Connection {
             let line = tokio::select! {
                 line = lines.next() => line,
                 // Nobody reads any more.
-                () = self.out.messages.closed() => return,
+                () = self.out.closed() => return,
                 // Those that are done are let go of.
                 Some(_) = self.tasks.join_next() => continue,
             };

@@ -31,6 +31,7 @@ mod output;
 pub mod protocol;
 pub mod report;
 mod rings;
+mod tape;
 mod transport;
 pub mod visitor;
 

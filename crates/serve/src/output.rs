@@ -1,6 +1,6 @@
 //! What a command prints: kept up to a bound, told from any place in it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use tokio::sync::watch;
 
 use crate::protocol::{Bytes, CHUNK, Stream, WhenFull};
+use crate::tape::Tape;
 
 /// One of a command's outputs.
 #[derive(Debug)]
@@ -25,8 +26,7 @@ pub(crate) struct Output {
 struct Kept {
     /// The place of the first byte that is kept.
     start: u64,
-    bytes: VecDeque<u8>,
-    limit: usize,
+    bytes: Tape,
     when_full: WhenFull,
     /// Nothing comes any more.
     eof: bool,
@@ -47,10 +47,11 @@ impl Kept {
         match (self.when_full, slowest) {
             (WhenFull::Wait, Some(slowest)) => {
                 let waiting = self.end().saturating_sub((*slowest).max(self.start));
-                self.limit
+                self.bytes
+                    .limit()
                     .saturating_sub(usize::try_from(waiting).unwrap_or(usize::MAX))
             }
-            _ => self.limit,
+            _ => self.bytes.limit(),
         }
     }
 }
@@ -70,8 +71,7 @@ impl Output {
             stream,
             kept: Mutex::new(Kept {
                 start: 0,
-                bytes: VecDeque::new(),
-                limit: limit.max(1),
+                bytes: Tape::new(limit),
                 when_full,
                 eof: false,
                 settled: false,
@@ -85,18 +85,23 @@ impl Output {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, bytes: &[u8]) {
+    /// Has more read, up to `max` bytes.
+    fn fill(
+        &self,
+        max: usize,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
         let mut kept = self.lock();
-        kept.bytes.extend(bytes);
-        let over = kept.bytes.len().saturating_sub(kept.limit);
-        kept.bytes.drain(..over);
+        let (length, over) = kept.bytes.fill(max, read)?;
         kept.start += over as u64;
+        Ok(length)
     }
 
     fn finish(&self) {
         let mut kept = self.lock();
         kept.eof = true;
         kept.settled = true;
+        kept.bytes.finish();
     }
 
     /// Bytes that are kept.
@@ -126,6 +131,12 @@ impl Output {
     pub(crate) fn detach(&self, reader: u64) {
         self.lock().readers.remove(&reader);
         self.room.send_replace(());
+    }
+
+    /// Whether there is something for a reader.
+    pub(crate) fn has_for(&self, reader: u64) -> bool {
+        let kept = self.lock();
+        kept.readers.get(&reader).is_some_and(|at| *at < kept.end())
     }
 
     /// The next piece for a reader, if there is one, as the line that tells it: made in one pass, since
@@ -228,7 +239,7 @@ fn with_piece<T>(
     }
     let more = length < there || !kept.settled;
     let copied: Vec<u8>;
-    let (front, back) = kept.bytes.as_slices();
+    let (front, back) = kept.bytes.parts();
     let taken = if skip >= front.len() {
         back.get(skip - front.len()..)?.get(..length)?
     } else if skip + length <= front.len() {
@@ -237,7 +248,8 @@ fn with_piece<T>(
         // Up to where it wraps around; the rest is the next piece.
         front.get(skip..)?
     } else {
-        copied = kept.bytes.range(skip..skip + length).copied().collect();
+        let front = front.get(skip..)?;
+        copied = [front, back.get(..length - front.len())?].concat();
         &copied
     };
     Some(match std::str::from_utf8(taken) {
@@ -330,7 +342,6 @@ pub(crate) async fn carry(
     mut ended: watch::Receiver<bool>,
     changed: Arc<watch::Sender<()>>,
 ) {
-    let mut buffer = vec![0_u8; CHUNK];
     let mut grown = false;
     let mut room = output.room.subscribe();
     loop {
@@ -344,16 +355,16 @@ pub(crate) async fn carry(
                 return;
             }
         };
-        let Some(to) = buffer.get_mut(..wanted.min(CHUNK)) else {
-            return;
-        };
         // One that prints without end leaves the others their turn.
         tokio::task::consume_budget().await;
-        let mut read = from.try_read(to);
+        let wanted = wanted.min(CHUNK);
+        let mut read = output.fill(wanted, |to| from.try_read(to));
         let over = *ended.borrow_and_update();
         if over && is_nothing(&read) {
             // The runtime may not know yet what the kernel does.
-            read = rustix::io::read(from.fd(), &mut *to).map_err(io::Error::from);
+            read = output.fill(wanted, |to| {
+                rustix::io::read(from.fd(), to).map_err(io::Error::from)
+            });
             if matches!(&read, Err(e) if e.raw_os_error() == Some(Errno::IO.raw_os_error())) {
                 read = Ok(0);
             }
@@ -361,9 +372,6 @@ pub(crate) async fn carry(
         match read {
             Ok(0) => break,
             Ok(length) => {
-                if let Some(bytes) = buffer.get(..length) {
-                    output.push(bytes);
-                }
                 if length >= PIPE && !grown {
                     // It prints much: with a longer pipe it and this are woken less often. Not before,
                     // since a user has only so much memory for pipes (`pipe(7)`).
@@ -411,6 +419,18 @@ mod tests {
     }
 
     impl Output {
+        fn push(&self, mut bytes: &[u8]) {
+            while !bytes.is_empty() {
+                self.fill(bytes.len(), |to| {
+                    let (now, rest) = bytes.split_at(to.len());
+                    to.copy_from_slice(now);
+                    bytes = rest;
+                    Ok(to.len())
+                })
+                .unwrap();
+            }
+        }
+
         /// What the line says.
         fn take(&self, reader: u64) -> Option<Piece> {
             let mut line = Vec::new();

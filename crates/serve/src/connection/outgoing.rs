@@ -5,41 +5,86 @@ use std::sync::{Arc, Mutex};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::fault::Fault;
 use crate::protocol::CHUNK;
 use crate::rings::lock;
 
-/// Messages that wait to be written to a client, and as many that are being written. One is some 100 KiB long
-/// at most, but for what `command.read` asks for.
+/// Messages that wait to be written to a client, and as many that are being written. What tells of output is
+/// bounded by [`Rooms`] as well.
 const OUTGOING: usize = 32;
 
 /// Messages to the client, in their order.
 #[derive(Debug, Clone)]
 pub(super) struct Outgoing {
-    pub(super) messages: mpsc::Sender<Vec<u8>>,
-    pub(super) used: Arc<Used>,
+    messages: mpsc::Sender<Message>,
+    rooms: Arc<Rooms>,
 }
 
-/// Room of messages that have been written, for those that come: what is given back to the system is
-/// given out by it page by page.
-#[derive(Debug, Default)]
-pub(super) struct Used(Mutex<Vec<Vec<u8>>>);
+/// A line, and what it goes back to.
+#[derive(Debug)]
+struct Message {
+    line: Vec<u8>,
+    room: Option<OwnedSemaphorePermit>,
+}
 
-impl Used {
-    /// Kept, at most.
-    const MOST: usize = 4;
+/// The room for what tells of output, some 100 KiB each time, until it is written. Not more, and the same
+/// again and again: what is given back to the system is given out by it page by page, and what is
+/// written long after it was made has to be fetched from memory.
+#[derive(Debug)]
+struct Rooms {
+    free: Arc<Semaphore>,
+    used: Mutex<Vec<Vec<u8>>>,
+}
 
-    pub(super) fn take(&self) -> Vec<u8> {
-        lock(&self.0).pop().unwrap_or_default()
+impl Rooms {
+    const NUMBER: usize = 4;
+
+    fn give(&self, message: Message) {
+        // One that was escaped to many times its length is not kept for others.
+        if message.room.is_some() && message.line.capacity() <= 4 * CHUNK {
+            lock(&self.used).push(message.line);
+        }
+    }
+}
+
+/// Room for a line.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) line: Vec<u8>,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Outgoing {
+    /// Waits for room for a line.
+    pub(super) async fn room(&self) -> Option<Room> {
+        // It is never closed.
+        let permit = Arc::clone(&self.rooms.free).acquire_owned().await.ok()?;
+        let line = lock(&self.rooms.used).pop().unwrap_or_default();
+        Some(Room { line, permit })
     }
 
-    pub(super) fn give(&self, message: Vec<u8>) {
-        let mut kept = lock(&self.0);
-        if kept.len() < Used::MOST && (CHUNK..8 * CHUNK).contains(&message.capacity()) {
-            kept.push(message);
-        }
+    /// It was not needed.
+    pub(super) fn give_back(&self, room: Room) {
+        self.rooms.give(Message {
+            line: room.line,
+            room: Some(room.permit),
+        });
+    }
+
+    /// Waits until the client is gone.
+    pub(super) async fn closed(&self) {
+        self.messages.closed().await;
+    }
+
+    /// `false` when the client is gone.
+    pub(super) async fn send_line(&self, room: Room) -> bool {
+        let message = Message {
+            line: room.line,
+            room: Some(room.permit),
+        };
+        self.messages.send(message).await.is_ok()
     }
 }
 
@@ -51,7 +96,8 @@ impl Outgoing {
             return false;
         };
         line.push(b'\n');
-        self.messages.send(line).await.is_ok()
+        let message = Message { line, room: None };
+        self.messages.send(message).await.is_ok()
     }
 
     pub(super) async fn notify(&self, method: &str, params: &impl Serialize) -> bool {
@@ -103,41 +149,43 @@ impl Outgoing {
         to: impl AsyncWrite + Send + Unpin + 'static,
     ) -> (Outgoing, tokio::task::JoinHandle<()>) {
         let (messages, outgoing) = mpsc::channel(OUTGOING);
-        let used = Arc::new(Used::default());
-        let writing = tokio::spawn(write(outgoing, to, Arc::clone(&used)));
-        (Outgoing { messages, used }, writing)
+        let rooms = Arc::new(Rooms {
+            free: Arc::new(Semaphore::new(Rooms::NUMBER)),
+            used: Mutex::default(),
+        });
+        let writing = tokio::spawn(write(outgoing, to, Arc::clone(&rooms)));
+        (Outgoing { messages, rooms }, writing)
     }
 }
 
 /// Writes what goes out, as many messages at once as there are.
 async fn write(
-    mut outgoing: mpsc::Receiver<Vec<u8>>,
+    mut outgoing: mpsc::Receiver<Message>,
     mut to: impl AsyncWrite + Unpin,
-    used: Arc<Used>,
+    rooms: Arc<Rooms>,
 ) {
-    let mut messages = Vec::with_capacity(OUTGOING);
+    let mut messages: Vec<Message> = Vec::with_capacity(OUTGOING);
     let mut together = Vec::new();
     while outgoing.recv_many(&mut messages, OUTGOING).await > 0 {
-        let written = match messages.as_slice() {
-            [one] => to.write_all(one).await,
-            // Where they are long, copying costs more than a call.
-            [first, ..] if first.len() > 16 * 1024 => {
-                async {
-                    for message in &messages {
-                        to.write_all(message).await?;
-                    }
-                    Ok(())
+        // Where they are long, copying costs more than a call.
+        let short = messages.len() > 1 && messages.iter().all(|m| m.line.len() <= 16 * 1024);
+        let written = if short {
+            together.clear();
+            for message in messages.drain(..) {
+                together.extend_from_slice(&message.line);
+                rooms.give(message);
+            }
+            to.write_all(&together).await
+        } else {
+            async {
+                for message in messages.drain(..) {
+                    to.write_all(&message.line).await?;
+                    rooms.give(message);
                 }
-                .await
+                Ok(())
             }
-            all => {
-                together.clear();
-                all.iter()
-                    .for_each(|message| together.extend_from_slice(message));
-                to.write_all(&together).await
-            }
+            .await
         };
-        messages.drain(..).for_each(|message| used.give(message));
         if written.and(to.flush().await).is_err() {
             return;
         }

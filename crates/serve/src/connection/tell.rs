@@ -72,14 +72,19 @@ async fn tell_all(attached: &Attached, out: &Outgoing) {
         let states: Vec<(bool, bool)> = command.outputs.iter().map(|o| o.state()).collect();
         let mut told = false;
         for output in &command.outputs {
-            let mut line = out.used.take();
-            if output.take_line(*reader, command.number, &mut line) {
+            if !output.has_for(*reader) {
+                continue;
+            }
+            let Some(mut room) = out.room().await else {
+                return;
+            };
+            if output.take_line(*reader, command.number, &mut room.line) {
                 told = true;
-                if out.messages.send(line).await.is_err() {
+                if !out.send_line(room).await {
                     return;
                 }
             } else {
-                out.used.give(line);
+                out.give_back(room);
             }
         }
         if told {
