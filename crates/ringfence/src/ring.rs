@@ -1,16 +1,36 @@
 //! A ring that stays: made once, with many commands in it.
 //!
-//! ```no_run
+//! ```
+//! use std::io::{Read, Write};
+//!
+//! use ringfence::ring::Stdio;
 //! use ringfence::{Request, Ring};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let ring = Ring::open(Request::default())?;
+//! # let named = |name| std::env::var_os(name).map(std::path::PathBuf::from);
+//! # let Some(runner) = named("RINGFENCE_DOC_RUNNER") else { return Ok(()) };
+//! # let workspace = named("RINGFENCE_DOC_WORKSPACE");
+//! # let request = Request { directory: workspace.clone(), workspace, runner: Some(runner), ..Request::default() };
+//! // `Request::default()` asks for what `ringfence run` makes: a ring around the current directory.
+//! let ring = Ring::open(request)?;
+//!
 //! let listed = ring.command("ls").arg("-l").output()?;
 //! assert!(listed.status.success());
-//! let mut server = ring.command("python3").args(["-m", "http.server"]).spawn()?;
-//! // It listens on the ring's own localhost: only commands of this ring reach it.
-//! server.kill()?;
-//! server.wait()?;
+//!
+//! let mut child = ring
+//!     .command("sh")
+//!     .args(["-c", "read name; echo hello $name; exec sleep 1000"])
+//!     .stdin(Stdio::piped())
+//!     .stdout(Stdio::piped())
+//!     .spawn()?;
+//! child.stdin.take().expect("piped").write_all(b"world\n")?;
+//! let mut hello = [0; 12];
+//! child.stdout.take().expect("piped").read_exact(&mut hello)?;
+//! assert_eq!(&hello, b"hello world\n");
+//!
+//! // With all that it started.
+//! child.kill()?;
+//! assert_eq!(child.wait()?.signal(), Some(9));
 //! # Ok(())
 //! # }
 //! ```

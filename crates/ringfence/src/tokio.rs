@@ -1,18 +1,22 @@
 //! Rings for tasks: what [`ring`] has for threads, shaped like `tokio::process`.
 //!
-//! ```no_run
+//! ```
 //! use ringfence::Request;
 //! use ringfence::tokio::Ring;
 //!
-//! # async fn example() -> Result<(), ringfence::Error> {
-//! let ring = Ring::open(Request::default()).await?;
-//! let mut tests = ring.command("cargo");
-//! let mut status = ring.command("git");
-//! let (tests, status) = tokio::join!(
-//!     tests.arg("test").output(),
-//!     status.args(["status", "--short"]).output(),
-//! );
-//! assert!(tests?.status.success() && status?.status.success());
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let named = |name| std::env::var_os(name).map(std::path::PathBuf::from);
+//! # let Some(runner) = named("RINGFENCE_DOC_RUNNER") else { return Ok(()) };
+//! # let workspace = named("RINGFENCE_DOC_WORKSPACE");
+//! # let request = Request { directory: workspace.clone(), workspace, runner: Some(runner), ..Request::default() };
+//! let ring = Ring::open(request).await?;
+//! let mut slow = ring.command("sleep");
+//! let mut quick = ring.command("uname");
+//! // Both at once. A command whose task is dropped goes on; `kill_on_drop` ends it.
+//! let (slow, quick) = tokio::join!(slow.arg("0.1").status(), quick.arg("-s").output());
+//! assert!(slow?.success());
+//! assert_eq!(quick?.stdout, b"Linux\n");
 //! # Ok(())
 //! # }
 //! ```

@@ -202,6 +202,28 @@ impl Command {
     }
 
     /// Gives it a terminal of its own ([`Child::terminal`]), in place of stdin, stdout and stderr.
+    ///
+    /// ```
+    /// use std::io::Read;
+    ///
+    /// use ringfence::ring::Size;
+    /// use ringfence::{Request, Ring};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let named = |name| std::env::var_os(name).map(std::path::PathBuf::from);
+    /// # let Some(runner) = named("RINGFENCE_DOC_RUNNER") else { return Ok(()) };
+    /// # let workspace = named("RINGFENCE_DOC_WORKSPACE");
+    /// # let request = Request { directory: workspace.clone(), workspace, runner: Some(runner), ..Request::default() };
+    /// let ring = Ring::open(request)?;
+    /// let size = Size { rows: 24, columns: 80 };
+    /// let mut child = ring.command("stty").arg("size").terminal(size).spawn()?;
+    /// let mut shown = String::new();
+    /// child.terminal.take().expect("it has one").read_to_string(&mut shown)?;
+    /// assert_eq!(shown, "24 80\r\n");
+    /// assert!(child.wait()?.success());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn terminal(&mut self, size: Size) -> &mut Command {
         self.terminal = Some(size);
         self
@@ -209,6 +231,24 @@ impl Command {
 
     /// After so long it is told to end (`SIGTERM`), and two seconds later it is ended with all that
     /// it started. Where the policy has a shorter limit, that counts.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use ringfence::{Request, Ring};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let named = |name| std::env::var_os(name).map(std::path::PathBuf::from);
+    /// # let Some(runner) = named("RINGFENCE_DOC_RUNNER") else { return Ok(()) };
+    /// # let workspace = named("RINGFENCE_DOC_WORKSPACE");
+    /// # let request = Request { directory: workspace.clone(), workspace, runner: Some(runner), ..Request::default() };
+    /// let ring = Ring::open(request)?;
+    /// let mut sleep = ring.command("sleep");
+    /// let status = sleep.arg("1000").time_limit(Duration::from_millis(20)).status()?;
+    /// assert!(status.timed_out);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn time_limit(&mut self, time: Duration) -> &mut Command {
         self.time = Some(time);
         self

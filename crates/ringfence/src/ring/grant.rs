@@ -67,6 +67,26 @@ impl Planned {
 impl Ring {
     /// Makes the ring wider. One that is that wide already is no error.
     ///
+    /// ```
+    /// use ringfence::ring::Grant;
+    /// use ringfence::{Request, Ring};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let named = |name| std::env::var_os(name).map(std::path::PathBuf::from);
+    /// # let Some(runner) = named("RINGFENCE_DOC_RUNNER") else { return Ok(()) };
+    /// # let workspace = named("RINGFENCE_DOC_WORKSPACE");
+    /// # let request = Request { directory: workspace.clone(), workspace, runner: Some(runner), ..Request::default() };
+    /// # let beside = request.workspace.as_ref().and_then(|path| path.parent()).expect("named").join("beside");
+    /// # std::fs::create_dir_all(&beside)?;
+    /// let ring = Ring::open(request)?;
+    /// let file = beside.join("file");
+    /// assert!(!ring.command("touch").arg(&file).status()?.success());
+    /// ring.grant(&Grant::Write(beside))?;
+    /// assert!(ring.command("touch").arg(&file).status()?.success());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// When the policy does not allow it, or [`Error::NeedsNewRing`]; then nothing has changed.
     pub fn grant(&self, grant: &Grant) -> Result<(), Error> {
