@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: everything that must be green, as named checks.
 
 use crate::closing::Counts;
-use crate::{arch, census, docs, reference, run, test, tools};
+use crate::{api, arch, census, docs, reference, run, test, tools};
 use anyhow::{Result, bail};
 use std::path::Path;
 use std::process::Command;
@@ -69,6 +69,11 @@ const CHECKS: &[Check] = &[
         name: "doc",
         what: "rustdoc without warnings",
         run: doc,
+    },
+    Check {
+        name: "api",
+        what: "docs/reference/api.txt is the library's interface",
+        run: interface,
     },
     Check {
         name: "reference",
@@ -202,6 +207,10 @@ fn doc(context: &mut Context<'_>) -> Result<bool> {
         green &= run::passes(command.env("RUSTDOCFLAGS", "-D warnings"))?;
     }
     Ok(green)
+}
+
+fn interface(context: &mut Context<'_>) -> Result<bool> {
+    api::run(context.root, context.fix)
 }
 
 fn reference(context: &mut Context<'_>) -> Result<bool> {

@@ -10,6 +10,7 @@
     reason = "this is the program's own terminal"
 )]
 
+mod api;
 mod arch;
 mod bench;
 mod census;
