@@ -276,12 +276,17 @@ export interface Report {
   report: unknown;
 }
 
-/** `grant.request`: one of `write` and `reveal`. Who speaks this protocol has asked whom it must. */
+/** `grant.request`: one of `write`, `reveal` and `socket`. Who speaks this protocol has asked whom it must. */
 export interface RequestGrant {
   /** The ring. */
   ring: number;
   /** What is hidden by default and is to be seen, by its name (`hide.npm`); by all commands. */
   reveal?: string | null;
+  /**
+   * A Unix socket of a service outside, or a directory of them, that may be connected to; by all commands.
+   * What listens there acts for whoever connects.
+   */
+  socket?: string | null;
   /**
    * A path that may be written, with all that is protected in a write root. Commands that run already
    * are held to what they began with; those that start from now on may.

@@ -12,7 +12,8 @@ mod needs;
 mod place;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::process::Command as Outside;
 
 use place::{Place, line, piped, sh};
@@ -248,4 +249,128 @@ fn what_is_hidden_can_be_shown_in_a_ring_that_stands() {
     );
     drop(runs.stdin.take());
     runs.wait().unwrap();
+}
+
+/// A service that says `hello` to whoever connects.
+fn service(path: &Path) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let listener = UnixListener::bind(path).unwrap();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let _gone = connection.unwrap().write_all(b"hello\n");
+        }
+    });
+}
+
+/// A program that connects to each path it reads, and says what it hears, or why not.
+const CONNECTS: &str = r#"exec perl -MIO::Socket::UNIX -e '$| = 1; while (<STDIN>) { chomp;
+    my $s = IO::Socket::UNIX->new(Peer => $_); print $s ? <$s> : "no: $!\n" }'"#;
+
+#[test]
+fn a_socket_outside_can_be_let_into_a_ring_that_stands() {
+    let Some(place) = Place::of("a_socket_outside_can_be_let_into_a_ring_that_stands") else {
+        return;
+    };
+    if !needs::tool("/usr/bin/perl") {
+        return;
+    }
+    // Where sockets are kept, by itself, and where everybody's temporary files are.
+    let runtime = place.home.join("run/deep/one");
+    let beside = place.home.join("run/deep/other");
+    let alone = place.home.join("alone");
+    let temporary = PathBuf::from(format!("/tmp/rf-socket-{}/one", std::process::id()));
+    for path in [&runtime, &beside, &alone, &temporary] {
+        service(path);
+    }
+    let ring = place.ring();
+    let (mut runs, mut heard) = piped(&ring, CONNECTS);
+    let mut connect = |path: &Path| {
+        let stdin = runs.stdin.as_mut().unwrap();
+        writeln!(stdin, "{}", path.display()).unwrap();
+        line(&mut heard)
+    };
+    for path in [&runtime, &beside, &alone, &temporary] {
+        assert!(connect(path).starts_with("no: "), "{}", path.display());
+    }
+    for path in [&runtime, &alone, &temporary] {
+        let planned = ring.plan_grant(&Grant::Socket(path.clone())).unwrap();
+        assert_eq!(planned.paths(), [path.as_path()]);
+        ring.make(&planned).unwrap();
+        // A command that ran before, and one that starts now.
+        assert_eq!(connect(path), "hello\n", "{}", path.display());
+        let script = format!("echo {} | ({CONNECTS})", path.display());
+        assert_eq!(sh(&ring, &script), "hello\n");
+        // Twice is once.
+        ring.grant(&Grant::Socket(path.clone())).unwrap();
+        let again = ring.plan_grant(&Grant::Socket(path.clone())).unwrap();
+        assert!(again.paths().is_empty());
+    }
+    assert!(connect(&beside).starts_with("no: "), "not that one");
+    let there = format!("ls {}", beside.parent().unwrap().display());
+    assert_eq!(sh(&ring, &there), "one\n");
+    // What covers them is not to be written for that.
+    let run = place.home.join("run");
+    let write = format!("! touch {0}/new {0}/deep/new 2>&1", run.display());
+    assert!(sh(&ring, &write).contains("Read-only"));
+    let unlink = format!("! rm -f {} 2>&1", runtime.display());
+    sh(&ring, &unlink);
+    assert_eq!(connect(&runtime), "hello\n");
+    let _left = std::fs::remove_dir_all(temporary.parent().unwrap());
+}
+
+#[test]
+fn a_socket_is_let_in_by_what_it_is_and_not_by_its_name() {
+    let Some(place) = Place::of("a_socket_is_let_in_by_what_it_is_and_not_by_its_name") else {
+        return;
+    };
+    if !needs::tool("/usr/bin/perl") {
+        return;
+    }
+    let one = place.home.join("run/one");
+    let two = place.home.join("run/two");
+    let temporary = PathBuf::from(format!("/tmp/rf-socket-{}/one", std::process::id()));
+    service(&one);
+    service(&temporary);
+    let ring = place.ring();
+    let says = |path: &Path| sh(&ring, &format!("echo {} | ({CONNECTS})", path.display()));
+    let refused = |grant: &Grant, why: &str| {
+        let error = ring.grant(grant).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    };
+    // Another stands there by now.
+    let planned = ring.plan_grant(&Grant::Socket(one.clone())).unwrap();
+    std::fs::rename(&one, &two).unwrap();
+    service(&one);
+    assert!(ring.make(&planned).is_err());
+    assert!(says(&one).starts_with("no: "));
+    // A link is shown as where it leads.
+    let link = place.home.join("link");
+    std::os::unix::fs::symlink(&two, &link).unwrap();
+    let planned = ring.plan_grant(&Grant::Socket(link)).unwrap();
+    assert_eq!(planned.paths(), [two.as_path()]);
+    ring.make(&planned).unwrap();
+    assert_eq!(says(&two), "hello\n");
+    // What a command has made in its own temporary directory leads nowhere else.
+    let name = temporary.parent().unwrap().display().to_string();
+    sh(&ring, &format!("rm -rf {name}; ln -s $HOME/run {name}"));
+    assert!(ring.grant(&Grant::Socket(temporary.clone())).is_err());
+    assert!(says(&temporary).starts_with("no: "));
+    sh(&ring, &format!("rm {name}; mkdir -p {name}/one"));
+    assert!(ring.grant(&Grant::Socket(temporary.clone())).is_err());
+    sh(&ring, &format!("rmdir {name}/one"));
+    ring.grant(&Grant::Socket(temporary.clone())).unwrap();
+    assert_eq!(says(&temporary), "hello\n");
+    // What is no socket, is not there, or holds more than sockets.
+    let file = place.home.join("run/file");
+    std::fs::write(&file, "").unwrap();
+    refused(&Grant::Socket(file), "socket");
+    refused(&Grant::Socket(place.home.join("run/none")), "No such file");
+    refused(&Grant::Socket(place.home.clone()), "step of its own");
+    // A directory of them.
+    let inside = place.home.join("run/many/here");
+    service(&inside);
+    ring.grant(&Grant::Socket(place.home.join("run/many")))
+        .unwrap();
+    assert_eq!(says(&inside), "hello\n");
+    let _left = std::fs::remove_dir_all(temporary.parent().unwrap());
 }

@@ -12,6 +12,7 @@ use ringfence_sys_linux::error::Named;
 use ringfence_sys_linux::mount::{self, Attributes};
 use ringfence_sys_linux::{SysError, object};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 /// Not even nosuid and nodev are left to chance on what the ring makes itself.
 pub(crate) const HARMLESS: Attributes = Attributes {
@@ -235,4 +236,33 @@ pub(crate) fn make_mount_point(path: &Path, dir: bool) -> Result<(), SysError> {
         std::fs::create_dir_all(parent).named("mkdir")?;
     }
     std::fs::File::create_new(path).named("open").map(|_| ())
+}
+
+/// As [`make_mount_point`], below a directory in which commands may have made anything: by handle, through no
+/// link. What is there already may be what it is.
+pub(crate) fn make_mount_point_below(
+    base: BorrowedFd<'_>,
+    path: &Path,
+    dir: bool,
+) -> Result<(), SysError> {
+    let exists = |e: &Errno| *e == Errno::EXIST;
+    let mut at = base.try_clone_to_owned().named("dup")?;
+    let mut names = path
+        .components()
+        .map(|c| Path::new(c.as_os_str()))
+        .peekable();
+    while let Some(name) = names.next() {
+        let made = if names.peek().is_some() || dir {
+            rustix::fs::mkdirat(&at, name, Mode::from(0o755))
+        } else {
+            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+            rustix::fs::openat(&at, name, flags, Mode::from(0o600)).map(drop)
+        };
+        made.or_else(|e| if exists(&e) { Ok(()) } else { Err(e) })
+            .named("making a mount point")?;
+        if names.peek().is_some() {
+            at = object::open_below(at.as_fd(), name)?;
+        }
+    }
+    Ok(())
 }

@@ -19,7 +19,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::files::{
-    Files, HARMLESS, IDENTITY, Nodes, SEALED, make_mount_point, open_any, open_verified,
+    Files, HARMLESS, IDENTITY, Nodes, SEALED, make_mount_point, make_mount_point_below, open_any,
+    open_verified,
 };
 use crate::keeper::Keeper;
 
@@ -35,8 +36,19 @@ pub(crate) struct Ring {
     covered: Vec<PathBuf>,
     /// What is covered with.
     files: Option<Files>,
+    /// What lies under directories that are covered as a whole.
+    under: Vec<Under>,
     /// Tells when a mount has come or gone in this namespace.
     mounts: Option<File>,
+}
+
+/// A directory of the host's under one of the ring's own.
+#[derive(Debug)]
+struct Under {
+    path: PathBuf,
+    handle: OwnedFd,
+    /// The ring's own is read-only.
+    sealed: bool,
 }
 
 /// The namespaces of a ring to be built.
@@ -195,9 +207,17 @@ impl Builder {
             }
             Op::PrivateDir { at, overlay } => self.private_dir(&at, overlay, index),
             Op::Proc { root } => self.proc(root),
-            Op::MaskDir(mask) => self.mask_dir(&mask, 0o755),
+            Op::MaskDir(mask) => {
+                let handle = self.mask_dir(&mask, 0o755)?;
+                self.ring.under.push(Under {
+                    path: mask.at.path,
+                    handle,
+                    sealed: true,
+                });
+                Ok(())
+            }
             Op::Hide(mask) if mask.keep.is_empty() => self.cover(&mask.at),
-            Op::Hide(mask) => self.mask_dir(&mask, 0o555),
+            Op::Hide(mask) => self.mask_dir(&mask, 0o555).map(drop),
             Op::MaskSocket(at) => self.cover(&at),
             Op::Place(at) => self.place(&at),
             Op::Pin(at) => pin(&at),
@@ -257,12 +277,23 @@ impl Builder {
             let upper = self.files()?.part_handle(0o1777)?;
             let work = self.files()?.part_handle(0o700)?;
             match overlay(&place, &upper, &work) {
-                Ok(tree) => return mount::attach(tree.as_fd(), place.as_fd()),
+                Ok(tree) => return self.put_over(at, place, &tree),
                 Err(error) => self.note(index, error),
             }
         }
         let tree = self.files()?.part(0o1777)?;
-        mount::attach(tree.as_fd(), place.as_fd())
+        self.put_over(at, place, &tree)
+    }
+
+    /// Puts a directory of the ring's own over one of the host's.
+    fn put_over(&mut self, at: &Located, handle: OwnedFd, tree: &OwnedFd) -> Result<(), SysError> {
+        mount::attach(tree.as_fd(), handle.as_fd())?;
+        self.ring.under.push(Under {
+            path: at.path.clone(),
+            handle,
+            sealed: false,
+        });
+        Ok(())
     }
 
     fn proc(&mut self, root: bool) -> Result<(), SysError> {
@@ -329,8 +360,8 @@ impl Builder {
         Ok(())
     }
 
-    /// Covers a directory with an empty one in which only what is kept is seen.
-    fn mask_dir(&mut self, mask: &Mask, mode: u32) -> Result<(), SysError> {
+    /// Covers a directory with an empty one in which only what is kept is seen; what lies under it.
+    fn mask_dir(&mut self, mask: &Mask, mode: u32) -> Result<OwnedFd, SysError> {
         let place = open_verified(&mask.at)?;
         let mut kept = Vec::new();
         for keep in &mask.keep {
@@ -348,7 +379,7 @@ impl Builder {
             mount::attach(part.as_fd(), onto.as_fd())?;
         }
         self.unsealed.push(tree);
-        Ok(())
+        Ok(place)
     }
 
     fn place(&mut self, at: &Located) -> Result<(), SysError> {
@@ -449,6 +480,51 @@ impl Ring {
         (done, unwatched)
     }
 
+    /// A socket, or a directory of them, that lies under a directory of the ring's own, and where in that it
+    /// is put; nothing where it is seen already. Until it is put there only an empty file is made.
+    fn socket(&self, at: &Located) -> Result<Option<(OwnedFd, OwnedFd)>, SysError> {
+        let stale = SysError {
+            call: IDENTITY,
+            errno: Errno::STALE.raw_os_error(),
+        };
+        let under = self
+            .under
+            .iter()
+            .find_map(|under| Some((under, at.path.strip_prefix(&under.path).ok()?)));
+        let Some((under, below)) = under else {
+            let seen = object::open_exact(&at.path)?;
+            return is_same(&seen, at)?.then_some(None).ok_or(stale);
+        };
+        let handle = object::open_below(under.handle.as_fd(), below)?;
+        if !is_same(&handle, at)? {
+            return Err(stale);
+        }
+        let tree = mount::clone_tree(handle.as_fd(), true)?;
+        mount::set(
+            tree.as_fd(),
+            Attributes {
+                read_only: Some(true),
+                ..HARMLESS
+            },
+            true,
+        )?;
+        let own = object::open_exact(&under.path)?;
+        if under.sealed {
+            // The same directory, writable, that nobody else sees.
+            let inside = mount::clone_tree(own.as_fd(), false)?;
+            let attributes = Attributes {
+                read_only: Some(false),
+                ..HARMLESS
+            };
+            mount::set(inside.as_fd(), attributes, false)?;
+            make_mount_point_below(inside.as_fd(), below, at.dir)?;
+        } else {
+            make_mount_point_below(own.as_fd(), below, at.dir)?;
+        }
+        let onto = object::open_below(own.as_fd(), below)?;
+        Ok(Some((tree, onto)))
+    }
+
     fn try_widen(
         &mut self,
         widening: Widening,
@@ -460,6 +536,7 @@ impl Ring {
             pins,
             watch,
             reveal,
+            sockets,
             landlock,
         } = widening;
         // What can be found to be otherwise than planned is found before anything is changed.
@@ -475,6 +552,10 @@ impl Ring {
         for cover in &reveal {
             is_cover(cover)?;
         }
+        let sockets = sockets
+            .iter()
+            .map(|socket| self.socket(socket))
+            .collect::<Result<Vec<_>, _>>()?;
         if let Some(handle) = &root {
             // Inside out, while all of it is read-only still: each clone has what is in it, and at no
             // moment is something writable that is to be protected.
@@ -497,11 +578,20 @@ impl Ring {
             mount::take_away(&cover.path)?;
             self.covered.retain(|path| *path != cover.path);
         }
+        for (tree, onto) in sockets.into_iter().flatten() {
+            mount::attach(tree.as_fd(), onto.as_fd())?;
+        }
         if let Some(ruleset) = ruleset {
             self.restrictions = Arc::new(self.restrictions.with_landlock(ruleset));
         }
         Ok(())
     }
+}
+
+/// Whether a handle is of what the plan saw.
+fn is_same(handle: &OwnedFd, at: &Located) -> Result<bool, SysError> {
+    let found = object::identity(handle.as_fd())?;
+    Ok((found.device, found.inode) == (at.device, at.inode))
 }
 
 /// Puts a writable clone of an object onto it. What is mounted below stays as it is.

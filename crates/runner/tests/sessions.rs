@@ -15,8 +15,11 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsFd;
 
-use ringfence_wire::{End, Listed, Order, Report, Spawn, Stage};
-use support::{Dir, Ring, is_closed, pipe, read, read_until, sh, steps};
+use ringfence_ops::Need::Must;
+use ringfence_ops::linux::{Located, Mask, Op};
+use ringfence_wire::{End, Listed, Order, Report, Spawn, Stage, Widening};
+use rustix::io::Errno;
+use support::{Dir, Ring, is_closed, located, pipe, read, read_until, sh, steps, swapped};
 
 /// A ring in which many commands may run, and its one write root.
 fn ring() -> Option<(Ring, Dir)> {
@@ -256,4 +259,48 @@ fn a_thousand_commands_at_once() {
     assert_eq!(ended, (1..=MANY).collect::<Vec<u32>>());
     assert_eq!(read(File::from(output)), "");
     assert_eq!(list(&ring), []);
+}
+
+/// By the order alone, whoever gave it: what is let in is what the order is of.
+#[test]
+fn what_lies_under_a_cover_is_let_in_by_what_it_is() {
+    if !needs::userns() {
+        return;
+    }
+    let dir = Dir::new();
+    let under = dir.dir("covered/deep");
+    let here = dir.file("covered/deep/here", "here");
+    let mut all = steps(&dir.dir("root"));
+    let mask = Mask {
+        at: located(dir.0.join("covered")),
+        keep: Vec::new(),
+    };
+    all.push((Must, Op::MaskDir(mask)));
+    let ring = Ring::built(true, all);
+    let let_in = |at: Located| {
+        ring.order(&Order::Widen(Widening {
+            write: None,
+            objects: Vec::new(),
+            pins: Vec::new(),
+            watch: Vec::new(),
+            reveal: Vec::new(),
+            sockets: vec![at],
+            landlock: None,
+        }));
+        ring.report()
+    };
+    let stale = |report: Report| {
+        matches!(report, Report::Failed { failure, .. }
+            if failure.stage == Stage::Widen && failure.errno == Errno::STALE.raw_os_error())
+    };
+    let list = format!("ls -R {} 2>&1 | grep here || echo none", under.display());
+    assert_eq!(ring.run(1, &list).0, "none\n");
+    assert!(stale(let_in(swapped(&here))));
+    // Nor what is not covered at all.
+    assert!(stale(let_in(swapped(dir.file("beside", "")))));
+    assert_eq!(ring.run(2, &list).0, "none\n");
+    assert_eq!(let_in(located(&here)), Report::Widened);
+    assert_eq!(ring.run(3, &format!("cat {}", here.display())).0, "here");
+    let write = format!("echo x > {} || echo not", here.display());
+    assert!(ring.run(4, &write).0.ends_with("not\n"));
 }

@@ -451,6 +451,10 @@ impl Server {
         request.flags.write.extend(granted.write.iter().cloned());
         request.flags.reveal.extend(granted.reveal.iter().cloned());
         request
+            .flags
+            .sockets
+            .extend(granted.sockets.iter().cloned());
+        request
     }
 
     async fn denied(&self, output: &str) -> Vec<Denial> {
@@ -504,6 +508,8 @@ impl Server {
                 let mut granted = lock(&self.granted);
                 if params.write.is_some() {
                     granted.write.extend(paths);
+                } else if params.socket.is_some() {
+                    granted.sockets.extend(paths);
                 }
                 granted.reveal.extend(params.reveal);
                 CallToolResult::success(vec![ContentBlock::text(

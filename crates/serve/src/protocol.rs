@@ -328,7 +328,7 @@ fn yes() -> bool {
     true
 }
 
-/// `grant.request`: one of `write` and `reveal`. Who speaks this protocol has asked whom it must.
+/// `grant.request`: one of `write`, `reveal` and `socket`. Who speaks this protocol has asked whom it must.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestGrant {
@@ -341,6 +341,10 @@ pub struct RequestGrant {
     /// What is hidden by default and is to be seen, by its name (`hide.npm`); by all commands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reveal: Option<String>,
+    /// A Unix socket of a service outside, or a directory of them, that may be connected to; by all commands.
+    /// What listens there acts for whoever connects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<String>,
 }
 
 /// A command.

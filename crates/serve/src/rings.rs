@@ -236,11 +236,16 @@ impl Rings {
             ring,
             write,
             reveal,
+            socket,
         } = asked;
-        let grant = match (write, reveal) {
-            (Some(path), None) => Grant::Write(path.into()),
-            (None, Some(name)) => Grant::Reveal(name),
-            _ => return Err(Fault::Params("one of `write` and `reveal`".to_owned())),
+        let grant = match (write, reveal, socket) {
+            (Some(path), None, None) => Grant::Write(path.into()),
+            (None, Some(name), None) => Grant::Reveal(name),
+            (None, None, Some(path)) => Grant::Socket(path.into()),
+            _ => {
+                let one = "one of `write`, `reveal` and `socket`";
+                return Err(Fault::Params(one.to_owned()));
+            }
         };
         Ok(self.ring(ring)?.ring.grant(grant).await?)
     }

@@ -127,6 +127,22 @@ pub fn open_at(dir: BorrowedFd<'_>, name: &Path) -> Result<OwnedFd, SysError> {
     .named("openat")
 }
 
+/// Opens a path below a directory as a handle. A symbolic link anywhere in it is refused (`ELOOP`), and what
+/// leads out of the directory (`EXDEV`).
+///
+/// # Errors
+/// What `openat2(2)` says; `ENOSYS` before kernel 5.6.
+pub fn open_below(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, SysError> {
+    rustix::fs::openat2(
+        dir,
+        path,
+        OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW,
+        Mode::empty(),
+        ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::BENEATH,
+    )
+    .named("openat2")
+}
+
 /// Opens an object for reading from its path, not following a last link.
 ///
 /// # Errors

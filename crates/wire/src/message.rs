@@ -74,6 +74,8 @@ pub struct Widening {
     pub watch: Vec<Names>,
     /// What is hidden and is to be seen.
     pub reveal: Vec<Located>,
+    /// Sockets, or directories of them, that lie under a directory the ring covers, and are to be reached.
+    pub sockets: Vec<Located>,
     /// What commands are held to from now on. Those that run are held to what they began with.
     pub landlock: Option<Ruleset>,
 }
@@ -316,6 +318,7 @@ wire_struct!(Widening {
     pins,
     watch,
     reveal,
+    sockets,
     landlock
 });
 wire_struct!(Names { dir, names });

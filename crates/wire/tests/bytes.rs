@@ -181,6 +181,7 @@ fn messages_have_these_bytes() {
                 names: vec!["n".into()],
             }],
             reveal: vec![at("/h")],
+            sockets: vec![at("/s")],
             landlock: None,
         }),
     ];

@@ -394,13 +394,17 @@ class Report(TypedDict):
 
 
 class RequestGrant(TypedDict):
-    """`grant.request`: one of `write` and `reveal`. Who speaks this protocol has asked whom it must."""
+    """`grant.request`: one of `write`, `reveal` and `socket`. Who speaks this protocol has asked whom it must."""
 
     ring: int
     """The ring."""
 
     reveal: NotRequired[str | None]
     """What is hidden by default and is to be seen, by its name (`hide.npm`); by all commands."""
+
+    socket: NotRequired[str | None]
+    """A Unix socket of a service outside, or a directory of them, that may be connected to; by all commands.
+    What listens there acts for whoever connects."""
 
     write: NotRequired[str | None]
     """A path that may be written, with all that is protected in a write root. Commands that run already

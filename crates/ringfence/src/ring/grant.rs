@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ringfence_ops::Shortfall;
 use ringfence_ops::linux::landlock::{Rule, Ruleset};
-use ringfence_ops::linux::{Located, Op};
+use ringfence_ops::linux::{Located, Mask, Op};
 use ringfence_plan::Plan;
 use ringfence_policy::Flags;
 use ringfence_wire::{Failure, Names, Order, Widening};
@@ -28,6 +28,9 @@ pub enum Grant {
     Write(PathBuf),
     /// What is hidden by default is seen, by its name (`hide.npm`), also by commands that run.
     Reveal(String),
+    /// A Unix socket of a service outside, or a directory of them, may be connected to, also by commands
+    /// that run. What listens there acts for whoever connects: docker's is as good as root's authority.
+    Socket(PathBuf),
 }
 
 /// What has been granted.
@@ -53,12 +56,20 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// What becomes writable, or is seen, by canonical paths; nothing where the ring is that wide already.
+    /// What becomes writable, is seen, or is connected to, by canonical paths; nothing where the ring is that wide already.
     #[must_use]
     pub fn paths(&self) -> Vec<&Path> {
         let widening = self.widening.iter();
         widening
-            .flat_map(|widening| widening.write.iter().chain(&widening.reveal))
+            .flat_map(|widening| {
+                let Widening {
+                    write,
+                    reveal,
+                    sockets,
+                    ..
+                } = widening;
+                write.iter().chain(reveal).chain(sockets)
+            })
             .map(|at| at.path.as_path())
             .collect()
     }
@@ -114,7 +125,7 @@ impl Ring {
 impl Grant {
     fn shown(&self) -> String {
         match self {
-            Grant::Write(path) => crate::error::shown(path),
+            Grant::Write(path) | Grant::Socket(path) => crate::error::shown(path),
             Grant::Reveal(name) => name.clone(),
         }
     }
@@ -130,6 +141,7 @@ impl Grant {
         match self {
             Grant::Write(path) => flags.write.push(directory.join(path)),
             Grant::Reveal(name) => flags.reveal.push(name.clone()),
+            Grant::Socket(path) => flags.sockets.push(directory.join(path)),
         }
     }
 }
@@ -146,6 +158,10 @@ impl Inner {
             .flags
             .reveal
             .extend(granted.flags.reveal.iter().cloned());
+        request
+            .flags
+            .sockets
+            .extend(granted.flags.sockets.iter().cloned());
         // What has changed elsewhere since the ring was made, in policies or on disk, is in both plans, and
         // none of this grant's.
         let before = preview(request.clone())?;
@@ -155,6 +171,7 @@ impl Inner {
         let (widening, rules) = match grant {
             Grant::Write(path) => self.write(&granted, &before, &after, wider, path),
             Grant::Reveal(_) => self.reveal(&granted, &before, wider),
+            Grant::Socket(_) => self.connect(&before, &after, wider),
         }
         .map_err(|why| grant.needs(why))?;
         let known = &self.plan.shortfalls;
@@ -173,12 +190,14 @@ impl Inner {
         let Some(of) = &planned.widening else {
             return Ok(());
         };
-        let by_what_it_is = match &of.write {
-            Some(at) => Grant::Write(at.path.clone()),
-            None => planned.grant.clone(),
+        let by_what_it_is = match (&planned.grant, planned.paths().first()) {
+            (Grant::Write(_), Some(path)) => Grant::Write(path.to_path_buf()),
+            (Grant::Socket(_), Some(path)) => Grant::Socket(path.to_path_buf()),
+            (grant, _) => grant.clone(),
         };
         let now = self.plan_grant(&by_what_it_is)?;
-        let same = |now: &Widening| (&now.write, &now.reveal) == (&of.write, &of.reveal);
+        let all = |one: &Widening| (one.write.clone(), one.reveal.clone(), one.sockets.clone());
+        let same = |now: &Widening| all(now) == all(of);
         match now.widening.as_ref() {
             Some(widening) if same(widening) => self.widen(&now),
             Some(_) => Err(planned
@@ -204,9 +223,10 @@ impl Inner {
             let error = std::io::Error::from_raw_os_error(failure.errno);
             planned.grant.needs(format!("{}: {error}", failure.call))
         })?;
-        match (&planned.grant, &widening.write) {
+        match (&planned.grant, planned.paths().first()) {
             // By what it was, and not by a name that may lead elsewhere tomorrow.
-            (Grant::Write(_), Some(at)) => granted.flags.write.push(at.path.clone()),
+            (Grant::Write(_), Some(path)) => granted.flags.write.push(path.to_path_buf()),
+            (Grant::Socket(_), Some(path)) => granted.flags.sockets.push(path.to_path_buf()),
             (grant, _) => grant.add_to(&mut granted.flags, &self.prepared.cwd.path),
         }
         granted.roots.extend(widening.write);
@@ -322,6 +342,65 @@ impl Inner {
         Ok(((!widening.reveal.is_empty()).then_some(widening), rules))
     }
 
+    fn connect(
+        &self,
+        before: &Preview,
+        after: &Preview,
+        wider: &Plan,
+    ) -> Result<(Option<Widening>, Vec<Rule>), String> {
+        let known = &before.site.granted_sockets;
+        let mut new = after.site.granted_sockets.iter();
+        let Some(at) = new.find(|at| !known.contains(at)) else {
+            return Ok((None, Vec::new()));
+        };
+        let mut widening = empty();
+        let mut rules = Vec::new();
+        for step in &wider.steps {
+            if let Op::Landlock(ruleset) = &step.op {
+                rules.extend(rules_of(ruleset, &at.path));
+            }
+        }
+        let is_in = |mask: &Mask| {
+            at.path.starts_with(&mask.at.path)
+                && !mask.keep.iter().any(|kept| at.path.starts_with(&kept.path))
+        };
+        let mut covered = false;
+        for step in &self.plan.steps {
+            let shown = |path: &Path| crate::error::shown(path);
+            match &step.op {
+                Op::MaskSocket(socket) if socket.path == at.path => {
+                    widening.reveal.push(socket.clone());
+                }
+                Op::Hide(mask) if is_in(mask) => {
+                    return Err(format!("{} is hidden by the policy", shown(&mask.at.path)));
+                }
+                Op::PrivateCache(cache) if at.path.starts_with(&cache.at.path) => {
+                    return Err(format!("{} is a private cache", shown(&cache.at.path)));
+                }
+                Op::MaskDir(mask) => covered |= is_in(mask),
+                Op::PrivateDir { at: own, .. } => covered |= at.path.starts_with(&own.path),
+                _ => {}
+            }
+            if let Some(place) = place_of(&step.op)
+                && at.dir
+                && place.starts_with(&at.path)
+            {
+                return Err(format!(
+                    "{} in it has a step of its own in this ring",
+                    shown(place)
+                ));
+            }
+        }
+        if widening.reveal.is_empty() {
+            // Where nothing covers it and no rule is needed, it could be connected to before.
+            if !covered && rules.is_empty() {
+                return Ok((None, Vec::new()));
+            }
+            widening.sockets.push(at.clone());
+        }
+        Ok((Some(widening), rules))
+    }
+
     /// The ring's ruleset, with these rules more; `None` where it has none.
     fn ruleset(&self, more: &[Rule]) -> Option<Ruleset> {
         let mut ruleset = self.plan.steps.iter().find_map(|step| match &step.op {
@@ -349,6 +428,7 @@ fn empty() -> Widening {
         pins: Vec::new(),
         watch: Vec::new(),
         reveal: Vec::new(),
+        sockets: Vec::new(),
         landlock: None,
     }
 }

@@ -28,10 +28,13 @@ impl Place {
         let own = std::env::var_os("HOME").unwrap();
         let home = Path::new(&own).join(format!(".rf-session-{}", std::process::id()));
         std::fs::create_dir_all(home.join("ws")).unwrap();
+        std::fs::create_dir_all(home.join("run")).unwrap();
         let output = Outside::new(std::env::current_exe().unwrap())
             .args(["--exact", test])
             .env("HOME", &home)
             .env(MARK, &home)
+            // Its sockets are out of a ring's sight.
+            .env("XDG_RUNTIME_DIR", home.join("run"))
             .env_remove("XDG_STATE_HOME")
             .env_remove("XDG_CONFIG_HOME")
             .output()

@@ -29,6 +29,10 @@ pub(super) struct GrantParams {
     /// Instead: what is hidden and is to be read, by its name (`hide.npm`), as a denial or `why` tells it.
     #[serde(default)]
     pub(super) reveal: Option<String>,
+    /// Instead: a Unix socket of a service outside that is to be connected to, absolute. A person will think twice:
+    /// what listens there acts for whoever connects.
+    #[serde(default)]
+    pub(super) socket: Option<String>,
     /// What it is needed for, in a sentence for the person who decides.
     pub(super) why: String,
 }
@@ -89,21 +93,27 @@ impl<T> Asked<T> {
 /// What is asked for.
 pub(super) fn grant_of(params: &GrantParams) -> Result<Grant, Fault> {
     let wrong = |what: &str| Err(Fault::Params(what.to_owned()));
-    match (&params.write, &params.reveal) {
-        (Some(path), None) if Path::new(path).is_absolute() => Ok(Grant::Write(path.into())),
-        (Some(_), None) => wrong("`write` is an absolute path"),
-        (None, Some(name)) => Ok(Grant::Reveal(name.clone())),
-        _ => wrong("one of `write` and `reveal`"),
+    let absolute = |path: &String| Path::new(path).is_absolute();
+    match (&params.write, &params.reveal, &params.socket) {
+        (Some(path), None, None) if absolute(path) => Ok(Grant::Write(path.into())),
+        (Some(_), None, None) => wrong("`write` is an absolute path"),
+        (None, Some(name), None) => Ok(Grant::Reveal(name.clone())),
+        (None, None, Some(path)) if absolute(path) => Ok(Grant::Socket(path.into())),
+        (None, None, Some(_)) => wrong("`socket` is an absolute path"),
+        _ => wrong("one of `write`, `reveal` and `socket`"),
     }
 }
 
 /// The question: of the very objects that would be granted, by their canonical paths, whatever the model
 /// calls them.
 pub(super) fn question(params: &GrantParams, planned: &Planned) -> Result<String, Fault> {
-    let verb = if params.write.is_some() {
-        "write"
+    let (verb, mind) = if params.write.is_some() {
+        ("write", "")
+    } else if params.socket.is_some() {
+        let mind = "\nWhat listens there acts for whoever connects: with some (docker) that is all you may yourself, and more.";
+        ("connect to", mind)
     } else {
-        "read"
+        ("read", "")
     };
     let paths = planned.paths();
     let shown_paths = paths
@@ -118,7 +128,7 @@ pub(super) fn question(params: &GrantParams, planned: &Planned) -> Result<String
         format!("{beginning} (and more, which is left out)")
     });
     Ok(format!(
-        "An agent asks that its commands may {verb} {}, until its ring ends.\nThe agent says why: {why}",
+        "An agent asks that its commands may {verb} {}, until its ring ends.{mind}\nThe agent says why: {why}",
         what.join(" and ")
     ))
 }
@@ -152,10 +162,11 @@ fn shown(text: &str, most: usize) -> Option<String> {
 
 /// How the policy says it.
 pub(super) fn in_policy(params: &GrantParams) -> String {
-    match (&params.write, &params.reveal) {
-        (Some(path), _) => format!("[filesystem] write = [{path:?}]"),
-        (None, Some(name)) => format!("[filesystem] reveal = [{name:?}]"),
-        (None, None) => String::new(),
+    match (&params.write, &params.reveal, &params.socket) {
+        (Some(path), ..) => format!("[filesystem] write = [{path:?}]"),
+        (None, Some(name), _) => format!("[filesystem] reveal = [{name:?}]"),
+        (None, None, Some(path)) => format!("[linux] sockets = [{path:?}]"),
+        (None, None, None) => String::new(),
     }
 }
 
@@ -189,6 +200,7 @@ mod tests {
         let params = |why: &str| GrantParams {
             write: None,
             reveal: Some("hide.npm".to_owned()),
+            socket: None,
             why: why.to_owned(),
         };
         let mut asked = Asked::default();

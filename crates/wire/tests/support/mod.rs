@@ -65,16 +65,20 @@ fn widening() -> impl Strategy<Value = Widening> {
         vec(located(), 0..3),
         vec(names, 0..3),
         vec(located(), 0..3),
+        vec(located(), 0..3),
         of(ruleset()),
     )
-        .prop_map(|(write, objects, pins, watch, reveal, landlock)| Widening {
-            write,
-            objects,
-            pins,
-            watch,
-            reveal,
-            landlock,
-        })
+        .prop_map(
+            |(write, objects, pins, watch, reveal, sockets, landlock)| Widening {
+                write,
+                objects,
+                pins,
+                watch,
+                reveal,
+                sockets,
+                landlock,
+            },
+        )
 }
 
 pub fn op() -> impl Strategy<Value = Op> {
