@@ -55,6 +55,7 @@ usage: cargo xtask COMMAND [options]
   census   count `unsafe` per file against docs/reference/unsafe-census.txt
              --update           rewrite the snapshot
   bench    measure against the bare command and against bwrap
+             --peers            one table with other sandboxes instead, which are installed into the build directory
              --quick            few rounds, small trees
              --rounds N         rounds of the start-up table
              --only NAME        only this table (can be repeated)
@@ -139,9 +140,11 @@ fn dispatch() -> Result<ExitCode> {
                 quick: args.contains("--quick"),
                 rounds: args.opt_value_from_str("--rounds")?,
                 only: args.values_from_str("--only")?,
+                peers: args.contains("--peers"),
                 user: args.opt_value_from_str("--user")?,
                 write: args.contains("--write"),
                 binaries: args.opt_value_from_str("--binaries")?,
+                peers_in: args.opt_value_from_str("--peers-in")?,
                 tables_to: args.opt_value_from_str("--tables-to")?,
             };
             finish(args)?;

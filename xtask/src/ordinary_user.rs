@@ -121,7 +121,7 @@ impl Stage {
 }
 
 /// Whether `account` can run `file`.
-fn can_run(account: &Account, file: &Path) -> bool {
+pub(crate) fn can_run(account: &Account, file: &Path) -> bool {
     let mut test = Command::new("/usr/bin/test");
     account.become_in(&mut test);
     test.arg("-x")

@@ -1,5 +1,6 @@
 //! What a command costs in a ring that stays. For each line it reads, `bare` or `ring`, it runs
-//! `/bin/true` once, by `std` or in its ring, and prints the microseconds that took.
+//! `/bin/true` once, by `std` or in its ring, and prints the microseconds that took. What else the line
+//! has, behind a tab each, is run instead. `failed` is printed where the command failed.
 //!
 //! ```sh
 //! yes ring | head -1000 | cargo run --release --example warm -- WORKSPACE RUNNER
@@ -23,28 +24,39 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         runner: Some(runner),
         ..Request::default()
     })?;
-    let bare = || -> Result<u128, Box<dyn std::error::Error>> {
-        let start = Instant::now();
-        let status = Command::new("/bin/true").stdin(Stdio::null()).status()?;
-        let took = start.elapsed().as_micros();
-        status.success().then_some(took).ok_or("it failed".into())
+    let bare = |argv: &[&str]| -> Result<bool, Box<dyn std::error::Error>> {
+        let mut command = Command::new(argv[0]);
+        let status = command.args(&argv[1..]).stdin(Stdio::null()).status()?;
+        Ok(status.success())
     };
-    let inside = || -> Result<u128, Box<dyn std::error::Error>> {
-        let start = Instant::now();
-        let status = ring
-            .command("/bin/true")
+    let inside = |argv: &[&str]| -> Result<bool, Box<dyn std::error::Error>> {
+        let mut command = ring.command(argv[0]);
+        let status = command
+            .args(&argv[1..])
             .stdin(ring::Stdio::null())
             .status()?;
-        let took = start.elapsed().as_micros();
-        status.success().then_some(took).ok_or("it failed".into())
+        Ok(status.success())
     };
     for line in std::io::stdin().lines() {
-        let took = match line?.as_str() {
-            "bare" => bare()?,
-            "ring" => inside()?,
+        let line = line?;
+        let words: Vec<&str> = line.split('\t').collect();
+        let (how, argv) = match &words[..] {
+            [how] => (*how, &["/bin/true"][..]),
+            [how, argv @ ..] => (*how, argv),
+            [] => return Err("bare or ring".into()),
+        };
+        let start = Instant::now();
+        let success = match how {
+            "bare" => bare(argv)?,
+            "ring" => inside(argv)?,
             other => return Err(format!("bare or ring, not {other:?}").into()),
         };
-        println!("{took}");
+        let took = start.elapsed().as_micros();
+        if success {
+            println!("{took}");
+        } else {
+            println!("failed");
+        }
     }
     Ok(())
 }

@@ -11,6 +11,8 @@ pub(crate) struct Contender {
     pub(crate) name: String,
     /// What stands before the command.
     prefix: Vec<OsString>,
+    /// Variables it gets beside ours.
+    variables: Vec<(&'static str, OsString)>,
     workspace: PathBuf,
 }
 
@@ -128,10 +130,26 @@ impl Contender {
         self
     }
 
-    fn new(name: &str, workspace: &Path, prefix: Vec<OsString>) -> Contender {
+    /// The same, ended after so many seconds.
+    pub(crate) fn at_most(&self, seconds: u32) -> Contender {
+        let mut limited = self.clone();
+        let words = ["timeout".into(), seconds.to_string().into()];
+        limited.prefix.splice(0..0, words);
+        limited
+    }
+
+    /// The same, with a variable.
+    pub(crate) fn with(mut self, variable: &'static str, value: impl Into<OsString>) -> Contender {
+        self.variables.push((variable, value.into()));
+        self
+    }
+
+    /// Whatever is started by `prefix` and the command behind it.
+    pub(crate) fn new(name: &str, workspace: &Path, prefix: Vec<OsString>) -> Contender {
         Contender {
             name: name.to_owned(),
             prefix,
+            variables: Vec::new(),
             workspace: workspace.to_owned(),
         }
     }
@@ -141,6 +159,7 @@ impl Contender {
         let mut words = self.prefix.iter().chain(argv);
         let mut command = Command::new(words.next().map_or("true".as_ref(), OsString::as_os_str));
         command.args(words).current_dir(&self.workspace);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -5,11 +5,15 @@
 //! their ratios.
 
 mod contender;
+mod conversation;
 mod floor;
+mod memory;
+mod peers;
 mod place;
 mod rounds;
 mod serving;
 mod tables;
+mod warm;
 
 pub(crate) use floor::mounts;
 pub(crate) use tables::churn;
@@ -23,17 +27,22 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const REPORT: &str = "docs/performance.md";
-const BEGIN: &str = "<!-- tables: begin -->";
-const END: &str = "<!-- tables: end -->";
+/// Between what the tables are written there, and between what the one with the peers.
+const TABLES: [&str; 2] = ["<!-- tables: begin -->", "<!-- tables: end -->"];
+const PEERS: [&str; 2] = ["<!-- peers: begin -->", "<!-- peers: end -->"];
 
 pub(crate) struct Options {
     pub(crate) quick: bool,
     pub(crate) rounds: Option<usize>,
     pub(crate) only: Vec<String>,
+    /// The table with other sandboxes, instead of the others.
+    pub(crate) peers: bool,
     pub(crate) user: Option<String>,
     pub(crate) write: bool,
     /// Where the release binaries lie, when they are built already.
     pub(crate) binaries: Option<PathBuf>,
+    /// Where the peers are installed already.
+    pub(crate) peers_in: Option<PathBuf>,
     /// Write the tables into this file: how root's run gets those of the ordinary user.
     pub(crate) tables_to: Option<PathBuf>,
 }
@@ -44,23 +53,32 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
             bail!("no table `{name}`; there are {}", tables::NAMES.join(", "));
         }
     }
+    if options.peers && !options.only.is_empty() {
+        bail!("--peers is one table: without --only");
+    }
     let binaries = match &options.binaries {
         Some(binaries) => binaries.clone(),
         None => build(root)?,
     };
-    let mut text = measure(&binaries, options)?;
+    let peers = match &options.peers_in {
+        Some(installed) => Some(installed.clone()),
+        None if options.peers => Some(peers::install(root)?),
+        None => None,
+    };
+    let mut text = measure(&binaries, peers.as_deref(), options)?;
     if let Some(file) = &options.tables_to {
         std::fs::write(file, &text)?;
         return Ok(true);
     }
     if run::is_root() {
         let account = ordinary_user::account(options.user.as_deref())?;
-        text.push_str(&measure_as(&account, &binaries, options)?);
+        text.push_str(&measure_as(&account, &binaries, peers.as_deref(), options)?);
     }
     let report = format!("{}\n{text}", machine(options)?);
     println!("{report}");
     if options.write {
-        write_report(root, &report)?;
+        let marks = if options.peers { PEERS } else { TABLES };
+        write_report(root, &report, marks)?;
     }
     Ok(true)
 }
@@ -86,8 +104,8 @@ fn build(root: &Path) -> Result<PathBuf> {
     workspace::binaries(root, "release")
 }
 
-/// The tables, as whoever this is.
-fn measure(binaries: &Path, options: &Options) -> Result<String> {
+/// The tables, or the one with the peers, as whoever this is.
+fn measure(binaries: &Path, peers: Option<&Path>, options: &Options) -> Result<String> {
     let place = Place::make()?;
     let settings = tables::Settings {
         quick: options.quick,
@@ -98,6 +116,11 @@ fn measure(binaries: &Path, options: &Options) -> Result<String> {
     } else {
         "an ordinary user"
     };
+    if let Some(installed) = peers {
+        eprintln!("measuring peers as {who}");
+        let table = peers::measure(&place, binaries, installed, &settings)?;
+        return Ok(format!("### As {who}\n\n{table}"));
+    }
     let mut text = format!("## As {who}\n");
     for name in tables::NAMES {
         if options.only.is_empty() || options.only.iter().any(|only| only == name) {
@@ -112,7 +135,12 @@ fn measure(binaries: &Path, options: &Options) -> Result<String> {
 }
 
 /// The same by a copy of this program, as `account`.
-fn measure_as(account: &Account, binaries: &Path, options: &Options) -> Result<String> {
+fn measure_as(
+    account: &Account,
+    binaries: &Path,
+    peers: Option<&Path>,
+    options: &Options,
+) -> Result<String> {
     let dir = account.home.join("ringfence-bench-programs");
     if dir.exists() {
         std::fs::remove_dir_all(&dir)?;
@@ -139,6 +167,18 @@ fn measure_as(account: &Account, binaries: &Path, options: &Options) -> Result<S
         .arg(&dir)
         .arg("--tables-to")
         .arg(&tables);
+    if let Some(installed) = peers {
+        let reached = ordinary_user::can_run(account, &peers::node(installed));
+        let installed = if reached {
+            installed.to_owned()
+        } else {
+            let copy = dir.join("peers");
+            let mut cp = Command::new("cp");
+            run::must_pass(cp.arg("--archive").arg(installed).arg(&copy))?;
+            copy
+        };
+        again.arg("--peers-in").arg(installed);
+    }
     if options.quick {
         again.arg("--quick");
     }
@@ -163,29 +203,32 @@ fn machine(options: &Options) -> Result<String> {
         .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
         .map_or("unknown processor", |(_, model)| model);
     let cores = std::thread::available_parallelism()?;
+    let peers = if options.peers { " --peers" } else { "" };
     let quick = if options.quick { " --quick" } else { "" };
+    let date = run::output(Command::new("date").arg("+%F"))?;
     Ok(format!(
-        "Made by `cargo xtask bench{quick} --write` on Linux {}, {cores} cores ({model}).",
+        "Made by `cargo xtask bench{peers}{quick} --write` on {}, Linux {}, {cores} cores ({model}).",
+        date.trim(),
         kernel.trim()
     ))
 }
 
-fn write_report(root: &Path, report: &str) -> Result<()> {
+fn write_report(root: &Path, report: &str, marks: [&str; 2]) -> Result<()> {
     let path = root.join(REPORT);
     let old = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}", path.display()))?;
-    let new = between_markers(&old, report)
-        .with_context(|| format!("{REPORT} lacks `{BEGIN}` or `{END}`"))?;
+    let new = between_markers(&old, report, marks)
+        .with_context(|| format!("{REPORT} lacks `{}`", marks.join("` or `")))?;
     std::fs::write(&path, new)?;
     println!("wrote {REPORT}");
     Ok(())
 }
 
-/// `old` with what stands between the markers replaced.
-fn between_markers(old: &str, new: &str) -> Option<String> {
-    let (head, rest) = old.split_once(BEGIN)?;
-    let (_, tail) = rest.split_once(END)?;
-    Some(format!("{head}{BEGIN}\n{}\n{END}{tail}", new.trim_end()))
+/// `old` with what stands between the marks replaced.
+fn between_markers(old: &str, new: &str, [begin, end]: [&str; 2]) -> Option<String> {
+    let (head, rest) = old.split_once(begin)?;
+    let (_, tail) = rest.split_once(end)?;
+    Some(format!("{head}{begin}\n{}\n{end}{tail}", new.trim_end()))
 }
 
 #[cfg(test)]
@@ -194,9 +237,11 @@ mod tests {
 
     #[test]
     fn only_what_stands_between_the_markers_is_replaced() {
-        let old = format!("a\n{BEGIN}\nold\n{END}\nb\n");
-        let new = between_markers(&old, "new\n").unwrap_or_default();
-        assert_eq!(new, format!("a\n{BEGIN}\nnew\n{END}\nb\n"));
-        assert_eq!(between_markers("no markers", "new"), None);
+        let [[begin, end], [other, _]] = [TABLES, PEERS];
+        let old = format!("a\n{begin}\nold\n{end}\nb\n{other}\n");
+        let new = between_markers(&old, "new\n", TABLES).unwrap_or_default();
+        assert_eq!(new, format!("a\n{begin}\nnew\n{end}\nb\n{other}\n"));
+        assert_eq!(between_markers("no marks", "new", TABLES), None);
+        assert_eq!(between_markers(&old, "new", PEERS), None);
     }
 }

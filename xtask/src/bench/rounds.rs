@@ -30,7 +30,7 @@ pub(crate) struct Cell {
     pub(crate) result: Result<f64, String>,
 }
 
-/// Runs `once` for every contender, `rounds` times, in an order that rotates; medians.
+/// Runs `once` for every contender, `rounds` times, in an order that changes; medians.
 pub(crate) fn interleave(
     contenders: &[Contender],
     rounds: usize,
@@ -41,32 +41,103 @@ pub(crate) fn interleave(
         .iter()
         .map(|contender| contender.warm_up(argv))
         .collect();
-    let mut samples = vec![Vec::with_capacity(rounds); contenders.len()];
+    let turns: Vec<usize> = broken
+        .iter()
+        .map(|broken| usize::from(broken.is_none()))
+        .collect();
+    let samples = take_turns(&turns, rounds, |at| once(&contenders[at]));
+    let cells = contenders.iter().zip(samples).zip(broken);
+    cells
+        .map(|((contender, samples), broken)| {
+            let result = match broken {
+                Some(why) => Err(why),
+                None => Ok(Spread::of(samples?).median),
+            };
+            Ok(Cell {
+                name: contender.name.clone(),
+                result,
+            })
+        })
+        .collect()
+}
+
+/// In each of `rounds` rounds everybody has the turns that `turns` says. What each reached in all of
+/// them; who fails has no more turns.
+pub(crate) fn take_turns(
+    turns: &[usize],
+    rounds: usize,
+    mut once: impl FnMut(usize) -> Result<f64>,
+) -> Vec<Result<Vec<f64>>> {
+    let places: Vec<usize> = turns
+        .iter()
+        .enumerate()
+        .flat_map(|(at, turns)| std::iter::repeat_n(at, *turns))
+        .collect();
+    let mut samples: Vec<Result<Vec<f64>>> = turns.iter().map(|_| Ok(Vec::new())).collect();
     for round in 0..rounds {
-        for step in 0..contenders.len() {
-            let at = (round + step) % contenders.len();
-            if broken[at].is_none() {
-                samples[at].push(once(&contenders[at])?);
+        for place in order(round, places.len()) {
+            let at = places[place];
+            if let Ok(reached) = &mut samples[at] {
+                match once(at) {
+                    Ok(value) => reached.push(value),
+                    Err(error) => samples[at] = Err(error),
+                }
             }
         }
     }
-    let cells = contenders.iter().zip(samples).zip(broken);
-    Ok(cells
-        .map(|((contender, samples), broken)| Cell {
-            name: contender.name.clone(),
-            result: broken.map_or_else(|| Ok(median(samples)), Err),
-        })
-        .collect())
+    samples
 }
 
-fn median(mut samples: Vec<f64>) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    let middle = samples.len() / 2;
-    match samples.len() {
-        0 => f64::NAN,
-        len if len % 2 == 1 => samples[middle],
-        _ => f64::midpoint(samples[middle - 1], samples[middle]),
+/// The order of a round: each place once, from another start and with another stride than in the round
+/// before, so that nobody has what the same other one left behind each time.
+fn order(round: usize, places: usize) -> impl Iterator<Item = usize> {
+    let strides: Vec<usize> = (1..places.max(2))
+        .filter(|stride| common_divisor(*stride, places) == 1)
+        .collect();
+    let stride = strides[round % strides.len()];
+    (0..places).map(move |step| (round + step * stride) % places)
+}
+
+fn common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common_divisor(b, a % b) }
+}
+
+/// The median of what was reached, and the quartiles around it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spread {
+    pub(crate) low: f64,
+    pub(crate) median: f64,
+    pub(crate) high: f64,
+}
+
+impl Spread {
+    pub(crate) fn of(mut samples: Vec<f64>) -> Spread {
+        samples.sort_by(f64::total_cmp);
+        Spread {
+            low: quartile(&samples, 1),
+            median: quartile(&samples, 2),
+            high: quartile(&samples, 3),
+        }
     }
+
+    /// As multiples of `base`.
+    pub(crate) fn over(self, base: f64) -> Spread {
+        Spread {
+            low: self.low / base,
+            median: self.median / base,
+            high: self.high / base,
+        }
+    }
+}
+
+/// The `number`th of the three quartiles of what is sorted; between two samples, where it lies there.
+fn quartile(sorted: &[f64], number: usize) -> f64 {
+    let quarters = sorted.len().saturating_sub(1) * number;
+    let Some(lower) = sorted.get(quarters / 4) else {
+        return f64::NAN;
+    };
+    let upper = sorted.get(quarters / 4 + 1).unwrap_or(lower);
+    lower + (upper - lower) * [0.0, 0.25, 0.5, 0.75][quarters % 4]
 }
 
 /// A Markdown table: a row per contender, with ratios to the first that works and, where it ran,
@@ -116,10 +187,54 @@ pub(crate) fn table(title: &str, what: &str, unit: Unit, cells: &[Cell]) -> Stri
 mod tests {
     use super::*;
 
+    fn is(samples: &[f64], low: f64, median: f64, high: f64) -> bool {
+        let spread = Spread::of(samples.to_vec());
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
+        near(spread.low, low) && near(spread.median, median) && near(spread.high, high)
+    }
+
     #[test]
-    fn the_median_of_an_even_number_lies_between() {
-        assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
-        assert!((median(vec![4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < f64::EPSILON);
+    fn medians_and_quartiles_lie_between_where_they_must() {
+        assert!(is(&[3.0, 1.0, 2.0], 1.5, 2.0, 2.5));
+        assert!(is(&[4.0, 1.0, 2.0, 3.0], 1.75, 2.5, 3.25));
+        assert!(is(&[5.0, 1.0, 4.0, 2.0, 3.0], 2.0, 3.0, 4.0));
+        assert!(is(&[7.0], 7.0, 7.0, 7.0));
+        assert!(Spread::of(Vec::new()).median.is_nan());
+        assert!((Spread::of(vec![6.0]).over(2.0).median - 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn every_place_has_one_turn_in_a_round_and_no_fixed_predecessor() {
+        for places in 0..14 {
+            let mut before = vec![std::collections::BTreeSet::new(); places];
+            for round in 0..40 {
+                let order: Vec<usize> = order(round, places).collect();
+                let mut sorted = order.clone();
+                sorted.sort_unstable();
+                assert!(sorted.into_iter().eq(0..places), "{order:?}");
+                for pair in order.windows(2) {
+                    before[pair[1]].insert(pair[0]);
+                }
+            }
+            if places > 2 {
+                assert!(before.iter().all(|those| those.len() > 1), "{before:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn who_fails_has_no_more_turns_and_the_others_have_all() {
+        let mut failed = 0;
+        let samples = take_turns(&[2, 1, 0], 5, |at| {
+            failed += at;
+            anyhow::ensure!(at == 0, "broken");
+            Ok(1.0)
+        });
+        let counts: Vec<Option<usize>> = samples
+            .iter()
+            .map(|one| one.as_ref().ok().map(Vec::len))
+            .collect();
+        assert_eq!((counts, failed), (vec![Some(10), None, Some(0)], 1));
     }
 
     #[test]

@@ -1,75 +1,53 @@
 //! A client of `ringfence serve` that does as little as one can, so that what is measured is the server.
 
+use super::conversation::Conversation;
 use anyhow::{Context, Result, ensure};
-use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 /// A server, with a ring.
-pub(super) struct Serving {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-    line: Vec<u8>,
-}
+pub(super) struct Serving(Conversation);
 
 impl Serving {
     pub(super) fn start(binaries: &Path, workspace: &Path) -> Result<Serving> {
-        let program = binaries.join("ringfence");
-        let mut child = Command::new(&program)
-            .args(["serve", "--no-socket"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot run {}", program.display()))?;
-        let lines = BufReader::with_capacity(1 << 20, child.stdout.take().context("no pipe")?);
-        let mut serving = Serving {
-            child,
-            lines,
-            line: Vec::new(),
-        };
-        serving
+        let mut program = Command::new(binaries.join("ringfence"));
+        program.args(["serve", "--no-socket"]);
+        let mut server = Conversation::start(program)?;
+        server
             .say(r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"versions":[1]}}"#)?;
-        serving.hear()?;
+        server.hear()?;
         let open = serde_json::json!({ "jsonrpc": "2.0", "id": 2, "method": "ring.open",
             "params": { "workspace": workspace } });
-        serving.say(&open.to_string())?;
+        server.say(&open.to_string())?;
         ensure!(
-            serving
+            server
                 .hear()?
                 .starts_with(br#"{"jsonrpc":"2.0","id":2,"result""#),
             "no ring: {}",
-            String::from_utf8_lossy(&serving.line)
+            String::from_utf8_lossy(server.heard())
         );
-        Ok(serving)
+        Ok(Serving(server))
     }
 
-    fn say(&mut self, line: &str) -> Result<()> {
-        let stdin = self.child.stdin.as_mut().context("no pipe")?;
-        stdin.write_all(format!("{line}\n").as_bytes())?;
-        Ok(())
-    }
-
-    fn hear(&mut self) -> Result<&[u8]> {
-        self.line.clear();
-        ensure!(
-            self.lines.read_until(b'\n', &mut self.line)? > 0,
-            "the server is gone"
-        );
-        Ok(&self.line)
+    pub(super) fn process(&self) -> u32 {
+        self.0.process()
     }
 
     /// Seconds from asking for a command until its end is told.
     pub(super) fn once(&mut self, argv: &[&str]) -> Result<f64> {
         let start = Instant::now();
         self.begin(argv)?;
-        while !is_end(self.hear()?) {}
-        Ok(start.elapsed().as_secs_f64())
+        while !is_end(self.0.hear()?) {}
+        let time = start.elapsed();
+        let end = String::from_utf8_lossy(self.0.heard());
+        ensure!(end.contains(r#""code":0,"#), "it ended with {end}");
+        Ok(time.as_secs_f64())
     }
 
     fn begin(&mut self, argv: &[&str]) -> Result<()> {
         let words = serde_json::to_string(argv)?;
-        self.say(&format!(
+        self.0.say(&format!(
             r#"{{"jsonrpc":"2.0","id":3,"method":"command.start","params":{{"ring":1,"argv":{words}}}}}"#
         ))
     }
@@ -81,8 +59,8 @@ impl Serving {
         let mut first = 0;
         let mut start = None;
         let mut next = 0;
-        while !is_end(self.hear()?) {
-            if let Some(offset) = offset(&self.line) {
+        while !is_end(self.0.hear()?) {
+            if let Some(offset) = offset(self.0.heard()) {
                 next = offset;
                 if start.is_none() {
                     start = Some(Instant::now());
@@ -100,15 +78,6 @@ impl Serving {
         );
         #[expect(clippy::cast_precision_loss, reason = "a gigabyte fits")]
         Ok((size - first) as f64 / time.as_secs_f64())
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let mut rest = Vec::new();
-        let _ = self.lines.read_to_end(&mut rest);
-        let _ = self.child.wait();
     }
 }
 

@@ -1,13 +1,15 @@
 //! What is measured.
 
 use super::contender::Contender;
+use super::memory::peak;
 use super::place::{Place, settle};
 use super::rounds::{Cell, Unit, interleave, table};
 use super::serving::Serving;
+use super::warm::Warm;
 use anyhow::{Context, Result, ensure};
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Instant;
@@ -42,12 +44,17 @@ impl Settings {
         self.rounds.map_or(most, |rounds| rounds.min(most))
     }
 
+    /// Rounds with peers, of which some take half a second.
+    pub(super) fn peers(&self) -> usize {
+        self.rounds.unwrap_or(if self.quick { 5 } else { 41 })
+    }
+
     fn files(&self) -> usize {
         if self.quick { 2_000 } else { 20_000 }
     }
 }
 
-fn words(text: &str) -> Vec<OsString> {
+pub(super) fn words(text: &str) -> Vec<OsString> {
     text.split(' ').map(OsString::from).collect()
 }
 
@@ -72,7 +79,7 @@ pub(crate) fn measure(
 }
 
 /// Seconds from before the spawn to after the exit.
-fn whole(contender: &Contender, argv: &[OsString]) -> Result<f64> {
+pub(super) fn whole(contender: &Contender, argv: &[OsString]) -> Result<f64> {
     let mut command = contender.command(argv);
     let start = Instant::now();
     let status = command.status()?;
@@ -93,54 +100,12 @@ fn start(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> 
     Ok(table("Cold start", &what, Unit::Seconds, &cells))
 }
 
-/// A program that keeps a ring, and runs a command in it when it is told.
-struct Warm {
-    child: std::process::Child,
-    answers: std::io::BufReader<std::process::ChildStdout>,
-}
-
-impl Warm {
-    fn start(binaries: &Path, workspace: &Path) -> Result<Warm> {
-        let program = binaries.join("examples/warm");
-        let mut child = std::process::Command::new(&program)
-            .arg(workspace)
-            .arg(binaries.join("ringfence-runner"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot run {}", program.display()))?;
-        let answers = child.stdout.take().context("no pipe")?;
-        Ok(Warm {
-            child,
-            answers: std::io::BufReader::new(answers),
-        })
-    }
-
-    /// Seconds it took.
-    fn once(&mut self, how: &str) -> Result<f64> {
-        use std::io::BufRead;
-        let stdin = self.child.stdin.as_mut().context("no pipe")?;
-        writeln!(stdin, "{how}")?;
-        let mut line = String::new();
-        self.answers.read_line(&mut line)?;
-        let micros: u32 = line.trim().parse().context("no answer")?;
-        Ok(f64::from(micros) / 1e6)
-    }
-}
-
-impl Drop for Warm {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
-}
-
 fn warm(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
     const BARE: &str = "bare, by the same program";
     const KEPT: &str = "ringfence, in a ring that stays";
     const SERVED: &str = "ringfence serve, asked by another program";
     let repository = place.repository("warm", 100)?;
-    let mut warm = Warm::start(binaries, &repository)?;
+    let mut warm = Warm::ring(binaries, &repository)?;
     let mut serving = Serving::start(binaries, &repository)?;
     let mut contenders = vec![
         Contender::bare(&repository).named(BARE),
@@ -153,8 +118,8 @@ fn warm(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
     let argv = words("/bin/true");
     let rounds = settings.many() * 10;
     let cells = interleave(&contenders, rounds, &argv, |one| match one.name.as_str() {
-        BARE => warm.once("bare"),
-        KEPT => warm.once("ring"),
+        BARE => warm.once(&["bare"]),
+        KEPT => warm.once(&["ring"]),
         SERVED => serving.once(&["/bin/true"]),
         _ => whole(one, &argv),
     })?;
@@ -391,23 +356,7 @@ fn memory(place: &Place, binaries: &Path, settings: &Settings) -> Result<String>
     let contenders = Contender::all(binaries, &repository, &[]);
     let argv = words("cat");
     let rounds = settings.few();
-    let cells = interleave(&contenders, rounds, &argv, |one| {
-        let mut command = one.command(&argv);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut input = child.stdin.take().context("no pipe")?;
-        let mut output = child.stdout.take().context("no pipe")?;
-        // When the byte is back, everything is up and in its place.
-        input.write_all(b"x")?;
-        output.read_exact(&mut [0])?;
-        let peak = peak_of_tree(child.id())?;
-        drop(input);
-        child.wait()?;
-        #[expect(clippy::cast_precision_loss, reason = "some megabytes fit")]
-        Ok(peak as f64)
-    })?;
+    let cells = interleave(&contenders, rounds, &argv, peak)?;
     let what = format!(
         "`cat`, while it waits: the sum of the peak resident sizes of all processes of the run \
          (pages they share are counted for each); {rounds} rounds."
@@ -427,38 +376,4 @@ fn memory(place: &Place, binaries: &Path, settings: &Settings) -> Result<String>
         let _ = writeln!(text, "\nBeside the command itself: {more:.1} MiB.");
     }
     Ok(text)
-}
-
-/// The sum of `VmHWM` over `root` and its descendants, in bytes.
-fn peak_of_tree(root: u32) -> Result<u64> {
-    let mut parents = Vec::new();
-    for entry in std::fs::read_dir("/proc")? {
-        let Ok(pid) = entry?.file_name().to_string_lossy().parse::<u32>() else {
-            continue;
-        };
-        let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else {
-            continue;
-        };
-        let field = |name: &str| -> Option<u64> {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            line.split_whitespace().next()?.parse().ok()
-        };
-        let parent = field("PPid:").unwrap_or(0);
-        parents.push((pid, parent, field("VmHWM:").unwrap_or(0) * 1024));
-    }
-    let mut tree = vec![u64::from(root)];
-    let mut at = 0;
-    while at < tree.len() {
-        let children = parents.iter().filter(|(_, parent, _)| *parent == tree[at]);
-        tree.extend(
-            children
-                .map(|(pid, ..)| u64::from(*pid))
-                .collect::<Vec<_>>(),
-        );
-        at += 1;
-    }
-    let inside = parents
-        .iter()
-        .filter(|(pid, ..)| tree.contains(&u64::from(*pid)));
-    Ok(inside.map(|(.., peak)| peak).sum())
 }

@@ -7,7 +7,7 @@ mod typescript;
 
 use anyhow::Result;
 
-pub(crate) use suites::test;
+pub(crate) use suites::{is_installed, remember, test};
 
 /// Stands at the top of what is made here.
 const GENERATED: &str = "Generated from docs/reference/serve.schema.json: \

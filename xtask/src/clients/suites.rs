@@ -102,11 +102,11 @@ fn program(name: &str, least: (u32, u32)) -> Option<(PathBuf, String)> {
 }
 
 /// Whether what was installed is what these words say; they are remembered with [`remember`].
-fn is_installed(mark: &Path, words: &str) -> bool {
+pub(crate) fn is_installed(mark: &Path, words: &str) -> bool {
     std::fs::read_to_string(mark).is_ok_and(|before| before == words)
 }
 
-fn remember(mark: &Path, words: &str) -> Result<()> {
+pub(crate) fn remember(mark: &Path, words: &str) -> Result<()> {
     std::fs::write(mark, words).with_context(|| format!("cannot write {}", mark.display()))
 }
 
