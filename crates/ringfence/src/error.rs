@@ -171,6 +171,17 @@ pub enum Error {
         /// What the kernel said.
         error: std::io::Error,
     },
+    /// Commands would reach the servers that make rings.
+    #[error(
+        "{origin}: {}: Ringfence's own servers listen there; name the sockets that are needed, or remove the line",
+        shown(path)
+    )]
+    OwnSockets {
+        /// The path.
+        path: PathBuf,
+        /// Where it was written.
+        origin: String,
+    },
     /// Ringfence's own state would be writable in the ring.
     #[error(
         "Ringfence's own state {} lies in the write root {}; set XDG_STATE_HOME to a place outside",

@@ -329,6 +329,8 @@ fn a_socket_is_let_in_by_what_it_is_and_not_by_its_name() {
     let one = place.home.join("run/one");
     let two = place.home.join("run/two");
     let temporary = PathBuf::from(format!("/tmp/rf-socket-{}/one", std::process::id()));
+    let covered = place.home.join("holds/one");
+    service(&covered);
     service(&one);
     service(&temporary);
     let ring = place.ring();
@@ -365,7 +367,9 @@ fn a_socket_is_let_in_by_what_it_is_and_not_by_its_name() {
     std::fs::write(&file, "").unwrap();
     refused(&Grant::Socket(file), "socket");
     refused(&Grant::Socket(place.home.join("run/none")), "No such file");
-    refused(&Grant::Socket(place.home.clone()), "step of its own");
+    refused(&Grant::Socket(place.home.clone()), "own servers listen");
+    let holds = covered.parent().unwrap().to_path_buf();
+    refused(&Grant::Socket(holds), "step of its own");
     // A directory of them.
     let inside = place.home.join("run/many/here");
     service(&inside);

@@ -6,7 +6,7 @@
     reason = "tests"
 )]
 
-use std::io::{IoSlice, Read};
+use std::io::{IoSlice, Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -612,7 +612,7 @@ rings! {
     }
 
     /// A ring becomes wider while it stands.
-    grants needs ["userns"] |ws| {
+    grants needs ["userns", "tool:python3"] |ws| {
         let other = ws.dir("../other");
         let mut client = Client::serve(ws, &[]);
         let ring = client.ring(ws);
@@ -622,9 +622,30 @@ rings! {
         client.ok("grant.request", json!({ "ring": ring, "write": other }));
         let command = client.command(write);
         assert_eq!(client.ended(command, "stdout").0["code"], 0);
+        // A service outside, and the server's own socket, which is nobody's in a ring.
+        let service = ws.base.join("run/service");
+        let listener = std::os::unix::net::UnixListener::bind(&service).unwrap();
+        std::os::unix::fs::chown(&service, Some(ws.person.uid), None).unwrap();
+        std::thread::spawn(move || listener.incoming().flatten().for_each(|mut one| drop(one.write_all(b"served"))));
+        let own = ws.base.join(format!("run/ringfence/serve-{}.sock", client.pid()));
+        assert!(own.exists());
+        let hear = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); print(s.recv(99).decode())";
+        let connect = |path: &std::path::Path| json!({ "ring": ring, "argv": ["python3", "-c", hear, path] });
+        let command = client.command(connect(&service));
+        assert_ne!(client.ended(command, "stdout").0["code"], 0);
+        client.ok("grant.request", json!({ "ring": ring, "socket": service }));
+        let command = client.command(connect(&service));
+        assert_eq!(client.ended(command, "stdout").1, b"served\n");
+        for own in [own.as_path(), &ws.base.join("run/ringfence"), &ws.base.join("run")] {
+            let error = client.refused("grant.request", json!({ "ring": ring, "socket": own }));
+            assert!(error.to_string().contains("own servers listen there"), "{error}");
+        }
+        std::fs::remove_file(&service).unwrap();
         for (params, code) in [
             (json!({ "ring": ring }), -32602),
             (json!({ "ring": ring, "write": "/x", "reveal": "hide.npm" }), -32602),
+            (json!({ "ring": ring, "socket": "/x", "reveal": "hide.npm" }), -32602),
+            (json!({ "ring": ring, "socket": ws.at("missing") }), -32000),
             (json!({ "ring": ring, "write": "/" }), -32000),
             (json!({ "ring": ring, "write": ws.at("missing") }), -32000),
             (json!({ "ring": ring, "reveal": "hide.nonsense" }), -32000),

@@ -166,9 +166,24 @@ fn granted(policy: &Effective) -> Result<Vec<Located>, Error> {
             });
         }
         within(policy.bounds.sockets.as_ref(), socket, &found.at)?;
+        let path = &found.at.path;
+        if own_sockets().is_some_and(|own| path.starts_with(&own) || own.starts_with(path)) {
+            return Err(Error::OwnSockets {
+                path: socket.value.clone(),
+                origin: socket.origin.to_string(),
+            });
+        }
         all.push(found.at);
     }
     Ok(all)
+}
+
+/// Where this user's servers listen. (Where there is no such directory they do below Ringfence's state, which
+/// is hidden.)
+fn own_sockets() -> Option<PathBuf> {
+    let runtime = PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?);
+    let own = follow(&runtime).ok()?.at.path.join("ringfence");
+    own.is_absolute().then_some(own)
 }
 
 /// Whether what a path leads to lies within the administrator's bound, as its name does.
