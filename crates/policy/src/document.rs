@@ -2,7 +2,7 @@
 
 mod checks;
 mod flags;
-mod rules;
+mod rule;
 mod toml;
 
 use std::path::PathBuf;
@@ -14,6 +14,7 @@ use crate::rule::Rule;
 
 pub(crate) use flags::from_flags;
 pub(crate) use toml::from_toml;
+pub use toml::read_rules;
 
 /// A list that can widen: whether it was written at all matters, since a bound may be empty.
 #[derive(Debug)]

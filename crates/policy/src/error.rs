@@ -270,6 +270,9 @@ pub enum Problem {
     /// An empty list where something must stand.
     #[error("is an empty list; write at least one word")]
     EmptyList,
+    /// A backslash in a word of a prefix that escapes nothing.
+    #[error("{} has a backslash that stands before neither `*` nor another; write `\\\\` for a backslash, and between \"\" each twice, or use ''", quoted(.0))]
+    Escape(String),
     /// A rule that allows without asking what is outside the ring.
     #[error("allows a command outside the ring without asking; outside always asks: write \"ask\"")]
     OutsideAllows,

@@ -47,6 +47,7 @@ mod sources;
 mod starter;
 mod width;
 
+pub use document::read_rules;
 pub use environment::{EnvVerdict, Environment, InvalidNamePattern, NamePattern};
 pub use error::{PolicyError, Problem};
 pub use merge::load;
@@ -57,7 +58,7 @@ pub use model::{
 pub use names::UnknownName;
 pub use not_yet::{NotYet, not_yet};
 pub use quantity::{parse_duration, parse_size};
-pub use rule::{Decision, Placement, Rule, Word};
+pub use rule::{BadEscape, Decision, Piece, Placement, Rule, Word, pieces};
 pub use schema::schema;
 pub use show::{show, show_json};
 pub use sources::{Context, FileText, Flags, Sources, Trust};

@@ -1,4 +1,4 @@
-//! Command rules, parsed and kept; what they match is decided elsewhere.
+//! Command rules, parsed and kept; what they match is decided elsewhere (`ringfence-rules`).
 
 use crate::names::words;
 
@@ -26,13 +26,57 @@ pub enum Placement {
 
 words!(Placement { Inside = "inside", Outside = "outside" });
 
-/// One word of a rule's prefix.
+/// One word of a rule's prefix. `*` in it stands for any run of characters, also for none; `\*` and `\\` for
+/// themselves ([`pieces`]).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Word {
     /// This word.
     One(String),
     /// Any of these.
     AnyOf(Vec<String>),
+}
+
+/// A part of a word of a prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Piece {
+    /// These characters.
+    Text(String),
+    /// Any run of characters, also none.
+    Any,
+}
+
+/// A backslash in a word of a prefix that stands before something else than `*` or another backslash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a backslash stands before something else than `*` and `\\`")]
+pub struct BadEscape;
+
+/// The parts of a word of a prefix.
+///
+/// # Errors
+/// A backslash that stands before neither `*` nor a backslash.
+pub fn pieces(word: &str) -> Result<Vec<Piece>, BadEscape> {
+    let mut pieces = Vec::new();
+    let mut text = String::new();
+    let mut characters = word.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '*' => {
+                if !text.is_empty() {
+                    pieces.push(Piece::Text(std::mem::take(&mut text)));
+                }
+                pieces.push(Piece::Any);
+            }
+            '\\' => match characters.next() {
+                Some(escaped @ ('*' | '\\')) => text.push(escaped),
+                _ => return Err(BadEscape),
+            },
+            other => text.push(other),
+        }
+    }
+    if !text.is_empty() {
+        pieces.push(Piece::Text(text));
+    }
+    Ok(pieces)
 }
 
 /// A rule about commands that begin with certain words.

@@ -103,6 +103,11 @@ fn line() -> Value {
     json!({"type": "string", "pattern": "^[^\\u0000-\\u0008\\u000a-\\u001f\\u007f]*[^\\s\\u0000-\\u001f\\u007f][^\\u0000-\\u0008\\u000a-\\u001f\\u007f]*$"})
 }
 
+/// A backslash stands before `*` or another one.
+fn prefix_word() -> Value {
+    json!({"allOf": [line(), {"pattern": "^([^\\\\]|\\\\[*\\\\])*$"}]})
+}
+
 fn revealable() -> Vec<&'static str> {
     hidden_names()
         .iter()
@@ -120,8 +125,8 @@ fn rule() -> Value {
             "prefix": {
                 "type": "array",
                 "minItems": 1,
-                "description": "The words a command begins with; a list stands for any of its words.",
-                "items": {"anyOf": [line(), {"type": "array", "minItems": 1, "items": line()}]},
+                "description": "The words a command begins with; a list stands for any of its words, * for any run of characters in one.",
+                "items": {"anyOf": [prefix_word(), {"type": "array", "minItems": 1, "items": prefix_word()}]},
             },
             "decision": {"enum": Decision::NAMES, "description": "May it run?"},
             "ring": {"enum": Placement::NAMES, "default": "inside", "description": "Inside which ring? outside always asks."},

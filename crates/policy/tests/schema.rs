@@ -27,6 +27,7 @@ const GOOD: &[&str] = &[
     "[linux]\nmode = \"landlock-only\"\nsockets = [\"/run/x.sock\"]\nnested = true",
     "[[rule]]\nprefix = [\"git\", [\"push\", \"fetch\"]]\ndecision = \"ask\"\nring = \"inside\"\nwhy = \"publishes work\"\nmatch = [\"git push origin main\"]\nnot_match = [\"git status\"]\n[[rule]]\nprefix = [\"rm\"]\ndecision = \"forbid\"",
     "[[rule]]\nprefix = [\"make\"]\ndecision = \"ask\"\nring = \"outside\"",
+    "[[rule]]\nprefix = [\"npm\", [\"run\", \"r*\"], \"test:*\", '\\*', 'C:\\\\x\\\\*.exe']\ndecision = \"forbid\"",
     "rule = []",
     "[filesystem]\n[network]\n[caches]\n[environment]\n[limits]\n[enforcement]\n[linux]\n",
 ];
@@ -95,6 +96,8 @@ const BAD: &[&str] = &[
     "[[rule]]\nprefix = [\"\"]\ndecision = \"ask\"",
     "[[rule]]\nprefix = [[]]\ndecision = \"ask\"",
     "[[rule]]\nprefix = [\"a\\nb\"]\ndecision = \"ask\"",
+    "[[rule]]\nprefix = ['a\\b']\ndecision = \"ask\"",
+    "[[rule]]\nprefix = [\"a\", [\"b\", 'c\\']]\ndecision = \"ask\"",
     "[[rule]]\nprefix = [1]\ndecision = \"ask\"",
     "[[rule]]\nprefix = \"git\"\ndecision = \"ask\"",
     "[[rule]]\nprefix = [\"git\"]\ndecision = \"deny\"",

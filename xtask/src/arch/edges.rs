@@ -10,6 +10,7 @@ const RANKS: &[(&str, u8)] = &[
     ("ringfence-ops", 0),
     ("ringfence-sys-linux", 0),
     ("ringfence-plan", 1),
+    ("ringfence-rules", 1),
     ("ringfence-wire", 1),
     ("ringfence-runner", 3),
     ("ringfence", 4),
@@ -36,6 +37,7 @@ pub(super) const PURE: &[&str] = &[
     "ringfence-policy",
     "ringfence-ops",
     "ringfence-plan",
+    "ringfence-rules",
     "ringfence-wire",
 ];
 

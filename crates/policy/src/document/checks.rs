@@ -11,6 +11,7 @@ use crate::environment::NamePattern;
 use crate::error::Problem;
 use crate::model::{Hide, Read};
 use crate::path;
+use crate::rule::pieces;
 use crate::sources::Context;
 
 pub(super) fn word<T: FromStr<Err = UnknownName>>(text: &str) -> Result<T, Problem> {
@@ -132,4 +133,13 @@ pub(super) fn rule_text(text: &str) -> Result<String, Problem> {
         return Err(Problem::Control(text.to_owned()));
     }
     Ok(text.to_owned())
+}
+
+/// A word of a rule's prefix: also a pattern.
+pub(super) fn prefix_word(text: &str) -> Result<String, Problem> {
+    let text = rule_text(text)?;
+    match pieces(&text) {
+        Ok(_) => Ok(text),
+        Err(_) => Err(Problem::Escape(text)),
+    }
 }

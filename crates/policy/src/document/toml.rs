@@ -6,11 +6,12 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Document, Listed, checks, rules};
+use super::{Document, Listed, checks, rule};
 use crate::UnknownName;
 use crate::error::{PolicyError, Problem};
 use crate::keys::{self, Key};
 use crate::model::{Layer, Origin, Read, Sourced};
+use crate::rule::Rule;
 use crate::sources::{Context, FileText};
 use crate::{host, path, quantity};
 
@@ -21,6 +22,39 @@ pub(crate) fn from_toml(
     context: &Context<'_>,
 ) -> Result<Document, Vec<PolicyError>> {
     let mut reader = Reader::new(file, layer);
+    let table = parsed(file, &reader)?;
+    let document = reader.document(&table, context);
+    if reader.errors.is_empty() {
+        Ok(document)
+    } else {
+        Err(sorted(reader.errors))
+    }
+}
+
+/// Reads a file that holds nothing but rules, in their order.
+///
+/// # Errors
+/// Every error of the file; any key but `rule` is one.
+pub fn read_rules(file: &FileText, layer: Layer) -> Result<Vec<Sourced<Rule>>, PolicyError> {
+    let mut reader = Reader::new(file, layer);
+    let read = parsed(file, &reader).map(|table| {
+        let mut rules = Vec::new();
+        for (key, value) in &table {
+            match key.get_ref().as_ref() {
+                "rule" => rules = rule::read(&mut reader, value),
+                _ => reader.unknown("", key),
+            }
+        }
+        rules
+    });
+    let (rules, errors) = match read {
+        Ok(rules) => (rules, sorted(reader.errors)),
+        Err(errors) => (Vec::new(), errors),
+    };
+    PolicyError::of(errors).map_or(Ok(rules), Err)
+}
+
+fn parsed<'t>(file: &'t FileText, reader: &Reader<'_>) -> Result<DeTable<'t>, Vec<PolicyError>> {
     let (table, syntax) = DeTable::parse_recoverable(&file.text);
     if !syntax.is_empty() {
         // What was recovered is a guess: say only what is no TOML, and only the first per line.
@@ -39,12 +73,7 @@ pub(crate) fn from_toml(
         }
         return Err(sorted(errors));
     }
-    let document = reader.document(table.get_ref(), context);
-    if reader.errors.is_empty() {
-        Ok(document)
-    } else {
-        Err(sorted(reader.errors))
-    }
+    Ok(table.into_inner())
 }
 
 fn sorted(mut errors: Vec<PolicyError>) -> Vec<PolicyError> {
@@ -97,7 +126,7 @@ impl<'a> Reader<'a> {
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 "mode" => out.mode = self.word(&keys::MODE, value),
-                "rule" => out.rules = rules::read(self, value),
+                "rule" => out.rules = rule::read(self, value),
                 name => match keys::TABLES.iter().find(|known| **known == name) {
                     Some(name) => self.table(name, value, &base, context, &mut out),
                     None => self.unknown("", key),

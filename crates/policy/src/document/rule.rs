@@ -102,7 +102,7 @@ fn words(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<Vec<Word>> {
     for item in array {
         match item.get_ref() {
             DeValue::Array(choices) => {
-                let any = reader.entries(key, item, checks::rule_text);
+                let any = reader.entries(key, item, checks::prefix_word);
                 if choices.is_empty() {
                     let at = reader.at(item.span().start);
                     reader.bad(key, at, Problem::EmptyList);
@@ -112,7 +112,7 @@ fn words(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<Vec<Word>> {
                 ));
             }
             _ => {
-                let word = reader.text(key, item, checks::rule_text);
+                let word = reader.text(key, item, checks::prefix_word);
                 words.extend(word.map(|word| Word::One(word.value)));
             }
         }

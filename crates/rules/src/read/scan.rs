@@ -1,0 +1,639 @@
+//! Our own reader: where commands begin and end, and what their words are.
+
+use std::ops::Range;
+
+use super::here::Pending;
+use super::structure::Nest;
+use super::{DEEPEST, Dialect, Reading, Redirect, Simple, Why};
+use crate::glob::Glob;
+use crate::word::Word;
+
+/// The most commands that are kept.
+const MOST: usize = 4096;
+
+pub(super) fn scan(text: &str, dialect: Dialect, reading: &mut Reading) {
+    let mut scanner = Scanner {
+        text,
+        limit: text.len(),
+        pos: 0,
+        depth: 0,
+        dialect,
+        in_backquotes: false,
+        reading,
+    };
+    if text.contains(|c: char| c == '\0' || (c.is_control() && c != '\n' && c != '\t')) {
+        scanner.reading.is_opaque(Why::Character);
+    }
+    if scanner.list(End::Text).is_none() {
+        scanner.reading.is_opaque(Why::Syntax);
+    }
+}
+
+/// What ends a list of commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The end of the text, or of the part that is looked at.
+    Text,
+    /// `)` of a substitution.
+    Paren,
+}
+
+/// What may come next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expect {
+    /// A command, or nothing.
+    Maybe,
+    /// A command: after `&&`, `|`, `then`.
+    Must,
+    /// An operator: after a command.
+    Operator,
+    /// An operator or a redirection: after `fi`, `)`.
+    Compound,
+}
+
+/// A cursor. Methods give `None` where the text cannot be read further.
+pub(super) struct Scanner<'a> {
+    pub(super) text: &'a str,
+    /// Where the part that is looked at ends.
+    pub(super) limit: usize,
+    pub(super) pos: usize,
+    pub(super) depth: usize,
+    pub(super) dialect: Dialect,
+    /// Between backquotes, where another backquote cannot begin.
+    pub(super) in_backquotes: bool,
+    pub(super) reading: &'a mut Reading,
+}
+
+/// A word as it was read.
+#[derive(Debug, Default)]
+pub(super) struct Raw {
+    pub(super) glob: Glob,
+    /// It may become any number of any words.
+    pub(super) many: bool,
+    /// It is a pattern, and may become any number of names of files.
+    pattern: bool,
+    /// Something in it is quoted.
+    pub(super) quoted: bool,
+    /// What stands before the first quote or expansion.
+    pub(super) lead: String,
+    /// It holds what may be no number.
+    text: bool,
+    lead_ended: bool,
+    in_class: bool,
+    pub(super) span: Range<usize>,
+}
+
+impl Raw {
+    fn literal(&mut self, text: &str) {
+        if self.in_class {
+            self.glob.push_gap();
+        } else {
+            self.glob.push_text(text);
+        }
+        if !self.lead_ended {
+            self.lead.push_str(text);
+        }
+    }
+
+    /// A character that stands there as it is.
+    fn unquoted(&mut self, character: char) {
+        let text = &mut [0; 4];
+        let text = character.encode_utf8(text);
+        if matches!(character, '*' | '?' | '[') {
+            self.pattern = true;
+            if !self.lead_ended {
+                self.lead.push_str(text);
+            }
+            self.glob.push_gap();
+            // What a class in brackets stands for is not looked at, nor what follows.
+            self.in_class |= character == '[';
+        } else if self.in_class {
+            if !self.lead_ended {
+                self.lead.push_str(text);
+            }
+            self.glob.push_gap();
+        } else {
+            self.literal(text);
+        }
+    }
+
+    pub(super) fn end_lead(&mut self) {
+        self.lead_ended = true;
+    }
+
+    /// What is open in it may be anything.
+    pub(super) fn open(&mut self) {
+        self.end_lead();
+        self.glob.push_gap();
+        self.text = true;
+    }
+
+    /// What is open in it is a number.
+    pub(super) fn open_number(&mut self) {
+        self.end_lead();
+        self.glob.push_gap();
+    }
+
+    /// Whether what it assigns is a number, whatever is open.
+    fn assigns_number(&self) -> bool {
+        let texts_are = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let mut texts = self.glob.texts();
+        let first = texts.next().and_then(|first| first.split_once('='));
+        !self.text && first.is_some_and(|(_, value)| texts_are(value)) && texts.all(texts_are)
+    }
+
+    /// Its text, where nothing in it is quoted or open.
+    pub(super) fn plain(&self) -> Option<&str> {
+        (!self.quoted && !self.many && !self.pattern && !self.lead_ended)
+            .then_some(self.lead.as_str())
+    }
+
+    pub(super) fn into_word(self) -> Word {
+        if self.many {
+            Word::many()
+        } else if self.pattern {
+            Word::Each(self.glob)
+        } else {
+            Word::of(self.glob)
+        }
+    }
+}
+
+impl Scanner<'_> {
+    pub(super) fn rest(&self) -> &str {
+        &self.text[self.pos..self.limit]
+    }
+
+    pub(super) fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    pub(super) fn starts(&self, text: &str) -> bool {
+        self.rest().starts_with(text)
+    }
+
+    pub(super) fn bump(&mut self) -> Option<char> {
+        let next = self.peek()?;
+        self.pos += next.len_utf8();
+        Some(next)
+    }
+
+    /// Goes past blanks and continued lines.
+    pub(super) fn blanks(&mut self) {
+        loop {
+            if self.starts("\\\n") {
+                self.pos += 2;
+            } else if matches!(self.peek(), Some(' ' | '\t')) {
+                self.pos += 1;
+            } else {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn comment(&mut self) {
+        let rest = self.rest();
+        self.pos += rest.find('\n').unwrap_or(rest.len());
+    }
+
+    /// Commands up to the end. Gives whether all was understood.
+    pub(super) fn list(&mut self, end: End) -> Option<()> {
+        let mut nests: Vec<Nest> = Vec::new();
+        let mut pending: Vec<Pending> = Vec::new();
+        let mut expect = Expect::Maybe;
+        loop {
+            self.blanks();
+            let Some(next) = self.peek() else {
+                let done = end == End::Text
+                    && expect != Expect::Must
+                    && nests.is_empty()
+                    && pending.is_empty();
+                return done.then_some(());
+            };
+            match next {
+                '\n' => {
+                    self.pos += 1;
+                    for here in pending.drain(..) {
+                        self.here_body(&here)?;
+                    }
+                    if matches!(expect, Expect::Operator | Expect::Compound) {
+                        expect = Expect::Maybe;
+                    }
+                }
+                '#' => self.comment(),
+                ';' | '&' | '|' if !self.starts("&>") => {
+                    let operator = self.operator()?;
+                    let ends_item = matches!(operator, ";;" | ";&" | ";;&");
+                    if ends_item {
+                        // An item of `case` may be empty.
+                        if expect == Expect::Must || nests.last() != Some(&Nest::Case) {
+                            return None;
+                        }
+                        expect = Expect::Maybe;
+                        if self.case_item()? {
+                            nests.pop();
+                            expect = Expect::Compound;
+                        }
+                        continue;
+                    }
+                    if !matches!(expect, Expect::Operator | Expect::Compound) {
+                        return None;
+                    }
+                    expect = match operator {
+                        ";" | "&" => Expect::Maybe,
+                        _ => Expect::Must,
+                    };
+                }
+                ')' => {
+                    if nests.last() == Some(&Nest::Paren) && expect != Expect::Must {
+                        nests.pop();
+                        self.pos += 1;
+                        expect = Expect::Compound;
+                    } else {
+                        let done = end == End::Paren
+                            && nests.is_empty()
+                            && pending.is_empty()
+                            && expect != Expect::Must;
+                        self.pos += usize::from(done);
+                        return done.then_some(());
+                    }
+                }
+                '(' => {
+                    if matches!(expect, Expect::Operator | Expect::Compound) {
+                        return None;
+                    }
+                    self.reading.not_exact(Why::Structure);
+                    if self.starts("((") && self.arithmetic(2)? {
+                        expect = Expect::Compound;
+                    } else {
+                        self.pos += 1;
+                        self.nest(&mut nests, Nest::Paren)?;
+                        expect = Expect::Must;
+                    }
+                }
+                '<' | '>' if expect == Expect::Compound && !self.process_substitution() => {
+                    let redirect = self.redirect(&mut pending)?;
+                    self.stray_redirect(redirect);
+                }
+                '0'..='9' if expect == Expect::Compound => {
+                    self.descriptor()?;
+                }
+                '&' if expect == Expect::Compound => {
+                    let redirect = self.redirect(&mut pending)?;
+                    self.stray_redirect(redirect);
+                }
+                _ if matches!(expect, Expect::Operator | Expect::Compound) => {
+                    // After a compound command only what closes another may follow without an operator.
+                    let after = expect == Expect::Compound;
+                    if !after {
+                        return None;
+                    }
+                    let start = self.pos;
+                    let raw = self.word()?;
+                    let closes = raw.plain().is_some_and(Nest::is_closing);
+                    if !closes {
+                        return None;
+                    }
+                    self.pos = start;
+                    expect = Expect::Maybe;
+                }
+                _ => {
+                    expect = self.command(&mut nests, &mut pending)?;
+                }
+            }
+        }
+    }
+
+    fn operator(&mut self) -> Option<&'static str> {
+        const OPERATORS: [&str; 9] = [";;&", ";;", ";&", ";", "&&", "&", "||", "|&", "|"];
+        let operator = OPERATORS.into_iter().find(|o| self.starts(o))?;
+        self.pos += operator.len();
+        Some(operator)
+    }
+
+    pub(super) fn nest(&mut self, nests: &mut Vec<Nest>, nest: Nest) -> Option<()> {
+        nests.push(nest);
+        (nests.len() <= 4 * DEEPEST).then_some(())
+    }
+
+    /// A file descriptor before a redirection behind a compound command.
+    fn descriptor(&mut self) -> Option<()> {
+        let digits = self.rest().bytes().take_while(u8::is_ascii_digit).count();
+        let after = self.rest().as_bytes().get(digits)?;
+        matches!(after, b'<' | b'>').then(|| self.pos += digits)
+    }
+
+    /// A redirection of a whole compound command: what is in it may read it.
+    fn stray_redirect(&mut self, redirect: Redirect) {
+        self.push(Simple {
+            words: Vec::new(),
+            spans: Vec::new(),
+            assigned: Vec::new(),
+            redirects: vec![redirect],
+        });
+    }
+
+    pub(super) fn push(&mut self, command: Simple) {
+        if self.reading.commands.len() < MOST {
+            self.reading.commands.push(command);
+        } else {
+            self.reading.is_opaque(Why::Size);
+        }
+    }
+
+    /// A simple command, or a word of the grammar.
+    fn command(&mut self, nests: &mut Vec<Nest>, pending: &mut Vec<Pending>) -> Option<Expect> {
+        let mut simple = Simple {
+            words: Vec::new(),
+            spans: Vec::new(),
+            assigned: Vec::new(),
+            redirects: Vec::new(),
+        };
+        loop {
+            self.blanks();
+            match self.peek() {
+                None | Some('\n' | ';' | '|' | ')') => break,
+                Some('&') if !self.starts("&>") => break,
+                Some('#') => {
+                    self.comment();
+                    break;
+                }
+                Some('&') => simple.redirects.push(self.redirect(pending)?),
+                Some('<' | '>') if !self.process_substitution() => {
+                    simple.redirects.push(self.redirect(pending)?);
+                }
+                Some('(') => {
+                    let [_] = simple.words.as_slice() else {
+                        return None;
+                    };
+                    let is_function = simple.assigned.is_empty() && simple.redirects.is_empty();
+                    return (is_function && self.parens()).then(|| {
+                        self.reading.not_exact(Why::Function);
+                        Expect::Must
+                    });
+                }
+                Some(_) => {
+                    let raw = self.word()?;
+                    let first = simple.words.is_empty();
+                    if matches!(self.peek(), Some('<' | '>'))
+                        && let Some(plain) = raw.plain()
+                    {
+                        if plain.bytes().all(|byte| byte.is_ascii_digit()) {
+                            simple.redirects.push(self.redirect(pending)?);
+                            continue;
+                        }
+                        if plain.starts_with('{') && plain.ends_with('}') {
+                            return None;
+                        }
+                    }
+                    if first && simple.assigned.is_empty() && simple.redirects.is_empty() {
+                        let plain = raw.plain().map(str::to_owned);
+                        if let Some(plain) = plain
+                            && let Some(said) = self.reserved(&plain, nests)?
+                        {
+                            return Some(if said { Expect::Compound } else { Expect::Must });
+                        }
+                    }
+                    if first && let Some((name, value)) = assignment(&raw) {
+                        self.reading.sets_text |= !raw.assigns_number();
+                        let value = if value && self.peek() == Some('(') {
+                            self.array()?;
+                            self.reading.sets_text = true;
+                            Word::many()
+                        } else {
+                            assigned_value(&raw)
+                        };
+                        simple.assigned.push((name, value));
+                        continue;
+                    }
+                    simple.spans.push(raw.span.clone());
+                    simple.words.push(raw.into_word());
+                }
+            }
+        }
+        self.note(&simple);
+        self.push(simple);
+        Some(Expect::Operator)
+    }
+
+    /// What the words of a command mean for how exactly it is read.
+    fn note(&mut self, simple: &Simple) {
+        let open = simple.words.iter().any(|word| word.known().is_none());
+        let open_redirect = simple.redirects.iter().any(|redirect| match redirect {
+            Redirect::Output(word) | Redirect::Input(word) => word.known().is_none(),
+            Redirect::Here(text) => text.is_none(),
+        });
+        if open || open_redirect {
+            self.reading.not_exact(Why::Expansion);
+        }
+    }
+
+    /// `()` behind a function's name.
+    pub(super) fn parens(&mut self) -> bool {
+        let start = self.pos;
+        self.pos += 1;
+        self.blanks();
+        let closed = self.peek() == Some(')');
+        self.pos = if closed { self.pos + 1 } else { start };
+        closed
+    }
+
+    /// The words between `(` and `)` of an array.
+    fn array(&mut self) -> Option<()> {
+        self.reading.not_exact(Why::Expansion);
+        self.pos += 1;
+        loop {
+            self.blanks();
+            match self.peek()? {
+                '\n' => self.pos += 1,
+                '#' => self.comment(),
+                ')' => {
+                    self.pos += 1;
+                    return Some(());
+                }
+                '(' | ';' | '&' | '|' => return None,
+                '<' | '>' if !self.process_substitution() => return None,
+                _ => {
+                    self.word()?;
+                }
+            }
+        }
+    }
+
+    pub(super) fn process_substitution(&self) -> bool {
+        self.starts("<(") || self.starts(">(")
+    }
+
+    /// A word. The cursor stands at its first character.
+    pub(super) fn word(&mut self) -> Option<Raw> {
+        let mut raw = Raw {
+            span: self.pos..self.pos,
+            ..Raw::default()
+        };
+        let mut brace = Brace::default();
+        // Where `~` means a home directory.
+        let mut at_start = true;
+        while let Some(next) = self.peek() {
+            let start = std::mem::replace(&mut at_start, false);
+            match next {
+                ' ' | '\t' | '\n' | '|' | '&' | ';' | ')' => break,
+                '<' | '>' if self.process_substitution() => {
+                    self.pos += 2;
+                    raw.literal("/dev/fd/");
+                    raw.open();
+                    self.nested()?;
+                }
+                '(' | '<' | '>' => break,
+                '\\' => {
+                    self.pos += 1;
+                    match self.bump() {
+                        Some('\n') => at_start = start,
+                        Some(character) => {
+                            raw.quoted = true;
+                            raw.end_lead();
+                            raw.literal(character.encode_utf8(&mut [0; 4]));
+                        }
+                        None => return None,
+                    }
+                }
+                '\'' => {
+                    raw.quoted = true;
+                    raw.end_lead();
+                    self.pos += 1;
+                    let end = self.rest().find('\'')?;
+                    let text = self.text[self.pos..self.pos + end].to_owned();
+                    raw.literal(&text);
+                    self.pos += end + 1;
+                }
+                '"' => {
+                    raw.quoted = true;
+                    raw.end_lead();
+                    self.pos += 1;
+                    self.double_quoted(&mut raw)?;
+                }
+                '$' => self.dollar(&mut raw, false)?,
+                '`' => {
+                    raw.end_lead();
+                    self.backquotes(&mut raw, false)?;
+                }
+                '~' if start => {
+                    raw.open();
+                    self.pos += 1;
+                    while self
+                        .peek()
+                        .is_some_and(|c| c.is_ascii_alphanumeric() || "_-.+".contains(c))
+                    {
+                        self.bump();
+                    }
+                }
+                // zsh: the path of a program.
+                '=' if raw.span.start == self.pos && self.names_program() => {
+                    raw.open();
+                    self.pos += 1;
+                }
+                other => {
+                    self.bump();
+                    brace.see(other);
+                    raw.unquoted(other);
+                    at_start = matches!(other, '=' | ':') && assignment(&raw).is_some();
+                }
+            }
+        }
+        raw.span.end = self.pos;
+        if raw.span.is_empty() {
+            return None;
+        }
+        raw.many |= brace.expands();
+        if matches!(raw.lead.as_str(), "[" | "[[") && !raw.lead_ended && !raw.quoted {
+            // Not a pattern: a command.
+            raw.pattern = false;
+            raw.glob = Glob::default();
+            raw.glob.push_text(&raw.lead);
+        }
+        Some(raw)
+    }
+
+    /// Whether `=` is followed by a name.
+    fn names_program(&self) -> bool {
+        let next = self.rest()[1..].chars().next();
+        next.is_some_and(|next| !" \t\n;&|()<>=~".contains(next))
+    }
+
+    /// Commands up to `)`.
+    pub(super) fn nested(&mut self) -> Option<()> {
+        self.reading.not_exact(Why::Expansion);
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return None;
+        }
+        self.list(End::Paren)?;
+        self.depth -= 1;
+        Some(())
+    }
+}
+
+/// `{a,b}` and `{1..3}`, unquoted.
+#[derive(Debug, Default)]
+struct Brace {
+    open: bool,
+    inner: bool,
+    closed: bool,
+    last: Option<char>,
+}
+
+impl Brace {
+    fn see(&mut self, character: char) {
+        match character {
+            '{' => self.open = true,
+            ',' if self.open => self.inner = true,
+            '.' if self.open && self.last == Some('.') => self.inner = true,
+            '}' if self.inner => self.closed = true,
+            _ => {}
+        }
+        self.last = Some(character);
+    }
+
+    fn expands(&self) -> bool {
+        self.closed
+    }
+}
+
+/// The name that a word assigns to, and whether the value is empty as far as it was read.
+fn assignment(raw: &Raw) -> Option<(String, bool)> {
+    let (name, value) = raw.lead.split_once('=')?;
+    let name = name.strip_suffix('+').unwrap_or(name);
+    let name = match name.split_once('[') {
+        Some((name, index)) => {
+            let index = index.strip_suffix(']')?;
+            let simple = index
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            simple.then_some(name)?
+        }
+        None => name,
+    };
+    is_name(name).then(|| {
+        let empty = value.is_empty() && !raw.quoted && !raw.lead_ended;
+        (name.to_owned(), empty)
+    })
+}
+
+/// What is assigned: a pattern is not expanded there, and nothing is split.
+fn assigned_value(raw: &Raw) -> Word {
+    match raw.glob.known().filter(|_| !raw.many) {
+        Some(text) => {
+            let value = text.split_once('=').map_or("", |(_, value)| value);
+            Word::Known(value.to_owned())
+        }
+        None => Word::Open(Glob::any()),
+    }
+}
+
+/// Whether a shell takes it for a variable's name.
+pub(super) fn is_name(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}

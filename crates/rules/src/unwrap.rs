@@ -1,0 +1,373 @@
+//! Commands that run commands: what stands inside them.
+
+mod find;
+mod options;
+mod shells;
+mod windows;
+
+use crate::read::{Dialect, Redirect, Why};
+use crate::word::Word;
+use options::{Spec, operands};
+
+/// What a command runs.
+#[derive(Debug)]
+pub(crate) enum Inside {
+    /// A command that begins with its word `at`.
+    Command {
+        at: usize,
+        words: Vec<Word>,
+        /// Variables it sets for it.
+        set: Vec<(String, Word)>,
+        /// Why it is not known exactly that this runs.
+        inexact: Option<Why>,
+    },
+    /// A text that a shell reads, its word `at`.
+    Text {
+        at: usize,
+        text: Word,
+        dialect: Dialect,
+        set: Vec<(String, Word)>,
+        inexact: Option<Why>,
+    },
+    /// What cannot be told; each word may begin a command.
+    Unknown(Why),
+    /// It is a command in its own right, and may run one that begins with any of its words from here.
+    Among(usize),
+}
+
+impl Inside {
+    fn command(at: usize, words: &[Word]) -> Self {
+        Self::Command {
+            at,
+            words: words[at..].to_vec(),
+            set: Vec::new(),
+            inexact: None,
+        }
+    }
+}
+
+/// The last part of a path, without the ending that Windows gives programs, in lower case.
+pub(crate) fn program(word: &Word) -> Option<String> {
+    let name = match word {
+        Word::Known(text) => text.as_str(),
+        // What stands behind the last slash is known.
+        Word::Open(glob) if glob.tail().contains('/') => glob.tail(),
+        Word::Open(_) | Word::Each(_) => return None,
+    };
+    Some(program_name(name))
+}
+
+pub(crate) fn program_name(path: &str) -> String {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    let name = name.to_ascii_lowercase();
+    for ending in [".exe", ".cmd", ".bat", ".com", ".ps1"] {
+        if let Some(bare) = name.strip_suffix(ending)
+            && !bare.is_empty()
+        {
+            return bare.to_owned();
+        }
+    }
+    name
+}
+
+/// What a command runs, if it is one that does. `input` is what it reads, where it is redirected; `in_shell` says
+/// that it stands in a shell string.
+pub(crate) fn inside(words: &[Word], input: Option<&Redirect>, in_shell: bool) -> Vec<Inside> {
+    let Some(name) = words.first().and_then(program) else {
+        return Vec::new();
+    };
+    let one = |inside| vec![inside];
+    if let Some(spec) = options::spec(&name) {
+        return one(simple(words, spec));
+    }
+    match name.as_str() {
+        "env" => one(env(words)),
+        "command" => command(words).into_iter().collect(),
+        "xargs" | "gxargs" => one(find::xargs(words)),
+        "find" | "gfind" => find::find(words),
+        "eval" => one(eval(words)),
+        "trap" => trap(words).into_iter().collect(),
+        "watch" => one(watch(words)),
+        "busybox" | "toybox" if words.len() > 1 => one(Inside::command(1, words)),
+        "cmd" => windows::cmd(words).into_iter().collect(),
+        "powershell" | "pwsh" => windows::powershell(words).into_iter().collect(),
+        "su" | "runuser" | "sg" => one(Inside::Among(1)),
+        "git" => git(words),
+        "source" | "." => source(words).into_iter().collect(),
+        _ if shells::is_shell(&name) => shells::shell(&name, words, input, in_shell),
+        _ if options::runs_others(&name, words) => one(Inside::Among(1)),
+        _ => Vec::new(),
+    }
+}
+
+/// `nohup CMD`, `timeout -k 5 10 CMD` and their like.
+fn simple(words: &[Word], spec: &Spec) -> Inside {
+    let Ok(mut at) = operands(words, 1, spec) else {
+        return Inside::Unknown(Why::Expansion);
+    };
+    for _ in 0..spec.operands {
+        match words.get(at) {
+            Some(word) if word.is_one() => at += 1,
+            Some(_) => return Inside::Unknown(Why::Expansion),
+            None => return Inside::Among(words.len()),
+        }
+    }
+    // To bash it is a word of the grammar, and this another.
+    while spec.before_not && words.get(at).is_some_and(|word| word.may_be("!")) {
+        at += 1;
+    }
+    let mut set = Vec::new();
+    if spec.sets {
+        while let Some((name, value)) = words.get(at).and_then(assignment) {
+            set.push((name, value));
+            at += 1;
+        }
+    }
+    if at >= words.len() {
+        return Inside::Among(words.len());
+    }
+    match Inside::command(at, words) {
+        Inside::Command { at, words, .. } => Inside::Command {
+            at,
+            words,
+            set,
+            inexact: None,
+        },
+        other => other,
+    }
+}
+
+/// `NAME=value` as a word.
+fn assignment(word: &Word) -> Option<(String, Word)> {
+    match word {
+        Word::Known(text) => {
+            let (name, value) = text.split_once('=')?;
+            (!name.is_empty()).then(|| (name.to_owned(), Word::Known(value.to_owned())))
+        }
+        Word::Open(glob) => {
+            let (name, _) = glob.head().split_once('=')?;
+            (!name.is_empty()).then(|| (name.to_owned(), Word::Open(crate::glob::Glob::any())))
+        }
+        Word::Each(_) => None,
+    }
+}
+
+fn env(words: &[Word]) -> Inside {
+    // `-S` is a small language of its own.
+    let splits = words.iter().skip(1).any(|word| {
+        word.known().is_some_and(|text| {
+            text.starts_with("--split-string")
+                || text.starts_with('-') && !text.starts_with("--") && text.contains('S')
+        })
+    });
+    if splits {
+        return env_split(words);
+    }
+    simple(words, &options::ENV)
+}
+
+/// `env -S 'CMD ARG'`, where the text has nothing of that language in it but blanks.
+fn env_split(words: &[Word]) -> Inside {
+    let Some(Word::Known(option)) = words.get(1) else {
+        return Inside::Unknown(Why::Language);
+    };
+    let (text, rest) = match option.as_str() {
+        "-S" | "--split-string" => match words.get(2) {
+            Some(Word::Known(text)) => (text.as_str(), 3),
+            _ => return Inside::Unknown(Why::Language),
+        },
+        other => match other
+            .strip_prefix("--split-string=")
+            .or_else(|| other.strip_prefix("-S"))
+        {
+            Some(text) => (text, 2),
+            None => return Inside::Unknown(Why::Language),
+        },
+    };
+    if text.contains(['\\', '$', '"', '\'', '#', '=', '-']) {
+        return Inside::Unknown(Why::Language);
+    }
+    let mut inner: Vec<Word> = text
+        .split_ascii_whitespace()
+        .map(|word| Word::Known(word.to_owned()))
+        .collect();
+    inner.extend_from_slice(&words[rest..]);
+    if inner.is_empty() {
+        return Inside::Among(words.len());
+    }
+    Inside::Command {
+        at: rest - 1,
+        words: inner,
+        set: Vec::new(),
+        inexact: None,
+    }
+}
+
+/// `command -v` only asks.
+fn command(words: &[Word]) -> Option<Inside> {
+    let asks = words.iter().skip(1).map_while(|word| {
+        let text = word.known()?;
+        text.starts_with('-').then(|| text.contains(['v', 'V']))
+    });
+    if asks.into_iter().any(|asks| asks) {
+        return None;
+    }
+    Some(simple(words, &options::COMMAND))
+}
+
+/// The words are joined with blanks, and read again.
+fn eval(words: &[Word]) -> Inside {
+    joined(words, 1, Dialect::Bash)
+}
+
+/// Words from `at` on as one text that a shell reads.
+fn joined(words: &[Word], at: usize, dialect: Dialect) -> Inside {
+    let texts: Option<Vec<&str>> = words[at.min(words.len())..]
+        .iter()
+        .map(Word::known)
+        .collect();
+    match texts {
+        Some(texts) => Inside::Text {
+            at,
+            text: Word::Known(texts.join(" ")),
+            dialect,
+            set: Vec::new(),
+            inexact: None,
+        },
+        None => Inside::Unknown(Why::Made),
+    }
+}
+
+/// The first operand is run later.
+fn trap(words: &[Word]) -> Option<Inside> {
+    let at = if words.get(1).and_then(Word::known) == Some("--") {
+        2
+    } else {
+        1
+    };
+    let text = words.get(at)?;
+    match text {
+        Word::Known(text) if text.starts_with('-') || text.is_empty() => None,
+        Word::Known(_) => Some(Inside::Text {
+            at,
+            text: text.clone(),
+            dialect: Dialect::Bash,
+            set: Vec::new(),
+            inexact: Some(Why::Names),
+        }),
+        Word::Open(_) | Word::Each(_) => Some(Inside::Unknown(Why::Made)),
+    }
+}
+
+/// A file that is sourced is a program like any other, but not where it is made in the string itself.
+fn source(words: &[Word]) -> Option<Inside> {
+    let file = words.get(1)?;
+    let made = match file {
+        Word::Known(path) => shells::is_input(path),
+        Word::Open(glob) | Word::Each(glob) => shells::is_input(glob.head()),
+    };
+    made.then_some(Inside::Unknown(Why::Made))
+}
+
+/// It hands its words, joined, to `sh -c`; with `-x` it runs them.
+fn watch(words: &[Word]) -> Inside {
+    match operands(words, 1, &options::WATCH) {
+        Ok(at) if at < words.len() => joined(words, at, Dialect::Posix),
+        Ok(_) => Inside::Among(words.len()),
+        Err(()) => Inside::Unknown(Why::Expansion),
+    }
+}
+
+/// What git itself runs for some of its commands, or because of a setting on its command line.
+fn git(words: &[Word]) -> Vec<Inside> {
+    let mut inside = Vec::new();
+    let texts: Vec<Option<&str>> = words.iter().map(Word::known).collect();
+    for (at, text) in texts.iter().enumerate().skip(1) {
+        let Some(text) = text else { continue };
+        let setting = match *text {
+            "-c" | "--config-env" => texts.get(at + 1).copied().flatten(),
+            other => other.strip_prefix("--config-env=").or_else(|| {
+                other
+                    .strip_prefix("-c")
+                    .filter(|rest| !rest.starts_with('-'))
+            }),
+        };
+        if let Some(setting) = setting
+            && let Some((key, value)) = setting.split_once('=')
+        {
+            let key = key.to_ascii_lowercase();
+            if key.starts_with("alias.") {
+                // With `!` it is a command of its own, without one of git's.
+                match value.strip_prefix('!') {
+                    Some(command) => inside.push(text_inside(at, command)),
+                    None => inside.push(text_inside(at, &format!("git {value}"))),
+                }
+            } else if key.contains("command")
+                || [
+                    "pager", "editor", "external", "askpass", "helper", "program", "cmd",
+                ]
+                .iter()
+                .any(|end| key.ends_with(end))
+                || key.starts_with("pager.")
+                || key.ends_with("fsmonitor")
+                || key.starts_with("filter.")
+            {
+                inside.push(text_inside(at, value.trim_start_matches('!')));
+            }
+        }
+        match *text {
+            "--exec" | "-x" | "--tree-filter" | "--msg-filter" | "--index-filter"
+            | "--env-filter" | "--commit-filter" | "--parent-filter" | "--upload-pack" | "-u"
+            | "--receive-pack" => {
+                if let Some(Some(next)) = texts.get(at + 1) {
+                    inside.push(text_inside(at + 1, next));
+                }
+            }
+            "foreach" | "run" => {
+                inside.push(Inside::Among(at + 1));
+            }
+            other => {
+                if let Some((option, value)) = other.split_once('=')
+                    && matches!(option, "--exec" | "--upload-pack" | "--receive-pack")
+                {
+                    inside.push(text_inside(at, value));
+                }
+            }
+        }
+    }
+    inside
+}
+
+/// A text that a shell reads, beside the command it stands in.
+fn text_inside(at: usize, text: &str) -> Inside {
+    Inside::Text {
+        at,
+        text: Word::Known(text.to_owned()),
+        dialect: Dialect::Posix,
+        set: Vec::new(),
+        inexact: Some(Why::Names),
+    }
+}
+
+/// Whether a command does nothing but run what stands inside it.
+pub(crate) fn is_wrapper(words: &[Word]) -> bool {
+    let Some(name) = words.first().and_then(program) else {
+        return false;
+    };
+    options::spec(&name).is_some()
+        || shells::is_shell(&name)
+        || matches!(
+            name.as_str(),
+            "env"
+                | "command"
+                | "xargs"
+                | "gxargs"
+                | "eval"
+                | "watch"
+                | "busybox"
+                | "toybox"
+                | "cmd"
+                | "powershell"
+                | "pwsh"
+        )
+}
