@@ -3,6 +3,7 @@
 
 mod error;
 mod glob;
+pub mod import;
 mod judge;
 mod line;
 mod names;

@@ -38,7 +38,7 @@ pub(crate) struct Segment {
 }
 
 /// The most segments of one command; past that it is opaque.
-const MOST: usize = 2048;
+const MOST: usize = 1024;
 
 /// The most words of a wrapper of unknown form that are looked at.
 const MOST_STARTS: usize = 64;

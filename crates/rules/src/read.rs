@@ -24,6 +24,12 @@ pub(crate) const LONGEST: usize = 128 * 1024;
 /// Substitutions and shells inside each other, past which a string is opaque.
 pub(crate) const DEEPEST: usize = 16;
 
+/// The most commands in one string; past that it is opaque.
+const MOST_COMMANDS: usize = 400;
+
+/// The most `[` in patterns of one string.
+const MOST_CLASSES: usize = 200;
+
 /// Why a string, or a part of it, is not read exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Why {
@@ -119,6 +125,8 @@ pub(crate) struct Reading {
     pub(crate) expands: bool,
     /// Why anything might run beside what was found.
     pub(crate) opaque: Option<Why>,
+    /// How many `[` stand in words.
+    pub(crate) classes: usize,
     /// Whether a word calculates with variables.
     pub(crate) calculates: bool,
     /// Whether a variable is set to what may not be a number.
@@ -152,7 +160,17 @@ pub(crate) fn read(text: &str, dialect: Dialect) -> Reading {
         reading.is_opaque(Why::Language);
     }
     scan::scan(text, dialect, &mut reading);
-    match tree::read(text) {
+    // The grammar's parser takes time that grows with the square of what it recovers from, and of long lists: it is only
+    // asked where it may contradict.
+    let second = if reading.opaque.is_some()
+        || reading.commands.len() > MOST_COMMANDS
+        || reading.classes > MOST_CLASSES
+    {
+        None
+    } else {
+        tree::read(text)
+    };
+    match second {
         Some(seen) if seen.agrees(&reading, text) => {}
         Some(seen) => {
             reading.is_opaque(Why::Disagreement);

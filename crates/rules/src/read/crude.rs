@@ -4,7 +4,7 @@ use super::{LONGEST, Simple};
 use crate::word::Word;
 
 /// The most pieces that are looked at.
-const MOST: usize = 4096;
+const MOST: usize = 512;
 
 /// Cuts a text at everything that may begin a command in any shell, and takes each piece for one. Quotes count
 /// for nothing. What is found can ask and forbid, never allow.

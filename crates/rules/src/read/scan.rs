@@ -535,6 +535,7 @@ impl Scanner<'_> {
                     self.bump();
                     brace.see(other);
                     raw.unquoted(other);
+                    self.reading.classes += usize::from(other == '[');
                     at_start = matches!(other, '=' | ':') && assignment(&raw).is_some();
                 }
             }

@@ -9,7 +9,7 @@ use super::{Reading, Simple};
 use crate::word::{Word, all_known};
 
 /// How often the parser may report progress before it is stopped: a bound that is no clock.
-const MOST_STEPS: usize = 20_000;
+const MOST_STEPS: usize = 10_000;
 
 /// The most nodes that are looked at.
 const MOST_NODES: usize = 200_000;
@@ -150,10 +150,11 @@ impl Seen {
             && ours.iter().zip(theirs).all(|(ours, theirs)| {
                 let exact = reading.inexact.is_none() && all_known(&ours.words);
                 if exact && theirs.texts[0] != "[" {
-                    let seen = |span: &&Range<usize>| {
-                        theirs.words.contains(span) || text.get((*span).clone()) != Some("-")
-                    };
-                    ours.spans.iter().filter(seen).eq(&theirs.words)
+                    let mut seen = theirs.words.iter().peekable();
+                    let all = ours.spans.iter().all(|span| {
+                        seen.next_if_eq(&span).is_some() || text.get(span.clone()) == Some("-")
+                    });
+                    all && seen.peek().is_none()
                 } else {
                     ours.spans[0].start == theirs.words[0].start
                 }
