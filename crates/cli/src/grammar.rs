@@ -8,8 +8,8 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 use ringfence::PtyMode;
 
 use crate::command::{
-    CachesArgs, CompletionsArgs, DoctorArgs, HookArgs, ManArgs, McpArgs, PolicyArgs, ServeArgs,
-    SessionsArgs, ShimArgs, TrustArgs, UntrustArgs, VerifyArgs, WhyArgs,
+    CachesArgs, CompletionsArgs, DoctorArgs, HookArgs, ManArgs, McpArgs, PolicyArgs, RulesArgs,
+    ServeArgs, SessionsArgs, ShimArgs, TrustArgs, UntrustArgs, VerifyArgs, WhyArgs,
 };
 use crate::flags::PolicyFlags;
 
@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Verify(Deferred<VerifyArgs>),
     /// Show, check and begin policies
     Policy(Deferred<PolicyArgs>),
+    /// Check rules about commands, try them, take those of others
+    Rules(Deferred<RulesArgs>),
     /// Make a ring for a model, which is told of it by its client (Model Context Protocol)
     Mcp(Deferred<McpArgs>),
     /// Make rings for another program, which speaks JSON-RPC

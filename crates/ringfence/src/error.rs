@@ -37,6 +37,9 @@ pub enum Error {
     /// A policy is invalid.
     #[error("{0}")]
     Policy(#[from] PolicyError),
+    /// A rule is not what its author thinks.
+    #[error("{0}")]
+    Rules(#[from] ringfence_rules::RuleError),
     /// The policy asks for what this version cannot enforce.
     #[error("{0}")]
     NotYet(ringfence_policy::NotYet),

@@ -15,6 +15,7 @@ use ringfence_policy::{Context, Effective, FileText, Flags, Sources, load, not_y
 
 use crate::careful;
 use crate::error::Error;
+use crate::rules;
 use crate::state::State;
 use crate::trust;
 
@@ -159,7 +160,7 @@ pub fn merge(sources: &Sources, cwd: &Path, home: Option<&Path>) -> Result<Effec
 }
 
 /// Each reason why no command is run with a policy that is valid: what this version
-/// cannot enforce, and names in `accept` that no promise has.
+/// cannot enforce, rules that fail their examples, and names in `accept` that no promise has.
 #[must_use]
 pub fn unusable(policy: &Effective) -> Vec<Error> {
     let unknown = policy
@@ -170,9 +171,11 @@ pub fn unusable(policy: &Effective) -> Vec<Error> {
             name: name.value.clone(),
             origin: name.origin.to_string(),
         });
+    let failing = rules::written(policy).err();
     not_yet(policy)
         .into_iter()
         .map(Error::NotYet)
+        .chain(failing)
         .chain(unknown)
         .collect()
 }

@@ -27,6 +27,7 @@ mod prepare;
 pub mod program;
 mod relay;
 pub mod ring;
+pub mod rules;
 mod site;
 mod state;
 mod supervise;

@@ -2,12 +2,13 @@
 
 use std::ffi::OsStr;
 
-use ringfence_policy::{Decision, Layer, Placement, Rule, Sourced, Word as RuleWord};
+use ringfence_policy::{Decision, Layer, Placement, PolicyError, Rule, Sourced, Word as RuleWord};
 
 use crate::error::RuleError;
 use crate::line::{Kind, Line, Segment};
 use crate::pattern::{Pattern, Sure};
 use crate::read::Dialect;
+use crate::starting::starting;
 use crate::verdict::{Judged, MatchedRule, SegmentKind, Verdict};
 use crate::word::Word;
 
@@ -81,6 +82,18 @@ impl RuleSet {
                 default: Decision::Allow,
             }),
         }
+    }
+
+    /// Adds the built-in rules, the weakest layer. Our own tests try their examples.
+    ///
+    /// # Errors
+    /// None; see [`starting`](crate::starting).
+    pub fn with_starting(mut self) -> Result<Self, PolicyError> {
+        let known = starting()?
+            .into_iter()
+            .filter_map(|rule| Known::of(&rule).ok());
+        self.rules.extend(known);
+        Ok(self)
     }
 
     /// What holds for a command of which no rule speaks: allow, unless this says that each is asked for.

@@ -311,6 +311,17 @@ const KNOWN: &[&str] = &[
     "=ab x",
     "ab %1 @ + , : ^ x",
     ": ab",
+    "ab>2>&1",
+    "ab >2 >&1",
+    "! a$\\\n'\\101' ab",
+    "ab &\\\n& bx",
+    "ab <\\\n<x\n$(bx)\nx\n",
+    "ab <\\\n(bx)",
+    "ab $\\\n(bx)",
+    "ab $(\\\n(1))",
+    "x=a; xb=bx; ab \"$x\\\nb\"",
+    "ab &&\\\nbx |\\\nxx",
+    "i\\\nf ab; then bx; fi",
     ". ab",
 ];
 

@@ -8,6 +8,7 @@ mod man;
 mod mcp;
 mod policy;
 mod report;
+mod rules;
 mod run;
 mod serve;
 mod sessions;
@@ -27,6 +28,7 @@ pub(crate) use hook::{BLOCK, HookArgs};
 pub(crate) use man::ManArgs;
 pub(crate) use mcp::McpArgs;
 pub(crate) use policy::PolicyArgs;
+pub(crate) use rules::RulesArgs;
 pub(crate) use serve::ServeArgs;
 pub(crate) use sessions::SessionsArgs;
 pub(crate) use shim::{ShimArgs, followed};
@@ -44,6 +46,7 @@ pub(crate) fn run(cli: Cli, early: ringfence::Early) -> ExitCode {
         Command::Doctor(Deferred(args)) => doctor::doctor(args),
         Command::Verify(Deferred(args)) => verify::verify(args),
         Command::Policy(Deferred(args)) => policy::policy(args),
+        Command::Rules(Deferred(args)) => rules::rules(args),
         Command::Mcp(Deferred(args)) => mcp::mcp(args),
         Command::Serve(Deferred(args)) => serve::serve(args),
         Command::Sessions(Deferred(args)) => sessions::sessions(args),

@@ -102,6 +102,10 @@ impl Scanner<'_> {
                 raw.open();
                 self.pos += 1;
                 self.name();
+                // The name goes on in the next line.
+                if self.starts("\\\n") {
+                    return None;
+                }
                 raw.many |= !quoted;
             }
             _ => {

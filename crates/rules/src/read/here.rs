@@ -37,7 +37,15 @@ impl Scanner<'_> {
         if matches!(self.peek(), Some('<' | '>')) && !self.process_substitution() {
             return None;
         }
-        Some(self.word()?.into_word())
+        let raw = self.word()?;
+        // A number before another redirection is that one's descriptor, and none is left for this.
+        let number = raw
+            .plain()
+            .is_some_and(|plain| plain.bytes().all(|byte| byte.is_ascii_digit()));
+        if number && matches!(self.peek(), Some('<' | '>')) {
+            return None;
+        }
+        Some(raw.into_word())
     }
 
     /// The word that ends a here-document, as it is written.

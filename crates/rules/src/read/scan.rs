@@ -24,9 +24,29 @@ pub(super) fn scan(text: &str, dialect: Dialect, reading: &mut Reading) {
     if text.contains(|c: char| c == '\0' || (c.is_control() && c != '\n' && c != '\t')) {
         scanner.reading.is_opaque(Why::Character);
     }
+    if glued(text) {
+        scanner.reading.is_opaque(Why::Character);
+    }
     if scanner.list(End::Text).is_none() {
         scanner.reading.is_opaque(Why::Syntax);
     }
+}
+
+/// Whether a continued line stands inside of an operator (`&\` and `&`), or of an expansion (`$\` and `'a'`): a shell
+/// takes it away before it reads either.
+fn glued(text: &str) -> bool {
+    let mut before = None;
+    let mut rest = text;
+    while let Some(at) = rest.find("\\\n") {
+        before = rest[..at].chars().next_back().or(before);
+        rest = &rest[at + 2..];
+        let operator = |c: char| "&|;<>()".contains(c);
+        let after = rest.chars().next();
+        if before == Some('$') || before.is_some_and(operator) && after.is_some_and(operator) {
+            return true;
+        }
+    }
+    false
 }
 
 /// What ends a list of commands.
