@@ -1,7 +1,7 @@
 //! Command rules: what a command line runs, and whether it may.
 //!
 //! This crate is pure: argv, shell strings and rules come in as data, a [`Verdict`] goes out. `docs/rules.md` says how
-//! rules are written and judged; ADR 9 why.
+//! rules are written and judged; ADR 10 why.
 //!
 //! ```
 //! use ringfence_policy::{Decision, FileText, Layer, read_rules};
