@@ -388,9 +388,20 @@ fn effects(reading: &mut Reading) {
         };
         let rest: Vec<Option<&str>> = rest.iter().map(Word::known).collect();
         effects.push(names::effect(&name, &rest));
-        if names::calculates_names(&name) && rest.iter().flatten().any(|word| calculates(word)) {
+        if names::calculates_names(&name)
+            && rest.iter().flatten().any(|word| names::runs_in_index(word))
+        {
             effects.push(Effect::Alias);
         }
+        // A word that is open and has a beginning is no option.
+        let options: Vec<Option<&str>> = words[1..]
+            .iter()
+            .map(|word| match word.is_option() {
+                Some(false) => Some(""),
+                _ => word.known(),
+            })
+            .collect();
+        reading.calculates |= names::calculates_values(&name, &options);
     }
     if set_text {
         reading.not_exact(Why::Variable);
@@ -409,10 +420,4 @@ fn effects(reading: &mut Reading) {
     if reading.calculates && reading.sets_text {
         reading.is_opaque(Why::Arithmetic);
     }
-}
-
-/// Whether a word is a name with an index in which a command stands.
-fn calculates(word: &str) -> bool {
-    word.split_once('[')
-        .is_some_and(|(_, index)| index.contains("$(") || index.contains('`'))
 }

@@ -87,6 +87,14 @@ pub(crate) enum Effect {
 pub(crate) fn effect(name: &str, words: &[Option<&str>]) -> Effect {
     match name {
         "alias" if !words.is_empty() => Effect::Alias,
+        // A function or a command that is run for each line, for each word, or with words of jobs.
+        "mapfile" | "readarray" | "compgen" | "jobs"
+            if words
+                .iter()
+                .any(|word| word.is_none_or(|word| word.starts_with('-'))) =>
+        {
+            Effect::Alias
+        }
         "unalias" | "source" | "." | "enable" | "hash" | "bind" | "complete" | "compopt"
         | "trap" | "emulate" | "setopt" | "unsetopt" | "zmodload" | "autoload" | "rehash" => {
             Effect::Names
@@ -138,6 +146,27 @@ pub(crate) fn effect(name: &str, words: &[Option<&str>]) -> Effect {
         }
         _ => Effect::None,
     }
+}
+
+/// Whether a text is a name with an index, or a list, in which a command stands.
+pub(crate) fn runs_in_index(text: &str) -> bool {
+    let inside = text.find(['[', '(']).map_or("", |at| &text[at + 1..]);
+    inside.contains("$(") || inside.contains('`')
+}
+
+/// Whether a builtin gives variables a kind by which what is assigned to them is calculated, or calculates itself.
+pub(crate) fn calculates_values(name: &str, words: &[Option<&str>]) -> bool {
+    let family = matches!(
+        name,
+        "declare" | "typeset" | "local" | "readonly" | "export"
+    );
+    let kind = |word: &Option<&str>| {
+        word.is_none_or(|word| {
+            word.strip_prefix(['-', '+'])
+                .is_some_and(|letters| letters.contains(['i', 'n', 'A']))
+        })
+    };
+    family && words.iter().any(kind) || matches!(name, "let" | "integer" | "float")
 }
 
 /// Whether a builtin calculates the index in a name it is given.

@@ -388,7 +388,7 @@ impl Scanner<'_> {
                     };
                     let is_function = simple.assigned.is_empty() && simple.redirects.is_empty();
                     return (is_function && self.parens()).then(|| {
-                        self.reading.not_exact(Why::Function);
+                        self.function();
                         Expect::Must
                     });
                 }
@@ -448,6 +448,12 @@ impl Scanner<'_> {
         }
     }
 
+    /// A function is defined: its parameters are texts from where it is called.
+    pub(super) fn function(&mut self) {
+        self.reading.not_exact(Why::Function);
+        self.reading.sets_text = true;
+    }
+
     /// `()` behind a function's name.
     pub(super) fn parens(&mut self) -> bool {
         let start = self.pos;
@@ -473,6 +479,8 @@ impl Scanner<'_> {
                 }
                 '(' | ';' | '&' | '|' => return None,
                 '<' | '>' if !self.process_substitution() => return None,
+                // An index, which is evaluated whatever its quotes.
+                '[' => return None,
                 _ => {
                     self.word()?;
                 }

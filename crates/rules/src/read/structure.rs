@@ -88,7 +88,7 @@ impl Scanner<'_> {
                 self.nest(nests, Nest::Case).map(|()| Some(false))
             }
             "function" => {
-                self.reading.not_exact(Why::Function);
+                self.function();
                 self.blanks();
                 self.word()?;
                 self.blanks();
@@ -203,6 +203,10 @@ impl Scanner<'_> {
                 '<' | '>' if !self.process_substitution() => self.pos += 1,
                 _ => {
                     let raw = self.word()?;
+                    // What is quoted here is evaluated all the same, where it is a number or a name.
+                    if raw.glob.texts().any(crate::names::runs_in_index) {
+                        self.reading.is_opaque(Why::Arithmetic);
+                    }
                     match raw.plain() {
                         Some("]]") => return Some(()),
                         Some("-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" | "-v") => {

@@ -132,7 +132,7 @@ impl Seen {
         self.commands.push(SeenCommand { words, texts });
     }
 
-    /// Whether both readers saw the same commands; where one claims to be exact, also the same words. The grammar
+    /// Whether both readers saw the same commands; where each word of one is known, also the same words. The grammar
     /// loses a word that is nothing but a dash.
     pub(super) fn agrees(&self, reading: &Reading, text: &str) -> bool {
         if self.errors {
@@ -148,7 +148,7 @@ impl Seen {
         theirs.sort_by_key(|command| command.words[0].start);
         ours.len() == theirs.len()
             && ours.iter().zip(theirs).all(|(ours, theirs)| {
-                let exact = reading.inexact.is_none() && all_known(&ours.words);
+                let exact = all_known(&ours.words);
                 if exact && theirs.texts[0] != "[" {
                     let mut seen = theirs.words.iter().peekable();
                     let all = ours.spans.iter().all(|span| {
