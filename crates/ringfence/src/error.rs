@@ -220,6 +220,11 @@ pub enum Error {
     /// The ring is gone.
     #[error("the ring is gone: its runner died, and every process of it with it")]
     RingGone,
+    /// The ring's runner takes no more orders for now.
+    #[error(
+        "the ring takes no orders: what is ordered already keeps it busy, or a command in it stops the others; try again, or close it"
+    )]
+    RingBusy,
     /// The plan is for another kind of ring than the runner was started for.
     #[error(
         "the ring was planned otherwise than it was started; this is a defect, please report it"

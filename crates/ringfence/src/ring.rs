@@ -436,6 +436,19 @@ impl Inner {
         }
     }
 
+    /// Whether an order can be sent without waiting for the runner.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn has_room(&self) -> bool {
+        let socket = self.launched.socket.fd();
+        let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::OUT)];
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // One that is gone says so when it is asked.
+        matches!(poll(&mut fds, Some(&now)), Ok(n) if n > 0)
+    }
+
     fn order(&self, order: &Order, fds: &[std::os::fd::BorrowedFd<'_>]) -> Result<(), Error> {
         let gone = |e: &SysError| {
             [Errno::PIPE, Errno::CONNRESET].contains(&Errno::from_raw_os_error(e.errno))

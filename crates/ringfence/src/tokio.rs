@@ -189,17 +189,38 @@ impl Ring {
     /// As [`ring::Ring::signal`].
     ///
     /// # Errors
-    /// When the ring is gone.
+    /// When the ring is gone; [`Error::RingBusy`].
     pub fn signal(&self, id: u32, signal: i32, all: bool) -> Result<(), Error> {
+        self.is_free()?;
         self.ring.signal(id, signal, all)
     }
 
     /// As [`ring::Ring::stop`].
     ///
     /// # Errors
-    /// When the ring is gone.
+    /// When the ring is gone; [`Error::RingBusy`].
     pub fn stop(&self, id: u32) -> Result<(), Error> {
+        self.is_free()?;
         self.ring.stop(id)
+    }
+
+    /// No task waits in the kernel for a runner that does not read.
+    fn is_free(&self) -> Result<(), Error> {
+        match self.ring.inner().has_room() {
+            true => Ok(()),
+            false => Err(Error::RingBusy),
+        }
+    }
+
+    /// Waits until there is room for an order, for as long as a busy runner may take.
+    async fn free(&self) -> Result<(), Error> {
+        for _ in 0..BUSY_LOOKS {
+            if self.is_free().is_ok() {
+                return Ok(());
+            }
+            tokio::time::sleep(BUSY_LOOK).await;
+        }
+        self.is_free()
     }
 
     /// As [`ring::Ring::close`].
@@ -221,6 +242,11 @@ impl Ring {
         self.ring.taken_away()
     }
 }
+
+/// A ring that takes no orders is asked again this often,
+const BUSY_LOOK: Duration = Duration::from_millis(10);
+/// and for ten seconds.
+const BUSY_LOOKS: u32 = 1000;
 
 /// The runtime ended, or the ring's thread panicked.
 fn over(error: tokio::task::JoinError) -> Error {
@@ -357,6 +383,7 @@ impl Command {
     /// # Errors
     /// As [`ring::Command::spawn`].
     pub async fn spawn(&mut self) -> Result<Child, Error> {
+        self.ring.free().await?;
         let mut child = self.start([Stdio::inherit(), Stdio::inherit(), Stdio::inherit()], true)?;
         std::future::poll_fn(|task| child.child.poll_started(task)).await?;
         Ok(child)
@@ -378,6 +405,7 @@ impl Command {
     /// # Errors
     /// As [`ring::Command::spawn`].
     pub async fn status(&mut self) -> Result<ExitStatus, Error> {
+        self.ring.free().await?;
         self.order()?.wait().await
     }
 
@@ -386,12 +414,14 @@ impl Command {
     /// # Errors
     /// As [`ring::Command::spawn`], and what reading its output says.
     pub async fn output(&mut self) -> Result<Output, Error> {
+        self.ring.free().await?;
         self.start([Stdio::null(), Stdio::piped(), Stdio::piped()], false)?
             .wait_with_output()
             .await
     }
 
     fn start(&mut self, or: [Stdio; 3], announce: bool) -> Result<Child, Error> {
+        self.ring.is_free()?;
         let mut child = self.command.start(or, announce)?;
         let streams = |error| Error::Streams { error };
         let receiver = |fd: OwnedFd| pipe::Receiver::from_owned_fd(fd).map_err(streams);
@@ -412,7 +442,7 @@ impl Command {
             terminal: terminal.map_err(streams)?,
             child,
             kill_on_drop: self.kill_on_drop,
-            _ring: self.ring.clone(),
+            ring: self.ring.clone(),
         })
     }
 }
@@ -432,7 +462,7 @@ pub struct Child {
     child: ring::Child,
     kill_on_drop: bool,
     /// What is told of it must be heard.
-    _ring: Ring,
+    ring: Ring,
 }
 
 impl Child {
@@ -495,13 +525,14 @@ impl Child {
     /// # Errors
     /// When the ring is gone.
     pub fn signal(&self, signal: i32) -> Result<(), Error> {
+        self.ring.is_free()?;
         self.child.signal(signal)
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if self.kill_on_drop {
+        if self.kill_on_drop && self.ring.is_free().is_ok() {
             // In a ring that is gone it is ended.
             let _gone = self.child.kill();
         }

@@ -130,6 +130,7 @@ impl Child {
             own_group: false,
             terminal: relay.terminal,
             die_with_parent: true,
+            patience: None,
             restrictions: None,
         })
         .map_err(|failed| match failed.step {

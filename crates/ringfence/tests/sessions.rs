@@ -446,6 +446,53 @@ fn what_stands_ready_cannot_be_looked_into_and_its_end_keeps_no_command_from_sta
     assert!(seen.contains("ringfence"), "{seen}");
 }
 
+/// A command that stops whatever else there is, over and over, keeps nobody from starting others, from
+/// ending it, and from ending the ring.
+#[test]
+fn what_stops_all_others_does_not_stop_the_ring() {
+    let Some(place) = Place::of("what_stops_all_others_does_not_stop_the_ring") else {
+        return;
+    };
+    if !needs::tool("/usr/bin/perl") {
+        return;
+    }
+    let ring = place.ring();
+    sh(&ring, "true");
+    let stops = "$| = 1; print qq(up\n); kill STOP => -1 while 1";
+    let mut attacker = ring
+        .command("perl")
+        .args(["-e", stops])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut up = BufReader::new(attacker.stdout.take().unwrap());
+    assert_eq!(line(&mut up), "up\n");
+    let (told, tells) = std::sync::mpsc::channel();
+    let at_once = ring.clone();
+    std::thread::spawn(move || {
+        let started: Vec<_> = (0..4)
+            .map(|_| {
+                let (ring, told) = (at_once.clone(), told.clone());
+                std::thread::spawn(move || {
+                    // It may not come to run; that is told, or it is there to be ended.
+                    if let Ok(mut child) = ring.command("sleep").arg("1000").spawn() {
+                        child.kill().unwrap();
+                        child.wait().unwrap();
+                    }
+                    told.send(()).unwrap();
+                })
+            })
+            .collect();
+        started.into_iter().for_each(|one| one.join().unwrap());
+    });
+    for _ in 0..4 {
+        tells.recv_timeout(Duration::from_secs(60)).unwrap();
+    }
+    attacker.kill().unwrap();
+    assert_eq!(attacker.wait().unwrap().signal(), Some(9));
+    assert_eq!(sh(&ring, "echo on"), "on\n");
+}
+
 #[test]
 fn a_ring_ends_with_its_last_handle_and_with_its_runner() {
     let Some(place) = Place::of("a_ring_ends_with_its_last_handle_and_with_its_runner") else {

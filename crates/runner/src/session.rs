@@ -4,14 +4,15 @@ mod ends;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ringfence_sys_linux::error::Named;
 use ringfence_sys_linux::packet::{Packets, Received};
 use ringfence_sys_linux::process;
 use ringfence_sys_linux::signal::Signals;
-use ringfence_sys_linux::spawn::{self, CommandStart, SpawnError, Step};
+use ringfence_sys_linux::spawn::{self, CommandStart, Patience, SpawnError, Step};
 use ringfence_sys_linux::{SysError, object};
 use ringfence_wire::{Failure, Listed, Order, Report, Spawn, Stage, decode, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -60,7 +61,7 @@ enum Over {
 /// One ring's life.
 #[derive(Debug)]
 pub(crate) struct Session {
-    socket: Packets,
+    socket: Rc<Packets>,
     signals: Signals,
     ring: Option<Ring>,
     /// Its namespaces, where they were ordered.
@@ -108,7 +109,7 @@ struct Running {
 impl Session {
     pub(crate) fn new(socket: Packets) -> Result<Session, SysError> {
         Ok(Session {
-            socket,
+            socket: Rc::new(socket),
             signals: Signals::take(&{
                 let mut all = [SIGCHLD; 7];
                 all[1..].copy_from_slice(&FROM_THE_TERMINAL);
@@ -167,6 +168,10 @@ impl Session {
                     self.send_rest()?;
                     return Ok(Over::Served);
                 }
+            }
+            // What was ordered before is nobody's either.
+            if orders && self.spawned && has_hung_up(self.socket.fd()) {
+                return Ok(Over::Left);
             }
             if orders {
                 match self.socket.receive()? {
@@ -443,6 +448,9 @@ impl Session {
         let restrictions = ring.restrictions.clone();
         let needs_arming = ring.keeper.needs_arming();
         let stdin = inside.as_ref().unwrap_or(stdin);
+        // Nobody is left who wants it.
+        let harness = Rc::clone(&self.socket);
+        let go_on = || !has_hung_up(harness.fd());
         let (pid, tree) = self.start(
             &CommandStart {
                 program: &spawn.program,
@@ -454,6 +462,8 @@ impl Session {
                 own_group: spawn.own_group,
                 terminal: spawn.terminal,
                 die_with_parent: !self.init,
+                // Without a pid namespace nothing of a command's is left when the next is started.
+                patience: self.init.then_some(Patience { go_on: &go_on }),
                 restrictions: Some(&restrictions),
             },
             self.init && !spawn.last,
@@ -587,6 +597,16 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Whether nobody is at the other end any more.
+fn has_hung_up(socket: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::empty())];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    matches!(poll(&mut fds, Some(&now)), Ok(n) if n > 0)
 }
 
 /// Killing is for good: what is started meanwhile is killed too.

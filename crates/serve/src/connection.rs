@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tell::Telling;
 use tokio::io::AsyncWrite;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::command::{Attached, Running};
@@ -69,6 +70,18 @@ struct Shared {
     opened: Mutex<BTreeSet<u64>>,
     /// The commands that are told here.
     telling: Telling,
+    /// Room for answers that may be long: from when one is made until it is on its way.
+    answers: Answers,
+}
+
+/// Room for four of them: a client that asks for much and reads nothing waits, and not in memory.
+#[derive(Debug)]
+struct Answers(Semaphore);
+
+impl Default for Answers {
+    fn default() -> Answers {
+        Answers(Semaphore::new(4))
+    }
 }
 
 /// Serves a client until it is gone; then its rings are closed, but for those it has kept.
@@ -328,6 +341,7 @@ impl Connection {
         let client = self.client.clone();
         self.tasks.spawn(async move {
             let mut told = None;
+            let mut room = None;
             let answer = match call {
                 Call::OpenRing(asked) => match rings.open(asked, client).await {
                     Ok((open, opened)) => {
@@ -342,7 +356,13 @@ impl Connection {
                     json(rings.close(of.ring).await.map(|()| Nothing {}))
                 }
                 Call::RequestGrant(asked) => json(rings.grant(asked).await.map(|()| Nothing {})),
-                Call::Read(read) => json(read_when_there(&rings, &read).await),
+                Call::Read(read) => match when_there(&rings, &read).await {
+                    Ok(()) => {
+                        room = shared.answers.0.acquire().await.ok();
+                        json(read_output(&rings, &read))
+                    }
+                    Err(fault) => Err(fault),
+                },
                 Call::RingOutcome(of) => json(rings.outcome(of.ring).await),
                 Call::StartCommand(start) => {
                     let attach = start.attach;
@@ -365,9 +385,18 @@ impl Connection {
                     Ok(command) => json(Ok(command.wait().await)),
                     Err(fault) => Err(fault),
                 },
-                Call::Why(why) => in_thread(move || report::why(&rings, why)).await,
-                Call::ShowPolicy(show) => in_thread(move || report::policy(&rings, show)).await,
-                Call::Doctor(_) => in_thread(|| Ok(report::doctor())).await,
+                Call::Why(why) => {
+                    room = shared.answers.0.acquire().await.ok();
+                    in_thread(move || report::why(&rings, why)).await
+                }
+                Call::ShowPolicy(show) => {
+                    room = shared.answers.0.acquire().await.ok();
+                    in_thread(move || report::policy(&rings, show)).await
+                }
+                Call::Doctor(_) => {
+                    room = shared.answers.0.acquire().await.ok();
+                    in_thread(|| Ok(report::doctor())).await
+                }
                 // They have been answered.
                 _ => Ok(serde_json::Value::Null),
             };
@@ -376,6 +405,7 @@ impl Connection {
                 lock(&shared.waiting).remove(id.get());
                 out.answer(Some(id), answer).await;
             }
+            drop(room);
             match told {
                 Some(Told::Command(attached)) => {
                     let begun = shared.telling.begin(attached.command.number);
@@ -435,8 +465,8 @@ fn output_of<'a>(command: &'a Running, read: &ReadOutput) -> Result<&'a Output, 
         .ok_or_else(|| Fault::Params("stream: the command has none that is kept".to_owned()))
 }
 
-/// The same, once something is there or nothing more comes, or when it has been waited for long enough.
-async fn read_when_there(rings: &Rings, read: &ReadOutput) -> Result<OutputRead, Fault> {
+/// Waits until something is there or nothing more comes, or until it has been waited for long enough.
+async fn when_there(rings: &Rings, read: &ReadOutput) -> Result<(), Fault> {
     let command = rings.command(read.command)?;
     let output = output_of(&command, read)?;
     let wait = Duration::from_millis(read.wait_ms.unwrap_or(0).min(READ_WAIT_MAX));
@@ -453,7 +483,7 @@ async fn read_when_there(rings: &Rings, read: &ReadOutput) -> Result<OutputRead,
     };
     // What is there when the time is up is the answer.
     let _in_time = tokio::time::timeout(wait, there).await;
-    read_output(rings, read)
+    Ok(())
 }
 
 async fn write_stdin(rings: &Rings, write: WriteStdin) -> Result<Nothing, Fault> {

@@ -290,7 +290,7 @@ impl Server {
         Ok(told(done.await))
     }
 
-    /// Ask the person to let the ring write one more path, or see one thing that is hidden, until it ends. Ask for
+    /// Ask the person to let the ring write one more path, see one thing that is hidden, or connect to one socket outside, until it ends. Ask for
     /// the smallest that does: `denied` of a failed command names it. Commands that start afterwards have it;
     /// nothing has to be run again but the one that failed.
     #[tool(annotations(open_world_hint = false))]

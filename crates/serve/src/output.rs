@@ -71,7 +71,8 @@ impl Output {
             stream,
             kept: Mutex::new(Kept {
                 start: 0,
-                bytes: Tape::new(limit),
+                // A character has to have room: half of one is not told, and would be in the other's way.
+                bytes: Tape::new(limit.max(4)),
                 when_full,
                 eof: false,
                 settled: false,

@@ -341,7 +341,7 @@ pub struct RequestGrant {
     /// What is hidden by default and is to be seen, by its name (`hide.npm`); by all commands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reveal: Option<String>,
-    /// A Unix socket of a service outside, or a directory of them, that may be connected to; by all commands.
+    /// A Unix socket of a service outside that may be connected to; by all commands.
     /// What listens there acts for whoever connects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub socket: Option<String>,

@@ -12,15 +12,18 @@ use std::ffi::{CStr, CString, OsString};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::atomic::AtomicU32;
 
 use crate::capability;
 use crate::error::SysError;
 use crate::signal;
 
 mod command;
+mod patience;
 mod spare;
 
 pub use command::{CommandStart, Resource, Restrictions, command};
+pub use patience::Patience;
 pub use spare::{Spare, Spares, Started};
 
 const STACK: usize = 64 * 1024;
@@ -141,6 +144,57 @@ impl SpawnError {
 }
 
 type Failure = Cell<Option<SpawnError>>;
+
+/// As [`start`], and does not wait in the kernel: who may signal the child before it executes could
+/// stop it, and with it this process. While the child is here this thread calls the kernel only in ways
+/// that touch nothing of the C library's, which it shares with the child.
+fn start_patiently(
+    entry: extern "C" fn(*mut libc::c_void) -> libc::c_int,
+    arg: *mut libc::c_void,
+    failure: &Failure,
+    patience: &Patience<'_>,
+) -> Result<libc::pid_t, SpawnError> {
+    let at_clone = SpawnError::at(Step::Clone);
+    let stack = Stack::new().map_err(&at_clone)?;
+    let here = Box::new(AtomicU32::new(patience::HERE));
+    let flags = libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID | libc::SIGCHLD;
+    let old = signal::block_all().map_err(&at_clone)?;
+    // SAFETY: as in `start`; this thread goes on, and uses nothing that the child uses: what `arg` leads to
+    // and the stack are left alone until the child has left this memory (`Patience::wait`). `here` is a live
+    // place of four bytes, and atomic.
+    let pid = unsafe {
+        libc::clone(
+            entry,
+            stack.top(),
+            flags,
+            arg,
+            std::ptr::null_mut::<libc::pid_t>(),
+            std::ptr::null_mut::<libc::c_void>(),
+            here.as_ptr(),
+        )
+    };
+    if pid < 0 {
+        let error = SysError::last("clone");
+        signal::restore(&old);
+        return Err(at_clone(error));
+    }
+    let left = patience.wait(&here, || Some(pid));
+    signal::restore(&old);
+    if !left {
+        // It was killed and has not gone: it runs nothing of ours any more, but the kernel still writes
+        // that it left, and has its stack.
+        Box::leak(here);
+        std::mem::forget(stack);
+        return Err(SpawnError::at(Step::Prepare)(patience::GIVEN_UP));
+    }
+    match failure.get() {
+        None => Ok(pid),
+        Some(error) => {
+            signal::reap(pid);
+            Err(error)
+        }
+    }
+}
 
 /// Clones, with `flags` more, on a new stack, and waits until the child has executed or
 /// failed. The child has all signals blocked.

@@ -74,7 +74,7 @@ pub struct Widening {
     pub watch: Vec<Names>,
     /// What is hidden and is to be seen.
     pub reveal: Vec<Located>,
-    /// Sockets, or directories of them, that lie under a directory the ring covers, and are to be reached.
+    /// Sockets that are to be reached, also where they lie under a directory the ring covers.
     pub sockets: Vec<Located>,
     /// What commands are held to from now on. Those that run are held to what they began with.
     pub landlock: Option<Ruleset>,

@@ -28,8 +28,7 @@ pub enum Grant {
     Write(PathBuf),
     /// What is hidden by default is seen, by its name (`hide.npm`), also by commands that run.
     Reveal(String),
-    /// A Unix socket of a service outside, or a directory of them, may be connected to, also by commands
-    /// that run. What listens there acts for whoever connects: docker's is as good as root's authority.
+    /// A Unix socket of a service outside may be connected to, also by commands that run. What listens there acts for whoever connects: docker's is as good as root's authority.
     Socket(PathBuf),
 }
 
@@ -353,6 +352,10 @@ impl Inner {
         let Some(at) = new.find(|at| !known.contains(at)) else {
             return Ok((None, Vec::new()));
         };
+        // What else is in it would be seen as well, which is not what is asked.
+        if at.dir {
+            return Err("it is a directory: name the socket in it".to_owned());
+        }
         let mut widening = empty();
         let mut rules = Vec::new();
         for step in &wider.steps {
@@ -380,15 +383,6 @@ impl Inner {
                 Op::MaskDir(mask) => covered |= is_in(mask),
                 Op::PrivateDir { at: own, .. } => covered |= at.path.starts_with(&own.path),
                 _ => {}
-            }
-            if let Some(place) = place_of(&step.op)
-                && at.dir
-                && place.starts_with(&at.path)
-            {
-                return Err(format!(
-                    "{} in it has a step of its own in this ring",
-                    shown(place)
-                ));
             }
         }
         if widening.reveal.is_empty() {

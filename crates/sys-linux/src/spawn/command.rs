@@ -7,7 +7,10 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::{Failure, SpawnError, Step, Strings, close_from, leave, start, take_descriptor};
+use super::{
+    Failure, Patience, SpawnError, Step, Strings, close_from, leave, start, start_patiently,
+    take_descriptor,
+};
 use crate::error::SysError;
 use crate::{capability, signal};
 
@@ -32,6 +35,9 @@ pub struct CommandStart<'a> {
     pub terminal: bool,
     /// Die with the parent thread.
     pub die_with_parent: bool,
+    /// How long it is waited for, where others may signal it before it executes; `None` where nobody
+    /// does.
+    pub patience: Option<Patience<'a>>,
     /// What it may not; `None` leaves it its capabilities, its ways to privilege, and the descriptors
     /// it inherits.
     pub restrictions: Option<&'a Restrictions>,
@@ -233,7 +239,11 @@ pub fn command(start_with: &CommandStart<'_>) -> Result<i32, SpawnError> {
         start: start_with,
         failure: &failure,
     };
-    start(0, command_entry, (&raw mut args).cast(), &failure, None)
+    let arg = (&raw mut args).cast();
+    match &start_with.patience {
+        None => start(0, command_entry, arg, &failure, None),
+        Some(patience) => start_patiently(command_entry, arg, &failure, patience),
+    }
 }
 
 extern "C" fn command_entry(arg: *mut libc::c_void) -> libc::c_int {

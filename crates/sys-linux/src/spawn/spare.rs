@@ -23,12 +23,11 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-
 use super::command::Image;
+use super::patience::{GIVEN_UP, HERE, Patience};
 use super::{CommandStart, Restrictions, SpawnError, Stack, Step, close_from, leave};
 use crate::error::SysError;
-use crate::{process, signal};
+use crate::signal;
 
 /// A spare that does not move is continued this often.
 const STOPPED: Duration = Duration::from_millis(50);
@@ -42,10 +41,6 @@ const WAIT: u32 = 0;
 const CALLED: u32 = 1;
 /// It is not needed.
 const DISMISSED: u32 = 2;
-
-/// It has neither executed nor ended. The kernel writes 0 then (`CLONE_CHILD_CLEARTID`,
-/// `set_tid_address(2)`).
-const HERE: u32 = 1;
 
 /// What a spare becomes.
 struct Order<'a> {
@@ -251,17 +246,12 @@ impl Spare {
             .store((&raw mut order).cast(), Ordering::Release);
         place.called.store(CALLED, Ordering::Release);
         wake(&place.called);
-        while !place.gone() {
-            wait(&place.here, HERE, Some(STOPPED));
-            let Some(pid) = self.pid().filter(|_| !place.gone()) else {
-                continue;
-            };
-            // Somebody has stopped it, or the execution takes its time.
-            let _gone = process::kill(pid, libc::SIGCONT);
-            if has_ended(pid) {
-                // While it dumped core, where the kernel clears nothing.
-                break;
-            }
+        let always = Patience { go_on: &|| true };
+        let patience = start.patience.as_ref().unwrap_or(&always);
+        if !patience.wait(&place.here, || self.pid()) {
+            // Its thread keeps what it has of this memory; what it was to become is not for it any more.
+            std::mem::forget(order);
+            return Err(SpawnError::at(Step::Prepare)(GIVEN_UP));
         }
         let taken = place.taken.load(Ordering::Acquire);
         // SAFETY: the spare is gone from this memory, and with it who writes this.
@@ -415,10 +405,4 @@ fn wait(word: &AtomicU32, is: u32, for_so_long: Option<Duration>) {
 fn wake(word: &AtomicU32) {
     // SAFETY: a live word.
     unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, 1) };
-}
-
-/// Whether a child has ended, and waits to be reaped.
-fn has_ended(pid: i32) -> bool {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    Pid::from_raw(pid).is_none_or(|pid| !matches!(waitid(WaitId::Pid(pid), options), Ok(None)))
 }

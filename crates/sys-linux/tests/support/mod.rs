@@ -7,7 +7,9 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use ringfence_sys_linux::spawn::{self, CommandStart, Resource, Restrictions, Spare, SpawnError};
+use ringfence_sys_linux::spawn::{
+    self, CommandStart, Patience, Resource, Restrictions, Spare, SpawnError,
+};
 use rustix::process::{Pid, WaitOptions};
 
 /// A directory of this test alone, gone with it.
@@ -56,6 +58,7 @@ pub struct Start<'a> {
     pub limits: Vec<(Resource, u64)>,
     pub landlock: Option<BorrowedFd<'a>>,
     pub seccomp: Option<Vec<u8>>,
+    pub patience: Option<Patience<'a>>,
 }
 
 pub fn open(path: &str) -> OwnedFd {
@@ -75,6 +78,7 @@ impl<'a> Start<'a> {
             limits: Vec::new(),
             landlock: None,
             seccomp: None,
+            patience: None,
         }
     }
 
@@ -129,6 +133,7 @@ impl<'a> Start<'a> {
             own_group: false,
             terminal: self.terminal,
             die_with_parent: false,
+            patience: self.patience,
             restrictions,
         }
     }
