@@ -436,14 +436,14 @@ impl Inner {
         }
     }
 
-    /// Whether an order can be sent without waiting for the runner.
+    /// Whether an order can be sent without waiting for the runner, once that has been waited for so long.
     #[cfg(feature = "tokio")]
-    pub(crate) fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self, within: std::time::Duration) -> bool {
         let socket = self.launched.socket.fd();
         let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::OUT)];
         let now = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
+            tv_sec: within.as_secs().cast_signed(),
+            tv_nsec: within.subsec_nanos().into(),
         };
         // One that is gone says so when it is asked.
         matches!(poll(&mut fds, Some(&now)), Ok(n) if n > 0)

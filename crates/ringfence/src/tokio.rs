@@ -206,7 +206,7 @@ impl Ring {
 
     /// No task waits in the kernel for a runner that does not read.
     fn is_free(&self) -> Result<(), Error> {
-        match self.ring.inner().has_room() {
+        match self.ring.inner().has_room(Duration::ZERO) {
             true => Ok(()),
             false => Err(Error::RingBusy),
         }
@@ -214,13 +214,16 @@ impl Ring {
 
     /// Waits until there is room for an order, for as long as a busy runner may take.
     async fn free(&self) -> Result<(), Error> {
-        for _ in 0..BUSY_LOOKS {
-            if self.is_free().is_ok() {
-                return Ok(());
-            }
-            tokio::time::sleep(BUSY_LOOK).await;
+        if self.is_free().is_ok() {
+            return Ok(());
         }
-        self.is_free()
+        // In a thread, since the runtime may have no clock.
+        let ring = self.ring.clone();
+        let freed = tokio::task::spawn_blocking(move || ring.inner().has_room(BUSY));
+        match freed.await.map_err(over)? {
+            true => Ok(()),
+            false => Err(Error::RingBusy),
+        }
     }
 
     /// As [`ring::Ring::close`].
@@ -243,10 +246,8 @@ impl Ring {
     }
 }
 
-/// A ring that takes no orders is asked again this often,
-const BUSY_LOOK: Duration = Duration::from_millis(10);
-/// and for ten seconds.
-const BUSY_LOOKS: u32 = 1000;
+/// A ring that takes no orders is waited for so long.
+const BUSY: Duration = Duration::from_secs(10);
 
 /// The runtime ended, or the ring's thread panicked.
 fn over(error: tokio::task::JoinError) -> Error {
