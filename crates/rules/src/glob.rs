@@ -79,6 +79,15 @@ impl Glob {
         })
     }
 
+    /// The text with a mark for each gap.
+    pub(crate) fn marked(&self, mark: &str) -> String {
+        let part = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Gap => mark.to_owned(),
+        };
+        self.parts.iter().map(part).collect()
+    }
+
     /// The same in lower case, as far as ASCII goes.
     pub(crate) fn to_ascii_lowercase(&self) -> Self {
         let lower = |part: &Part| match part {

@@ -95,9 +95,7 @@ impl Line {
             None => {
                 let lossy = text.to_string_lossy();
                 line.opaque(Why::Character, Some(&lossy), place);
-                for found in read::crude(&lossy) {
-                    line.found(found.words, place);
-                }
+                line.crude(&lossy, place);
             }
         }
         line
@@ -146,6 +144,13 @@ impl Line {
                 text: None,
                 writes: Vec::new(),
             });
+        }
+    }
+
+    /// What can be found in a text that cannot be read.
+    fn crude(&mut self, text: &str, place: Place) {
+        for found in read::crude(text) {
+            self.found(found.words, place);
         }
     }
 
@@ -224,7 +229,10 @@ impl Line {
                     self.variables(&set, &mut within);
                     match text {
                         Word::Known(text) => self.shell(&text, dialect, within),
-                        Word::Open(_) | Word::Each(_) => self.opaque(Why::Made, None, within),
+                        Word::Open(_) | Word::Each(_) => {
+                            self.opaque(Why::Made, None, within);
+                            self.crude(&text.marked(), within);
+                        }
                     }
                 }
                 Inside::Unknown(why) => {

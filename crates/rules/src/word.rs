@@ -4,6 +4,9 @@ use std::ffi::OsStr;
 
 use crate::glob::Glob;
 
+/// Stands for what is not known in a text; what no text can be made of is replaced by it as well.
+const OPEN: &str = "\u{fffd}";
+
 /// One word, or what will be any number of words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Word {
@@ -28,11 +31,28 @@ impl Word {
         }
     }
 
-    /// A word of an argv. What is not UTF-8 is open: no rule names it.
+    /// A word of an argv. What is not UTF-8 in it is open: no rule names it.
     pub(crate) fn of_argv(word: &OsStr) -> Self {
-        match word.to_str() {
-            Some(text) if !text.contains('\0') => Self::Known(text.to_owned()),
-            _ => Self::Open(Glob::any()),
+        let text = match word.to_str() {
+            Some(text) if !text.contains('\0') => return Self::Known(text.to_owned()),
+            Some(text) => text.replace('\0', OPEN),
+            None => word.to_string_lossy().into_owned(),
+        };
+        let mut glob = Glob::default();
+        for (index, part) in text.split(OPEN).enumerate() {
+            if index > 0 {
+                glob.push_gap();
+            }
+            glob.push_text(part);
+        }
+        Self::Open(glob)
+    }
+
+    /// What is known of it, with a mark for each gap.
+    pub(crate) fn marked(&self) -> String {
+        match self {
+            Self::Known(text) => text.clone(),
+            Self::Open(glob) | Self::Each(glob) => glob.marked(OPEN),
         }
     }
 

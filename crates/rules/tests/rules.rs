@@ -331,6 +331,15 @@ fn an_argv_is_judged_as_it_is() {
         OsStr::from_bytes(b"ls \xff"),
     ];
     assert_eq!(free.judge_argv(&text).decision, Ask);
+    // What is known of it still forbids.
+    let forbids = set(&short(Layer::User, &["forbid danger"]));
+    let text = OsStr::from_bytes(b"ls \xff; danger \xff x");
+    for verdict in [
+        forbids.judge_shell(text, ringfence_rules::Shell::Bash),
+        forbids.judge_argv(&[OsStr::new("sh"), OsStr::new("-c"), text]),
+    ] {
+        assert_eq!(verdict.decision, Forbid);
+    }
 }
 
 #[test]

@@ -207,6 +207,10 @@ impl Reader<'_> {
         if depth > DEEPEST {
             return Err(self.wrong("lists are too deep"));
         }
+        // What closes nothing would be passed over for ever.
+        if matches!(self.peek(), Some(')' | ']' | '}')) {
+            return Err(self.wrong("a bracket closes what was not opened"));
+        }
         let value = match self.peek() {
             Some('"' | '\'') => Value::Text(self.strings(false)?),
             Some('r') if self.rest()[1..].starts_with(['"', '\'']) => {
@@ -356,7 +360,18 @@ mod tests {
 
     #[test]
     fn what_does_not_end_is_an_error() {
-        for text in ["f(", "f([", "f('a", "f('a\n')", "f('''a", "f(\"\\q\")"] {
+        for text in [
+            "f(",
+            "f([",
+            "f('a",
+            "f('a\n')",
+            "f('''a",
+            "f(\"\\q\")",
+            "f(a = [1)",
+            "f(a = [\"b\")",
+            "f(])",
+            "f(a = })",
+        ] {
             assert!(statements(text).is_err(), "{text}");
         }
         let deep = format!("f({}", "[".repeat(100_000));
