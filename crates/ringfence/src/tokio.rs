@@ -214,16 +214,16 @@ impl Ring {
 
     /// Waits until there is room for an order, for as long as a busy runner may take.
     async fn free(&self) -> Result<(), Error> {
-        if self.is_free().is_ok() {
-            return Ok(());
+        // Again where another task was quicker.
+        while self.is_free().is_err() {
+            // In a thread, since the runtime may have no clock.
+            let ring = self.ring.clone();
+            let freed = tokio::task::spawn_blocking(move || ring.inner().has_room(BUSY));
+            if !freed.await.map_err(over)? {
+                return Err(Error::RingBusy);
+            }
         }
-        // In a thread, since the runtime may have no clock.
-        let ring = self.ring.clone();
-        let freed = tokio::task::spawn_blocking(move || ring.inner().has_room(BUSY));
-        match freed.await.map_err(over)? {
-            true => Ok(()),
-            false => Err(Error::RingBusy),
-        }
+        Ok(())
     }
 
     /// As [`ring::Ring::close`].
@@ -393,8 +393,9 @@ impl Command {
     /// Starts it. What comes of that is told by the [`Child`]'s end.
     ///
     /// # Errors
-    /// [`Error::NotFound`] of the program, [`Error::Path`] of the directory, [`Error::RingGone`].
+    /// [`Error::NotFound`] of the program, [`Error::Path`] of the directory, [`Error::RingGone`], [`Error::RingBusy`].
     pub fn order(&mut self) -> Result<Child, Error> {
+        self.ring.is_free()?;
         self.start(
             [Stdio::inherit(), Stdio::inherit(), Stdio::inherit()],
             false,
@@ -407,7 +408,8 @@ impl Command {
     /// As [`ring::Command::spawn`].
     pub async fn status(&mut self) -> Result<ExitStatus, Error> {
         self.ring.free().await?;
-        self.order()?.wait().await
+        let all = [Stdio::inherit(), Stdio::inherit(), Stdio::inherit()];
+        self.start(all, false)?.wait().await
     }
 
     /// Runs it to its end and collects what it prints. It has nothing to read, unless it is told.
@@ -422,7 +424,6 @@ impl Command {
     }
 
     fn start(&mut self, or: [Stdio; 3], announce: bool) -> Result<Child, Error> {
-        self.ring.is_free()?;
         let mut child = self.command.start(or, announce)?;
         let streams = |error| Error::Streams { error };
         let receiver = |fd: OwnedFd| pipe::Receiver::from_owned_fd(fd).map_err(streams);
