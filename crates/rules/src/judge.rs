@@ -87,7 +87,7 @@ impl RuleSet {
     /// Adds the built-in rules, the weakest layer. Our own tests try their examples.
     ///
     /// # Errors
-    /// None; see [`starting`](crate::starting).
+    /// None; see [`starting`](crate::starting()).
     pub fn with_starting(mut self) -> Result<Self, PolicyError> {
         let known = starting()?
             .into_iter()
