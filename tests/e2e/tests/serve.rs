@@ -25,6 +25,10 @@ fn with(mut params: Value, more: Value) -> Value {
     params
 }
 
+fn client_command(client: &mut Client, ring: u64, argv: &[&str]) -> u64 {
+    client.command(json!({ "ring": ring, "argv": argv }))
+}
+
 /// Resident memory of a process, KiB.
 fn resident(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
@@ -608,6 +612,49 @@ rings! {
         until("it listens", || mine.exists());
         fifth.signal(Signal::TERM).exits(0);
         assert!(ws.has("mine"));
+        before.nothing_left(ws);
+    }
+
+    /// Who asks for much and reads nothing waits, and not in the server's memory.
+    answers_nobody_reads needs ["userns"] |ws| {
+        let mut client = Client::serve(ws, &[]);
+        let pid = client.pid();
+        let ring = client.ring(ws);
+        let much = with(sh(ring, "head -c 1000000 /dev/urandom"), json!({ "attach": false, "buffer": 1_048_576 }));
+        let command = client.command(much);
+        client.ok("command.wait", json!({ "command": command }));
+        let mut other = Client::connect_as(ws, &ws.base.join(format!("run/ringfence/serve-{pid}.sock")));
+        let unread = client.reads();
+        let held = unread.lock().unwrap();
+        for _ in 0..1500 {
+            client.ask("command.read", json!({ "command": command, "max": 262_144, "wait_ms": 1 }));
+        }
+        for _ in 0..20 {
+            other.ok("doctor", json!({}));
+        }
+        assert!(resident(pid) < 80 * 1024, "{} KiB", resident(pid));
+        drop(held);
+        client.ok("ring.list", json!({}));
+        other.leave();
+        client.wait().exits(0);
+    }
+
+    /// A ring that is kept busy by what runs in it keeps neither other rings nor other clients waiting.
+    a_busy_ring_keeps_no_other_waiting needs ["userns", "tool:perl"] |ws| {
+        let before = Before::look();
+        let mut client = Client::serve(ws, &[]);
+        let (bad, good) = (client.ring(ws), client.ring(ws));
+        let first = client_command(&mut client, bad, &["true"]);
+        client.ended(first, "stdout");
+        let stops = client_command(&mut client, bad, &["perl", "-e", "$| = 1; print qq(up\\n); kill STOP => -1 while 1"]);
+        client.until("it runs", |m| m["method"] == "command.output" && m["params"]["command"] == json!(stops));
+        for _ in 0..200 {
+            client.ask("command.start", json!({ "ring": bad, "argv": ["true"] }));
+        }
+        let command = client_command(&mut client, good, &["echo", "on"]);
+        assert_eq!(client.ended(command, "stdout").1, b"on\n");
+        client.ok("ring.close", json!({ "ring": bad }));
+        client.wait().exits(0);
         before.nothing_left(ws);
     }
 
