@@ -6,7 +6,7 @@ use crate::{clients, run, tools, workspace};
 use anyhow::Result;
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The packages and the binaries that the end-to-end tests start.
@@ -152,15 +152,16 @@ fn pass(what: &str, tests: &mut Command, junit: &Path, whole: bool) -> Result<Co
     Ok(counts)
 }
 
-/// The examples in the documentation: they run, in a workspace below the target directory and by the
-/// runner built for the other tests.
+/// The examples in the documentation: they run, in a workspace in the home (what is below `/tmp`, as a checkout
+/// may be, is private to a ring, and all of it may be written) and by the runner built for the other tests.
 fn doc_tests(root: &Path) -> Result<Counts> {
     println!("== doc tests");
-    let workspace = workspace::target_dir(root).join("doc-examples/ws");
+    let home = std::env::var_os("HOME").map_or_else(|| workspace::target_dir(root), PathBuf::from);
+    let place = home.join(format!(".ringfence-examples-{}", std::process::id()));
+    let workspace = place.join("ws");
     fs::create_dir_all(&workspace)?;
     // One of them makes this: without the variables below they would do nothing, and pass.
     let made = workspace.with_file_name("beside").join("file");
-    let _not_there = fs::remove_file(&made);
     let runner = workspace::binaries(root, "debug")?.join("ringfence-runner");
     let mut tests = run::cargo(root);
     tests
@@ -172,7 +173,9 @@ fn doc_tests(root: &Path) -> Result<Counts> {
     let output = tests.output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let mut counts = closing::parse_cargo_test(&text);
-    if !output.status.success() || !made.exists() {
+    let ran = made.exists();
+    fs::remove_dir_all(&place)?;
+    if !output.status.success() || !ran {
         print!("{text}");
         counts.failed = counts.failed.max(1);
     }
