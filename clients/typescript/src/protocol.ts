@@ -283,7 +283,7 @@ export interface RequestGrant {
   /** What is hidden by default and is to be seen, by its name (`hide.npm`); by all commands. */
   reveal?: string | null;
   /**
-   * A Unix socket of a service outside, or a directory of them, that may be connected to; by all commands.
+   * A Unix socket of a service outside that may be connected to; by all commands.
    * What listens there acts for whoever connects.
    */
   socket?: string | null;

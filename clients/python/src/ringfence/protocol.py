@@ -403,7 +403,7 @@ class RequestGrant(TypedDict):
     """What is hidden by default and is to be seen, by its name (`hide.npm`); by all commands."""
 
     socket: NotRequired[str | None]
-    """A Unix socket of a service outside, or a directory of them, that may be connected to; by all commands.
+    """A Unix socket of a service outside that may be connected to; by all commands.
     What listens there acts for whoever connects."""
 
     write: NotRequired[str | None]
