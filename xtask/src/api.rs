@@ -1,7 +1,7 @@
 //! The library's interface, kept as a file: what is taken away or changed is a line in a diff, and needs a
 //! new version (<https://doc.rust-lang.org/cargo/reference/semver.html>).
 
-use crate::{run, workspace};
+use crate::{reference, run, workspace};
 use anyhow::{Context, Result};
 use std::path::Path;
 
@@ -45,28 +45,20 @@ pub(crate) fn run(root: &Path, update: bool) -> Result<bool> {
             now.push('\n');
         }
     }
-    let path = root.join(FILE);
-    if update {
-        std::fs::write(&path, now)?;
-        return Ok(true);
+    let before = std::fs::read_to_string(root.join(FILE)).unwrap_or_default();
+    let missing = |from: &str, of: &str| -> Vec<String> {
+        let known: Vec<&str> = of.lines().collect();
+        let lines = from.lines().filter(|line| !known.contains(line));
+        lines.map(str::to_owned).collect()
+    };
+    if !update {
+        missing(&before, &now)
+            .iter()
+            .for_each(|line| eprintln!("-{line}"));
+        missing(&now, &before)
+            .iter()
+            .for_each(|line| eprintln!("+{line}"));
     }
-    let before = std::fs::read_to_string(&path).unwrap_or_default();
-    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
-    let (before, now) = (lines(&before), lines(&now));
-    let gone = before.iter().filter(|line| !now.contains(line));
-    let new = now.iter().filter(|line| !before.contains(line));
-    for line in gone
-        .map(|l| format!("-{l}"))
-        .chain(new.map(|l| format!("+{l}")))
-    {
-        eprintln!("{line}");
-    }
-    if before == now {
-        return Ok(true);
-    }
-    eprintln!("{FILE}: not the library's interface");
-    eprintln!(
-        "  remedy: cargo xtask ci --only api --fix; where a line went, a new version and a word in CHANGELOG.md"
-    );
-    Ok(false)
+    let remedy = "cargo xtask ci --only api --fix; where a line went, a new version and a word in CHANGELOG.md";
+    reference::kept(root, FILE, &now, update, remedy)
 }

@@ -27,16 +27,25 @@ pub(crate) fn run(root: &Path, update: bool) -> Result<bool> {
     }
     let mut green = true;
     for (file, now) in files {
-        let path = root.join(file);
-        if update {
-            std::fs::write(&path, now)?;
-        } else if std::fs::read_to_string(&path).unwrap_or_default() != now {
-            eprintln!("{file}: not what the program says now");
-            eprintln!("  remedy: cargo xtask ci --only reference --fix, and review the change");
-            green = false;
-        }
+        let remedy = "cargo xtask ci --only reference --fix, and review the change";
+        green &= kept(root, file, &now, update, remedy)?;
     }
     Ok(green)
+}
+
+/// Compares a file with what it should say now; `update` rewrites it.
+pub(crate) fn kept(root: &Path, file: &str, now: &str, update: bool, remedy: &str) -> Result<bool> {
+    let path = root.join(file);
+    if update {
+        std::fs::write(&path, now)?;
+        return Ok(true);
+    }
+    if std::fs::read_to_string(&path).unwrap_or_default() == now {
+        return Ok(true);
+    }
+    eprintln!("{file}: not what the program says now");
+    eprintln!("  remedy: {remedy}");
+    Ok(false)
 }
 
 /// The help of `words`, and of each command below it.

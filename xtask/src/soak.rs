@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What makes the tests take their time (`tests/e2e/tests/killed.rs`, `crates/ringfence/tests/sessions.rs`).
+/// What makes the tests take their time (`tests/e2e/tests/killed.rs`, `crates/ringfence/tests/sessions.rs`, `ends.rs`).
 const KILLS: &str = "RINGFENCE_SOAK_KILLS";
 const SOAK: &str = "RINGFENCE_SOAK";
 const TESTS: &str = "test(/whose_program_is_killed/) + test(/at_once$/)";
@@ -33,7 +33,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
     let mut tests = Command::new(&nextest);
     tests.current_dir(root);
     tests.args(["nextest", "run", "--package", "ringfence", "--package"]);
-    tests.args(["ringfence-e2e", "--test", "sessions", "--test", "killed"]);
+    tests.args(["ringfence-e2e", "--test", "sessions", "--test", "ends"]);
+    tests.args(["--test", "killed"]);
     // What others do beside it would be in what is measured.
     tests.args(["-E", TESTS, "--success-output", "final", "-j", "1"]);
     tests.env(KILLS, kills).env(SOAK, "1");

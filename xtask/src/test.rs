@@ -175,6 +175,9 @@ fn doc_tests(root: &Path) -> Result<Counts> {
     let mut counts = closing::parse_cargo_test(&text);
     let ran = made.exists();
     fs::remove_dir_all(&place)?;
+    if !ran {
+        eprintln!("the examples did nothing: {} was not made", made.display());
+    }
     if !output.status.success() || !ran {
         print!("{text}");
         counts.failed = counts.failed.max(1);

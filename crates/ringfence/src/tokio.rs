@@ -385,7 +385,7 @@ impl Command {
     /// As [`ring::Command::spawn`].
     pub async fn spawn(&mut self) -> Result<Child, Error> {
         self.ring.free().await?;
-        let mut child = self.start([Stdio::inherit(), Stdio::inherit(), Stdio::inherit()], true)?;
+        let mut child = self.start(inherited(), true)?;
         std::future::poll_fn(|task| child.child.poll_started(task)).await?;
         Ok(child)
     }
@@ -396,10 +396,7 @@ impl Command {
     /// [`Error::NotFound`] of the program, [`Error::Path`] of the directory, [`Error::RingGone`], [`Error::RingBusy`].
     pub fn order(&mut self) -> Result<Child, Error> {
         self.ring.is_free()?;
-        self.start(
-            [Stdio::inherit(), Stdio::inherit(), Stdio::inherit()],
-            false,
-        )
+        self.start(inherited(), false)
     }
 
     /// Runs it to its end.
@@ -408,8 +405,7 @@ impl Command {
     /// As [`ring::Command::spawn`].
     pub async fn status(&mut self) -> Result<ExitStatus, Error> {
         self.ring.free().await?;
-        let all = [Stdio::inherit(), Stdio::inherit(), Stdio::inherit()];
-        self.start(all, false)?.wait().await
+        self.start(inherited(), false)?.wait().await
     }
 
     /// Runs it to its end and collects what it prints. It has nothing to read, unless it is told.
@@ -447,6 +443,11 @@ impl Command {
             ring: self.ring.clone(),
         })
     }
+}
+
+/// What a command has that was told nothing else.
+fn inherited() -> [Stdio; 3] {
+    [Stdio::inherit(), Stdio::inherit(), Stdio::inherit()]
 }
 
 /// A command that runs, or ran. To drop it does not end the command, unless that was asked for
@@ -508,8 +509,9 @@ impl Child {
     /// Ends it, and all that it started.
     ///
     /// # Errors
-    /// When the ring is gone. One that has ended already is no error.
+    /// When the ring is gone; [`Error::RingBusy`]. One that has ended already is no error.
     pub fn start_kill(&mut self) -> Result<(), Error> {
+        self.ring.is_free()?;
         self.child.kill()
     }
 
@@ -518,14 +520,15 @@ impl Child {
     /// # Errors
     /// When the ring is gone.
     pub async fn kill(&mut self) -> Result<(), Error> {
-        self.start_kill()?;
+        self.ring.free().await?;
+        self.child.kill()?;
         self.wait().await.map(|_| ())
     }
 
     /// Sends a signal to its first process.
     ///
     /// # Errors
-    /// When the ring is gone.
+    /// When the ring is gone; [`Error::RingBusy`].
     pub fn signal(&self, signal: i32) -> Result<(), Error> {
         self.ring.is_free()?;
         self.child.signal(signal)
@@ -534,10 +537,19 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if self.kill_on_drop && self.ring.is_free().is_ok() {
-            // In a ring that is gone it is ended.
-            let _gone = self.child.kill();
+        if !self.kill_on_drop {
+            return;
         }
+        // In a ring that is gone it is ended.
+        if self.ring.is_free().is_ok() {
+            let _gone = self.child.kill();
+            return;
+        }
+        // Who drops it must not wait; nor may it go on.
+        let (ring, id) = (self.ring.ring.clone(), self.child.id());
+        let _no_thread = std::thread::Builder::new()
+            .name("kill".to_owned())
+            .spawn(move || ring.signal(id, 9, true));
     }
 }
 

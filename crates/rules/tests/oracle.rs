@@ -404,6 +404,7 @@ fn any_string_is_read_as_bash_reads_it() {
         Ok(())
     });
     assert!(done.is_ok(), "{}", done.unwrap_err());
-    // The strings are not all of the kind that nothing is said about.
-    assert!(exact.get() > 20, "{} were exact", exact.get());
+    // The strings are not all of the kind that nothing is said about. How many are is chance, so
+    // only that some are can be asked.
+    assert!(exact.get() > 0, "none was exact");
 }

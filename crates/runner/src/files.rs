@@ -212,16 +212,21 @@ pub(crate) fn open_any(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, SysE
 /// against the plan's.
 pub(crate) fn open_verified(at: &Located) -> Result<OwnedFd, SysError> {
     let handle = object::open_exact(&at.path)?;
-    if !at.is_made() {
-        let found = object::identity(handle.as_fd())?;
-        if (found.device, found.inode) != (at.device, at.inode) {
-            return Err(SysError::new(
-                IDENTITY,
-                rustix::io::Errno::STALE.raw_os_error(),
-            ));
-        }
-    }
+    same(&handle, at)?;
     Ok(handle)
+}
+
+/// Holds a handle's identity against the plan's.
+pub(crate) fn same(handle: &OwnedFd, at: &Located) -> Result<(), SysError> {
+    if at.is_made() {
+        return Ok(());
+    }
+    let found = object::identity(handle.as_fd())?;
+    if (found.device, found.inode) == (at.device, at.inode) {
+        Ok(())
+    } else {
+        Err(SysError::new(IDENTITY, Errno::STALE.raw_os_error()))
+    }
 }
 
 /// The call a changed identity is reported under.
@@ -238,28 +243,25 @@ pub(crate) fn make_mount_point(path: &Path, dir: bool) -> Result<(), SysError> {
     std::fs::File::create_new(path).named("open").map(|_| ())
 }
 
-/// As [`make_mount_point`], below a directory in which commands may have made anything: by handle, through no
-/// link. What is there already may be what it is.
-pub(crate) fn make_mount_point_below(
-    base: BorrowedFd<'_>,
-    path: &Path,
-    dir: bool,
-) -> Result<(), SysError> {
-    let exists = |e: &Errno| *e == Errno::EXIST;
+/// As [`make_mount_point`] for a file, below a directory in which commands may have made anything: by handle,
+/// through no link. What is there already may be what it is.
+pub(crate) fn make_mount_point_below(base: BorrowedFd<'_>, path: &Path) -> Result<(), SysError> {
     let mut at = base.try_clone_to_owned().named("dup")?;
     let mut names = path
         .components()
         .map(|c| Path::new(c.as_os_str()))
         .peekable();
     while let Some(name) = names.next() {
-        let made = if names.peek().is_some() || dir {
+        let made = if names.peek().is_some() {
             rustix::fs::mkdirat(&at, name, Mode::from(0o755))
         } else {
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
             rustix::fs::openat(&at, name, flags, Mode::from(0o600)).map(drop)
         };
-        made.or_else(|e| if exists(&e) { Ok(()) } else { Err(e) })
-            .named("making a mount point")?;
+        match made {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(e) => return Err(SysError::new("making a mount point", e.raw_os_error())),
+        }
         if names.peek().is_some() {
             at = object::open_below(at.as_fd(), name)?;
         }

@@ -1,5 +1,7 @@
 //! Building the ring: one function per op, in the plan's order.
 
+mod living;
+
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::fs::File;
@@ -14,13 +16,11 @@ use ringfence_sys_linux::mount::{self, Attributes};
 use ringfence_sys_linux::namespaces::{self, Network};
 use ringfence_sys_linux::spawn::{Resource, Restrictions};
 use ringfence_sys_linux::{SysError, landlock, object, process};
-use ringfence_wire::{Failure, Names, Note, Stage, Widening};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use ringfence_wire::{Failure, Note, Stage};
 use rustix::io::Errno;
 
 use crate::files::{
-    Files, HARMLESS, IDENTITY, Nodes, SEALED, make_mount_point, make_mount_point_below, open_any,
-    open_verified,
+    Files, HARMLESS, IDENTITY, Nodes, SEALED, make_mount_point, open_any, open_verified,
 };
 use crate::keeper::Keeper;
 
@@ -403,225 +403,6 @@ impl Builder {
         }
         Ok(())
     }
-}
-
-impl Ring {
-    /// Something is protected. A directory keeps its mount: nobody replaces it by renaming.
-    pub(crate) fn remember(&mut self, protected: &Located) {
-        if !protected.dir {
-            self.protected.push(protected.path.clone());
-        }
-    }
-
-    /// Protects and covers again what was replaced from outside since the ring stands, before another
-    /// command sees it. Where no mount has gone that is one question to the kernel, however much is
-    /// protected.
-    pub(crate) fn mend(&mut self) -> Result<(), SysError> {
-        if !self.mounts_have_changed() {
-            return Ok(());
-        }
-        let there = |path: &Path| match object::open_exact(path) {
-            Ok(handle) => Ok(Some(handle)),
-            // Gone: there is nothing to protect. Another kind of object in its place is an error, with
-            // which no command is started: it cannot be what was protected.
-            Err(e)
-                if [Errno::NOENT, Errno::NOTDIR]
-                    .map(Errno::raw_os_error)
-                    .contains(&e.errno) =>
-            {
-                Ok(None)
-            }
-            Err(e) => Err(e),
-        };
-        for path in &self.protected {
-            if let Some(handle) = there(path)?
-                && !mount::is_read_only(handle.as_fd())?
-            {
-                seal(&handle)?;
-            }
-        }
-        if let Some(files) = &mut self.files
-            && !self.covered.is_empty()
-        {
-            let cover = device_of_covers()?;
-            for path in &self.covered {
-                if let Some(handle) = there(path)?
-                    && object::identity(handle.as_fd())?.device != cover
-                {
-                    let nothing = files.nothing(false)?;
-                    mount::attach(nothing.as_fd(), handle.as_fd())?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a mount has come or gone since this was last asked (`poll(2)` of `proc_pid_mountinfo(5)`). Where
-    /// that cannot be known, yes.
-    fn mounts_have_changed(&mut self) -> bool {
-        let Some(mounts) = &self.mounts else {
-            // From here on it tells; what went before is looked for.
-            self.mounts = File::open("/proc/self/mountinfo").ok();
-            return true;
-        };
-        let mut fds = [PollFd::new(mounts, PollFlags::PRI)];
-        let now = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        !matches!(poll(&mut fds, Some(&now)), Ok(0))
-    }
-
-    /// Makes a ring that stands wider: what is done last is what makes it so, and until then nothing
-    /// is. Also gives why names are not watched.
-    pub(crate) fn widen(&mut self, widening: Widening) -> (Result<(), SysError>, Option<SysError>) {
-        let mut unwatched = None;
-        let done = self.try_widen(widening, &mut unwatched);
-        (done, unwatched)
-    }
-
-    /// A socket, or a directory of them, that lies under a directory of the ring's own, and where in that it
-    /// is put; nothing where it is seen already. Until it is put there only an empty file is made.
-    fn socket(&self, at: &Located) -> Result<Option<(OwnedFd, OwnedFd)>, SysError> {
-        let stale = SysError {
-            call: IDENTITY,
-            errno: Errno::STALE.raw_os_error(),
-        };
-        let under = self
-            .under
-            .iter()
-            .find_map(|under| Some((under, at.path.strip_prefix(&under.path).ok()?)));
-        let Some((under, below)) = under else {
-            let seen = object::open_exact(&at.path)?;
-            return is_same(&seen, at)?.then_some(None).ok_or(stale);
-        };
-        let handle = object::open_below(under.handle.as_fd(), below)?;
-        if !is_same(&handle, at)? {
-            return Err(stale);
-        }
-        let tree = mount::clone_tree(handle.as_fd(), true)?;
-        mount::set(
-            tree.as_fd(),
-            Attributes {
-                read_only: Some(true),
-                ..HARMLESS
-            },
-            true,
-        )?;
-        let own = object::open_exact(&under.path)?;
-        if under.sealed {
-            // The same directory, writable, that nobody else sees.
-            let inside = mount::clone_tree(own.as_fd(), false)?;
-            let attributes = Attributes {
-                read_only: Some(false),
-                ..HARMLESS
-            };
-            mount::set(inside.as_fd(), attributes, false)?;
-            make_mount_point_below(inside.as_fd(), below, at.dir)?;
-        } else {
-            make_mount_point_below(own.as_fd(), below, at.dir)?;
-        }
-        let onto = object::open_below(own.as_fd(), below)?;
-        Ok(Some((tree, onto)))
-    }
-
-    fn try_widen(
-        &mut self,
-        widening: Widening,
-        unwatched: &mut Option<SysError>,
-    ) -> Result<(), SysError> {
-        let Widening {
-            write,
-            objects,
-            pins,
-            watch,
-            reveal,
-            sockets,
-            landlock,
-        } = widening;
-        // What can be found to be otherwise than planned is found before anything is changed.
-        let root = write.as_ref().map(open_verified).transpose()?;
-        for object in &objects {
-            open_verified(object)?;
-        }
-        let pins = pins
-            .iter()
-            .map(open_verified)
-            .collect::<Result<Vec<_>, _>>()?;
-        let ruleset = landlock.as_ref().map(ruleset_of).transpose()?;
-        for cover in &reveal {
-            is_cover(cover)?;
-        }
-        let sockets = sockets
-            .iter()
-            .map(|socket| self.socket(socket))
-            .collect::<Result<Vec<_>, _>>()?;
-        if let Some(handle) = &root {
-            // Inside out, while all of it is read-only still: each clone has what is in it, and at no
-            // moment is something writable that is to be protected.
-            for object in &objects {
-                protect(object)?;
-                self.remember(object);
-            }
-            for pinned in pins.iter().rev() {
-                writable(pinned)?;
-            }
-            writable(handle)?;
-            // Afterwards: what appears is taken away by the writable mount.
-            for Names { dir, names } in watch {
-                if let Err(error) = self.keeper.watch(&dir, names) {
-                    *unwatched = Some(error);
-                }
-            }
-        }
-        for cover in &reveal {
-            mount::take_away(&cover.path)?;
-            self.covered.retain(|path| *path != cover.path);
-        }
-        for (tree, onto) in sockets.into_iter().flatten() {
-            mount::attach(tree.as_fd(), onto.as_fd())?;
-        }
-        if let Some(ruleset) = ruleset {
-            self.restrictions = Arc::new(self.restrictions.with_landlock(ruleset));
-        }
-        Ok(())
-    }
-}
-
-/// Whether a handle is of what the plan saw.
-fn is_same(handle: &OwnedFd, at: &Located) -> Result<bool, SysError> {
-    let found = object::identity(handle.as_fd())?;
-    Ok((found.device, found.inode) == (at.device, at.inode))
-}
-
-/// Puts a writable clone of an object onto it. What is mounted below stays as it is.
-fn writable(handle: &OwnedFd) -> Result<(), SysError> {
-    let tree = mount::clone_tree(handle.as_fd(), true)?;
-    let attributes = Attributes {
-        read_only: Some(false),
-        ..HARMLESS
-    };
-    mount::set(tree.as_fd(), attributes, false)?;
-    mount::attach(tree.as_fd(), handle.as_fd())
-}
-
-/// Holds that this is covered by what this ring covers with: an object of its own, in `/dev`.
-fn is_cover(at: &Located) -> Result<(), SysError> {
-    let there = object::open_exact(&at.path)?;
-    if object::identity(there.as_fd())?.device == device_of_covers()? {
-        Ok(())
-    } else {
-        Err(SysError {
-            call: IDENTITY,
-            errno: Errno::STALE.raw_os_error(),
-        })
-    }
-}
-
-/// The device of what this ring covers with.
-fn device_of_covers() -> Result<u64, SysError> {
-    let dev = object::open_exact(Path::new("/dev"))?;
-    Ok(object::identity(dev.as_fd())?.device)
 }
 
 /// Makes parts of a procfs read-only, those that the kernel has.

@@ -340,17 +340,26 @@ fn only_the_named_command_is_signalled() {
 }
 
 #[test]
-fn a_command_that_stops_is_told_and_goes_on() {
+fn that_the_last_command_stopped_is_told_and_it_goes_on() {
     let ring = Ring::built(false, Vec::new());
-    let output = ring.script(1, "kill -STOP $$; echo on");
-    assert_eq!(ring.report(), Report::Stopped { id: 1, signal: 19 });
+    // Before it, one of those that nobody hears of: what stopped it lets it go on.
+    let watched = "(until grep -q '^State:.*stopped' /proc/$$/status; do :; done; kill -CONT $$) &
+                   kill -STOP $$; wait; echo on";
+    assert_eq!(ring.run(1, watched), ("on\n".to_owned(), End::Exited(0)));
+    let (output, write) = pipe();
+    let mut last = sh(2, "kill -STOP $$; echo on");
+    last.last = true;
+    ring.spawn(last, write.as_fd());
+    drop(write);
+    assert_eq!(ring.report(), Report::Started { id: 2 });
+    assert_eq!(ring.report(), Report::Stopped { id: 2, signal: 19 });
     ring.order(&Order::Signal {
-        id: 1,
+        id: 2,
         signal: 18,
         all: false,
     });
-    assert_eq!(read(output), "on\n");
-    assert_eq!(ring.ended(1), End::Exited(0));
+    assert_eq!(read(output.into()), "on\n");
+    assert_eq!(ring.ended(2), End::Exited(0));
 }
 
 #[test]

@@ -25,6 +25,7 @@ use crate::rings::{Open, lock, millis};
 pub(crate) struct Running {
     pub(crate) number: u64,
     pub(crate) ring: u64,
+    /// As it is listed: it may be megabytes long, and is kept for as long as the command is known.
     argv: Vec<String>,
     started: Instant,
     /// Its number in its ring, and that ring.
@@ -239,7 +240,7 @@ impl Running {
         let running = Arc::new(Running {
             number,
             ring,
-            argv,
+            argv: cut(&argv),
             started,
             id: child.id(),
             of: Arc::downgrade(open),
@@ -295,7 +296,7 @@ impl Running {
         CommandListed {
             command: self.number,
             ring: self.ring,
-            argv: cut(&self.argv),
+            argv: self.argv.clone(),
             age_ms: millis(self.started),
             terminal: self.terminal.is_some(),
             ended: self.ended(),

@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tell::Telling;
 use tokio::io::AsyncWrite;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::command::{Attached, Running};
@@ -64,23 +63,41 @@ struct Connection {
 /// What a connection's tasks share.
 #[derive(Debug, Default)]
 struct Shared {
-    /// The ids of requests that wait for their answers.
-    waiting: Mutex<BTreeSet<String>>,
+    waiting: Mutex<Waiting>,
     /// The rings that were opened here.
     opened: Mutex<BTreeSet<u64>>,
     /// The commands that are told here.
     telling: Telling,
-    /// Room for answers that may be long: from when one is made until it is on its way.
-    answers: Answers,
 }
 
-/// Room for four of them: a client that asks for much and reads nothing waits, and not in memory.
-#[derive(Debug)]
-struct Answers(Semaphore);
+/// Requests that wait for what they are answered with.
+#[derive(Debug, Default)]
+struct Waiting {
+    ids: BTreeSet<String>,
+    number: usize,
+    /// How long they were.
+    bytes: usize,
+}
 
-impl Default for Answers {
-    fn default() -> Answers {
-        Answers(Semaphore::new(4))
+/// All of them together, in bytes. More are refused, and not waited for: a request to end a command must get
+/// through.
+const WAITING_BYTES_MAX: usize = 2 * FRAME_MAX;
+
+/// One of them, until it is answered.
+struct Claim {
+    shared: Arc<Shared>,
+    id: Option<String>,
+    bytes: usize,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut waiting = lock(&self.shared.waiting);
+        waiting.number -= 1;
+        waiting.bytes -= self.bytes;
+        if let Some(id) = &self.id {
+            waiting.ids.remove(id);
+        }
     }
 }
 
@@ -224,42 +241,64 @@ impl Connection {
             return self.out.answer(known_id, Err(Fault::First)).await;
         }
         let id = known_id.map(ToOwned::to_owned);
-        self.call(call, id, lines).await
+        self.call(call, id, line.len(), lines).await
     }
 
-    async fn call(&mut self, call: Call, id: Option<Box<RawValue>>, lines: &mut Lines) -> bool {
+    async fn call(
+        &mut self,
+        call: Call,
+        id: Option<Box<RawValue>>,
+        length: usize,
+        lines: &mut Lines,
+    ) -> bool {
+        let room = match &call {
+            Call::Read(read) if read.wait_ms.is_none() => self.out.answer_room().await,
+            _ => None,
+        };
         let now = match self.at_once(&call) {
             Some(answer) => answer,
-            None => match self.claim(id.as_deref()) {
-                Ok(()) => {
+            None => match self.claim(id.as_deref(), length) {
+                Ok(claim) => {
                     let descriptors = match &call {
                         Call::StartCommand(start) => claimed(start, lines),
                         _ => Vec::new(),
                     };
-                    self.later(call, id, descriptors);
+                    self.later(call, id, claim, descriptors);
                     return true;
                 }
                 Err(fault) => Err(fault),
             },
         };
         match id {
-            Some(id) => self.out.answer(Some(&id), now).await,
+            Some(id) => self.out.answer_in(Some(&id), now, room).await,
             None => true,
         }
     }
 
     /// An id stands for one request at a time.
-    fn claim(&self, id: Option<&RawValue>) -> Result<(), Fault> {
+    fn claim(&self, id: Option<&RawValue>, length: usize) -> Result<Claim, Fault> {
         let mut waiting = lock(&self.shared.waiting);
-        if self.tasks.len() >= WAITING_MAX {
+        if waiting.number >= WAITING_MAX {
             return Err(Fault::Waiting("that many requests wait for answers"));
         }
-        match id {
-            Some(id) if !waiting.insert(id.get().to_owned()) => Err(Fault::Request(format!(
-                "a request with the id {id} waits for its answer already"
-            ))),
-            _ => Ok(()),
+        if waiting.bytes + length > WAITING_BYTES_MAX {
+            return Err(Fault::Waiting("that much is asked and waits for answers"));
         }
+        let id = id.map(|id| id.get().to_owned());
+        if let Some(id) = &id
+            && !waiting.ids.insert(id.clone())
+        {
+            return Err(Fault::Request(format!(
+                "a request with the id {id} waits for its answer already"
+            )));
+        }
+        waiting.number += 1;
+        waiting.bytes += length;
+        Ok(Claim {
+            shared: Arc::clone(&self.shared),
+            id,
+            bytes: length,
+        })
     }
 
     /// What needs no waiting.
@@ -334,7 +373,13 @@ impl Connection {
     }
 
     /// What takes a while is done beside what comes next.
-    fn later(&mut self, call: Call, id: Option<Box<RawValue>>, descriptors: Vec<OwnedFd>) {
+    fn later(
+        &mut self,
+        call: Call,
+        id: Option<Box<RawValue>>,
+        claim: Claim,
+        descriptors: Vec<OwnedFd>,
+    ) {
         let rings = Arc::clone(&self.rings);
         let out = self.out.clone();
         let shared = Arc::clone(&self.shared);
@@ -358,12 +403,15 @@ impl Connection {
                 Call::RequestGrant(asked) => json(rings.grant(asked).await.map(|()| Nothing {})),
                 Call::Read(read) => match when_there(&rings, &read).await {
                     Ok(()) => {
-                        room = shared.answers.0.acquire().await.ok();
+                        room = out.answer_room().await;
                         json(read_output(&rings, &read))
                     }
                     Err(fault) => Err(fault),
                 },
-                Call::RingOutcome(of) => json(rings.outcome(of.ring).await),
+                Call::RingOutcome(of) => {
+                    room = out.answer_room().await;
+                    json(rings.outcome(of.ring).await)
+                }
                 Call::StartCommand(start) => {
                     let attach = start.attach;
                     match rings.start(start, descriptors).await {
@@ -386,26 +434,34 @@ impl Connection {
                     Err(fault) => Err(fault),
                 },
                 Call::Why(why) => {
-                    room = shared.answers.0.acquire().await.ok();
+                    room = out.answer_room().await;
                     in_thread(move || report::why(&rings, why)).await
                 }
                 Call::ShowPolicy(show) => {
-                    room = shared.answers.0.acquire().await.ok();
+                    room = out.answer_room().await;
                     in_thread(move || report::policy(&rings, show)).await
                 }
                 Call::Doctor(_) => {
-                    room = shared.answers.0.acquire().await.ok();
+                    room = out.answer_room().await;
                     in_thread(|| Ok(report::doctor())).await
                 }
                 // They have been answered.
-                _ => Ok(serde_json::Value::Null),
+                Call::Initialize(_)
+                | Call::ListRings(_)
+                | Call::Resize(_)
+                | Call::Signal(_)
+                | Call::Kill(_)
+                | Call::Attach(_)
+                | Call::Detach(_)
+                | Call::ListCommands(_)
+                | Call::Forget(_) => Ok(serde_json::Value::Null),
             };
             // Told is what is of a thing after the thing itself.
             if let Some(id) = &id {
-                lock(&shared.waiting).remove(id.get());
-                out.answer(Some(id), answer).await;
+                out.answer_in(Some(id), answer, room).await;
             }
-            drop(room);
+            // Before the client can see the answer and use its id again.
+            drop(claim);
             match told {
                 Some(Told::Command(attached)) => {
                     let begun = shared.telling.begin(attached.command.number);

@@ -57,6 +57,22 @@ impl Open {
     }
 }
 
+/// The one thing that is asked for.
+pub(crate) fn one_grant(
+    write: Option<String>,
+    reveal: Option<String>,
+    socket: Option<String>,
+) -> Result<Grant, Fault> {
+    match (write, reveal, socket) {
+        (Some(path), None, None) => Ok(Grant::Write(path.into())),
+        (None, Some(name), None) => Ok(Grant::Reveal(name)),
+        (None, None, Some(path)) => Ok(Grant::Socket(path.into())),
+        _ => Err(Fault::Params(
+            "one of `write`, `reveal` and `socket`".to_owned(),
+        )),
+    }
+}
+
 pub(crate) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -238,15 +254,7 @@ impl Rings {
             reveal,
             socket,
         } = asked;
-        let grant = match (write, reveal, socket) {
-            (Some(path), None, None) => Grant::Write(path.into()),
-            (None, Some(name), None) => Grant::Reveal(name),
-            (None, None, Some(path)) => Grant::Socket(path.into()),
-            _ => {
-                let one = "one of `write`, `reveal` and `socket`";
-                return Err(Fault::Params(one.to_owned()));
-            }
-        };
+        let grant = one_grant(write, reveal, socket)?;
         Ok(self.ring(ring)?.ring.grant(grant).await?)
     }
 

@@ -185,7 +185,10 @@ impl Listening {
         private(directory)?;
         take_away_if_dead(path);
         if ours {
-            servers_sockets(directory).for_each(|(_, path)| take_away_if_dead(&path));
+            // One that has just been bound and is not listened on yet is no dead one's.
+            servers_sockets(directory)
+                .filter(|(pid, _)| !Path::new(&format!("/proc/{pid}")).exists())
+                .for_each(|(_, path)| take_away_if_dead(&path));
         }
         let listener = match UnixListener::bind(path) {
             // Another server that ended took the empty directory with it.

@@ -23,6 +23,8 @@ use crate::transport::{runtime_directory, servers_sockets};
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// And where all are asked.
+const GLANCE: Duration = Duration::from_secs(2);
 
 /// Leaves a command that one is attached to: Ctrl-].
 const LEAVE: u8 = 0x1d;
@@ -98,24 +100,30 @@ pub struct Held {
     pub commands: Vec<CommandListed>,
 }
 
-/// The servers of this user. One that does not answer is left out.
+/// The servers of this user, and those that do not answer. One that has ended by now is neither.
 #[must_use]
-pub fn held() -> Vec<Held> {
-    let mut all: Vec<Held> = sockets()
-        .into_iter()
-        .filter_map(|(server, path)| {
-            let mut visit = Visit::at(server, &path).ok()?;
-            let rings: AllRings = visit.ask("ring.list", json!({})).ok()?;
-            let commands: Commands = visit.ask("command.list", json!({})).ok()?;
-            Some(Held {
+pub fn held() -> (Vec<Held>, Vec<u32>) {
+    let (mut all, mut silent) = (Vec::new(), Vec::new());
+    for (server, path) in sockets() {
+        let asked = || -> Result<Held, VisitError> {
+            let mut visit = Visit::at(server, &path, GLANCE)?;
+            let rings: AllRings = visit.ask("ring.list", json!({}))?;
+            let commands: Commands = visit.ask("command.list", json!({}))?;
+            Ok(Held {
                 server,
                 rings: rings.rings,
                 commands: commands.commands,
             })
-        })
-        .collect();
+        };
+        match asked() {
+            Ok(held) => all.push(held),
+            Err(VisitError::Silent) => silent.push(server),
+            Err(_) => {}
+        }
+    }
     all.sort_by_key(|held| held.server);
-    all
+    silent.sort_unstable();
+    (all, silent)
 }
 
 fn sockets() -> Vec<(u32, PathBuf)> {
@@ -141,15 +149,15 @@ impl Visit {
         let found = sockets().into_iter().find(|(pid, _)| *pid == server);
         let missing = || VisitError::Unreachable(server, io::ErrorKind::NotFound.into());
         let (_, path) = found.ok_or_else(missing)?;
-        Visit::at(server, &path)
+        Visit::at(server, &path, PATIENCE)
     }
 
-    fn at(server: u32, path: &Path) -> Result<Visit, VisitError> {
+    fn at(server: u32, path: &Path, patience: Duration) -> Result<Visit, VisitError> {
         let unreachable = |error| VisitError::Unreachable(server, error);
         let stream = UnixStream::connect(path).map_err(unreachable)?;
         // One that is stopped keeps nobody waiting.
         for set in [UnixStream::set_read_timeout, UnixStream::set_write_timeout] {
-            set(&stream, Some(PATIENCE)).map_err(unreachable)?;
+            set(&stream, Some(patience)).map_err(unreachable)?;
         }
         let from = BufReader::new(stream.try_clone().map_err(unreachable)?);
         let mut visit = Visit {

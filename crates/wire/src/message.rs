@@ -213,7 +213,7 @@ pub enum Report {
         /// The command.
         id: u32,
     },
-    /// A command was stopped by job control.
+    /// The last command of its ring was stopped by job control. Of any other that is not told.
     Stopped {
         /// The command.
         id: u32,

@@ -25,10 +25,6 @@ fn with(mut params: Value, more: Value) -> Value {
     params
 }
 
-fn client_command(client: &mut Client, ring: u64, argv: &[&str]) -> u64 {
-    client.command(json!({ "ring": ring, "argv": argv }))
-}
-
 /// Resident memory of a process, KiB.
 fn resident(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
@@ -437,7 +433,16 @@ rings! {
             number = listed["commands"][0]["command"].as_u64();
             number.is_some()
         });
-        assert!(!ws.has("done"), "it waits for its reader");
+        // What is kept of it, and the pipe behind that, are full: it prints no more.
+        let (mut end, mut same) = (0, 0);
+        until("it stands still", || {
+            let read = other.ok("command.read", json!({ "command": number, "from": u64::MAX }));
+            let next = read["next"].as_u64().unwrap();
+            same = if next == end { same + 1 } else { 0 };
+            end = next;
+            end > 0 && same >= 20
+        });
+        assert!(end < 20_000_000 && !ws.has("done"), "it waits for its reader: {end}");
         one.leave();
         drop(held);
         let ended = other.ok("command.wait", json!({ "command": number }));
@@ -620,21 +625,38 @@ rings! {
         let mut client = Client::serve(ws, &[]);
         let pid = client.pid();
         let ring = client.ring(ws);
-        let much = with(sh(ring, "head -c 1000000 /dev/urandom"), json!({ "attach": false, "buffer": 1_048_576 }));
-        let command = client.command(much);
+        // As text it is escaped to six times its length, but for its beginning.
+        let text = "head -c 4096 /dev/zero | tr '\\0' x; head -c 1000000 /dev/zero | tr '\\0' '\\1'";
+        let command = client.command(with(sh(ring, text), json!({ "attach": false, "buffer": 1_048_576 })));
         client.ok("command.wait", json!({ "command": command }));
         let mut other = Client::connect_as(ws, &ws.base.join(format!("run/ringfence/serve-{pid}.sock")));
         let unread = client.reads();
         let held = unread.lock().unwrap();
-        for _ in 0..1500 {
-            client.ask("command.read", json!({ "command": command, "max": 262_144, "wait_ms": 1 }));
+        for number in 0..1500 {
+            let wait = json!({ "command": command, "max": 262_144, "wait_ms": 1 });
+            let now = json!({ "command": command, "max": 262_144 });
+            // After the first that is made at once no other is taken until that is read.
+            client.ask("command.read", if number < 1490 { wait } else { now });
         }
         for _ in 0..20 {
             other.ok("doctor", json!({}));
         }
-        assert!(resident(pid) < 80 * 1024, "{} KiB", resident(pid));
+        assert!(resident(pid) < 60 * 1024, "{} KiB", resident(pid));
         drop(held);
         client.ok("ring.list", json!({}));
+        // So is what is asked with much.
+        let long = "x".repeat(15_000_000);
+        let held = unread.lock().unwrap();
+        for _ in 0..8 {
+            client.ask("why", json!({ "workspace": ws.path(), "argv": ["sh", long] }));
+        }
+        for _ in 0..20 {
+            other.ok("doctor", json!({}));
+        }
+        assert!(resident(pid) < 300 * 1024, "{} KiB", resident(pid));
+        drop(held);
+        let refused = client.until("one that is too much", |m| m["error"]["code"] == -32006);
+        assert!(refused["error"]["message"].as_str().unwrap().contains("waits for answers"), "{refused}");
         other.leave();
         client.wait().exits(0);
     }
@@ -644,14 +666,15 @@ rings! {
         let before = Before::look();
         let mut client = Client::serve(ws, &[]);
         let (bad, good) = (client.ring(ws), client.ring(ws));
-        let first = client_command(&mut client, bad, &["true"]);
+        let of = |ring: u64, argv: &[&str]| json!({ "ring": ring, "argv": argv });
+        let first = client.command(of(bad, &["true"]));
         client.ended(first, "stdout");
-        let stops = client_command(&mut client, bad, &["perl", "-e", "$| = 1; print qq(up\\n); kill STOP => -1 while 1"]);
+        let stops = client.command(of(bad, &["perl", "-e", "$| = 1; print qq(up\\n); kill STOP => -1 while 1"]));
         client.until("it runs", |m| m["method"] == "command.output" && m["params"]["command"] == json!(stops));
         for _ in 0..200 {
-            client.ask("command.start", json!({ "ring": bad, "argv": ["true"] }));
+            client.ask("command.start", of(bad, &["true"]));
         }
-        let command = client_command(&mut client, good, &["echo", "on"]);
+        let command = client.command(of(good, &["echo", "on"]));
         assert_eq!(client.ended(command, "stdout").1, b"on\n");
         client.ok("ring.close", json!({ "ring": bad }));
         client.wait().exits(0);

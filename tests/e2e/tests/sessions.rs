@@ -58,11 +58,12 @@ rings! {
                 assert_eq!(done.err().lines().count(), 1, "{done}");
             }
         }
-        // A server that is stopped keeps nobody waiting, and is left out.
+        // A server that is stopped keeps nobody waiting, and is named.
         let pid = rustix::process::Pid::from_raw(i32::try_from(server).unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
         let done = ws.ringfence(["sessions"]).run().exits(0);
         assert!(done.out().is_empty(), "{done}");
+        assert!(done.err().contains(&format!("server {server} does not answer")), "{done}");
         let done = ws.ringfence(["sessions", "logs", &name]).run().exits(125);
         assert!(done.err().contains("does not answer"), "{done}");
         rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();

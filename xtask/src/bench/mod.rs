@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what a ring costs, as ratios, in one run.
 //!
-//! Every round runs each contender once, in an order that rotates, so that a
+//! Every round runs each contender once, in an order that changes, so that a
 //! noisy machine is noisy for all of them. What is written down is medians and
 //! their ratios.
 

@@ -14,7 +14,7 @@ pub(crate) enum Unit {
 }
 
 impl Unit {
-    fn shown(self, value: f64) -> String {
+    pub(super) fn shown(self, value: f64) -> String {
         match self {
             Unit::Seconds if value < 1.0 => format!("{:.2} ms", value * 1e3),
             Unit::Seconds => format!("{value:.2} s"),
@@ -175,12 +175,22 @@ pub(crate) fn table(title: &str, what: &str, unit: Unit, cells: &[Cell]) -> Stri
                 text.push('\n');
             }
             Err(why) => {
-                let _ = write!(text, "| {} | did not run: {why} | – |", cell.name);
+                let _ = write!(
+                    text,
+                    "| {} | did not run: {} | – |",
+                    cell.name,
+                    in_a_cell(why)
+                );
                 text.push_str(if bwrap.is_some() { " – |\n" } else { "\n" });
             }
         }
     }
     text
+}
+
+/// What a program said, so that it stays in its cell.
+pub(super) fn in_a_cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
 }
 
 #[cfg(test)]

@@ -38,11 +38,22 @@ impl Serving {
     pub(super) fn once(&mut self, argv: &[&str]) -> Result<f64> {
         let start = Instant::now();
         self.begin(argv)?;
-        while !is_end(self.0.hear()?) {}
+        while !self.is_end()? {}
         let time = start.elapsed();
         let end = String::from_utf8_lossy(self.0.heard());
         ensure!(end.contains(r#""code":0,"#), "it ended with {end}");
         Ok(time.as_secs_f64())
+    }
+
+    /// Whether what is said next is a command's end. A refusal would be followed by none.
+    fn is_end(&mut self) -> Result<bool> {
+        let line = self.0.hear()?;
+        ensure!(
+            !line.starts_with(br#"{"jsonrpc":"2.0","id":3,"error""#),
+            "refused: {}",
+            String::from_utf8_lossy(line)
+        );
+        Ok(is_end(line))
     }
 
     fn begin(&mut self, argv: &[&str]) -> Result<()> {
@@ -59,7 +70,7 @@ impl Serving {
         let mut first = 0;
         let mut start = None;
         let mut next = 0;
-        while !is_end(self.0.hear()?) {
+        while !self.is_end()? {
             if let Some(offset) = offset(self.0.heard()) {
                 next = offset;
                 if start.is_none() {

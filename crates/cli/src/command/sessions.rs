@@ -51,7 +51,15 @@ pub(crate) fn sessions(args: SessionsArgs) -> ExitCode {
         return say::refuse("this runs in a ring: it sees nothing of what is outside");
     }
     let done = match what.unwrap_or(What::List { json: false }) {
-        What::List { json } => return list(&held(), json),
+        What::List { json } => {
+            let (all, silent) = held();
+            for server in silent {
+                say::line(format_args!(
+                    "server {server} does not answer; what it holds is not listed"
+                ));
+            }
+            return list(&all, json);
+        }
         What::Attach { name } => attach(name, true),
         What::Logs { name, follow: true } => attach(name, false),
         What::Logs {

@@ -170,7 +170,7 @@ impl Inner {
         let (widening, rules) = match grant {
             Grant::Write(path) => self.write(&granted, &before, &after, wider, path),
             Grant::Reveal(_) => self.reveal(&granted, &before, wider),
-            Grant::Socket(_) => self.connect(&before, &after, wider),
+            Grant::Socket(_) => self.connect(&granted, &before, &after, wider),
         }
         .map_err(|why| grant.needs(why))?;
         let known = &self.plan.shortfalls;
@@ -343,6 +343,7 @@ impl Inner {
 
     fn connect(
         &self,
+        granted: &Granted,
         before: &Preview,
         after: &Preview,
         wider: &Plan,
@@ -385,6 +386,9 @@ impl Inner {
                 _ => {}
             }
         }
+        // A write root that lies in such a directory is the host's own.
+        let mut roots = self.prepared.roots.iter().chain(&granted.roots);
+        covered &= !roots.any(|root| at.path.starts_with(&root.path));
         if widening.reveal.is_empty() {
             // Where nothing covers it and no rule is needed, it could be connected to before.
             if !covered && rules.is_empty() {

@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Command as Outside;
+use std::time::{Duration, Instant};
 
 use ringfence::ring::{Child, Stdio};
 use ringfence::{Request, Ring};
@@ -97,4 +98,12 @@ pub fn piped(ring: &Ring, script: &str) -> (Child, BufReader<ringfence::ring::Ch
         .unwrap();
     let stdout = BufReader::new(child.stdout.take().unwrap());
     (child, stdout)
+}
+
+pub fn until(what: &str, mut reached: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !reached() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "never: {what}");
+        std::thread::yield_now();
+    }
 }

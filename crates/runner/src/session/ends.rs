@@ -52,11 +52,13 @@ impl Session {
             let end = match changed.change {
                 Change::Exited(status) => End::Exited(status),
                 Change::Signalled(signal) => End::Signalled(signal),
-                Change::Stopped(signal) => {
+                // Of interest to who waits at a terminal for the one command there is. In a ring that stays
+                // nobody hears it, and a command that is stopped over and over would fill this memory.
+                Change::Stopped(signal) if self.last => {
                     self.send(&Report::Stopped { id, signal })?;
                     continue;
                 }
-                Change::Continued => continue,
+                Change::Stopped(_) | Change::Continued => continue,
             };
             if let Some(running) = self.running.remove(&id) {
                 ended.push((id, running, end, changed));

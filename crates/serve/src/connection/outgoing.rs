@@ -11,8 +11,8 @@ use crate::fault::Fault;
 use crate::protocol::CHUNK;
 use crate::rings::lock;
 
-/// Messages that wait to be written to a client, and as many that are being written. What tells of output is
-/// bounded by [`Rooms`] as well.
+/// Messages that wait to be written to a client, and as many that are being written. Long ones are bounded by
+/// [`Rooms`] as well.
 const OUTGOING: usize = 32;
 
 /// Messages to the client, in their order.
@@ -22,20 +22,27 @@ pub(super) struct Outgoing {
     rooms: Arc<Rooms>,
 }
 
-/// A line, and what it goes back to.
+/// A line, and the room it takes until it is written.
 #[derive(Debug)]
 struct Message {
     line: Vec<u8>,
+    #[expect(dead_code, reason = "it is held")]
     room: Option<OwnedSemaphorePermit>,
+    /// Its memory is used again.
+    again: bool,
 }
 
-/// The room for what tells of output, some 100 KiB each time, until it is written. Not more, and the same
-/// again and again: what is given back to the system is given out by it page by page, and what is
-/// written long after it was made has to be fetched from memory.
+/// The room for long messages, until they are written.
 #[derive(Debug)]
 struct Rooms {
+    /// For what tells of output, some 100 KiB each time (one that is escaped, four times that). Not more, and the
+    /// same again and again: what is given back to the system is given out by it page by page, and what is
+    /// written long after it was made has to be fetched from memory.
     free: Arc<Semaphore>,
     used: Mutex<Vec<Vec<u8>>>,
+    /// For answers that are as long as somebody makes them: a client that asks for much and reads nothing waits,
+    /// and not in memory.
+    answers: Arc<Semaphore>,
 }
 
 impl Rooms {
@@ -43,8 +50,18 @@ impl Rooms {
 
     fn give(&self, message: Message) {
         // One that was escaped to many times its length is not kept for others.
-        if message.room.is_some() && message.line.capacity() <= 4 * CHUNK {
+        if message.again && message.line.capacity() <= 4 * CHUNK {
             lock(&self.used).push(message.line);
+        }
+    }
+}
+
+impl Message {
+    fn of(room: Room) -> Message {
+        Message {
+            line: room.line,
+            room: Some(room.permit),
+            again: true,
         }
     }
 }
@@ -65,12 +82,14 @@ impl Outgoing {
         Some(Room { line, permit })
     }
 
+    /// Waits for room for an answer that may be long. It is held from before that is made.
+    pub(super) async fn answer_room(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.rooms.answers).acquire_owned().await.ok()
+    }
+
     /// It was not needed.
     pub(super) fn give_back(&self, room: Room) {
-        self.rooms.give(Message {
-            line: room.line,
-            room: Some(room.permit),
-        });
+        self.rooms.give(Message::of(room));
     }
 
     /// Waits until the client is gone.
@@ -80,23 +99,27 @@ impl Outgoing {
 
     /// `false` when the client is gone.
     pub(super) async fn send_line(&self, room: Room) -> bool {
-        let message = Message {
-            line: room.line,
-            room: Some(room.permit),
-        };
-        self.messages.send(message).await.is_ok()
+        self.messages.send(Message::of(room)).await.is_ok()
     }
 }
 
 impl Outgoing {
     /// `false` when the client is gone.
     pub(super) async fn send(&self, message: &impl Serialize) -> bool {
+        self.send_in(message, None).await
+    }
+
+    async fn send_in(&self, message: &impl Serialize, room: Option<OwnedSemaphorePermit>) -> bool {
         // What is sent has no part that could not be written as JSON.
         let Ok(mut line) = serde_json::to_vec(message) else {
             return false;
         };
         line.push(b'\n');
-        let message = Message { line, room: None };
+        let message = Message {
+            line,
+            room,
+            again: false,
+        };
         self.messages.send(message).await.is_ok()
     }
 
@@ -120,6 +143,16 @@ impl Outgoing {
         id: Option<&RawValue>,
         answer: Result<serde_json::Value, Fault>,
     ) -> bool {
+        self.answer_in(id, answer, None).await
+    }
+
+    /// The same, in the room that was waited for.
+    pub(super) async fn answer_in(
+        &self,
+        id: Option<&RawValue>,
+        answer: Result<serde_json::Value, Fault>,
+        room: Option<OwnedSemaphorePermit>,
+    ) -> bool {
         #[derive(Serialize)]
         struct Response<'a> {
             jsonrpc: &'a str,
@@ -133,13 +166,13 @@ impl Outgoing {
             Ok(result) => (Some(result), None),
             Err(fault) => (None, Some(fault.to_json())),
         };
-        self.send(&Response {
+        let response = Response {
             jsonrpc: "2.0",
             id,
             result,
             error,
-        })
-        .await
+        };
+        self.send_in(&response, room).await
     }
 }
 
@@ -152,6 +185,7 @@ impl Outgoing {
         let rooms = Arc::new(Rooms {
             free: Arc::new(Semaphore::new(Rooms::NUMBER)),
             used: Mutex::default(),
+            answers: Arc::new(Semaphore::new(Rooms::NUMBER)),
         });
         let writing = tokio::spawn(write(outgoing, to, Arc::clone(&rooms)));
         (Outgoing { messages, rooms }, writing)

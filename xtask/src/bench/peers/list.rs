@@ -35,6 +35,22 @@ pub(super) struct Entrant {
 }
 
 impl Entrant {
+    fn new(
+        name: &'static str,
+        version: &str,
+        stays: bool,
+        way: Result<Box<dyn Way>, String>,
+    ) -> Entrant {
+        Entrant {
+            name,
+            version: version.to_owned(),
+            confines: true,
+            stays,
+            way,
+            note: None,
+        }
+    }
+
     /// Started for each command.
     fn cold(name: &'static str, version: &str, contender: Result<Contender, String>) -> Entrant {
         let way = contender.and_then(|contender| -> Result<Box<dyn Way>, String> {
@@ -43,14 +59,7 @@ impl Entrant {
                 None => Ok(Box::new(Cold(contender))),
             }
         });
-        Entrant {
-            name,
-            version: version.to_owned(),
-            confines: true,
-            stays: false,
-            way,
-            note: None,
-        }
+        Entrant::new(name, version, false, way)
     }
 
     fn kept<W: Way + 'static>(name: &'static str, version: &str, way: Result<W>) -> Entrant {
@@ -58,14 +67,7 @@ impl Entrant {
             Ok(way) => Ok(Box::new(way) as Box<dyn Way>),
             Err(error) => Err(format!("did not run: {error:#}")),
         };
-        Entrant {
-            name,
-            version: version.to_owned(),
-            confines: true,
-            stays: true,
-            way,
-            note: None,
-        }
+        Entrant::new(name, version, true, way)
     }
 
     fn free(mut self) -> Entrant {

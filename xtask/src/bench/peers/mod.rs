@@ -9,7 +9,7 @@ mod ways;
 pub(crate) use install::{install, node};
 
 use super::place::Place;
-use super::rounds::{Spread, take_turns};
+use super::rounds::{Spread, Unit, in_a_cell, take_turns};
 use super::tables::Settings;
 use anyhow::{Context, Result};
 use check::Ground;
@@ -108,10 +108,15 @@ fn rows(entrants: Vec<Entrant>, samples: Vec<Result<Vec<f64>>>) -> Result<Vec<Ro
                 Ok(Reached {
                     cold: (!entrant.stays).then_some(more),
                     more,
-                    memory: way
-                        .memory()
-                        .ok()
-                        .filter(|_| entrant.confines || !entrant.stays),
+                    memory: (entrant.confines || !entrant.stays)
+                        .then(|| {
+                            let memory = way.memory();
+                            if let Err(error) = &memory {
+                                eprintln!("the memory of {}: {error:#}", entrant.name);
+                            }
+                            memory.ok()
+                        })
+                        .flatten(),
                 })
             }
         };
@@ -143,9 +148,8 @@ fn table(rows: &[Row]) -> String {
                     Some(_) => "the same again".to_owned(),
                     None => shown(reached.more),
                 };
-                let memory = reached.memory.map_or("–".to_owned(), |bytes| {
-                    format!("{:.1} MiB", bytes / f64::from(1_u32 << 20))
-                });
+                let shown_bytes = |bytes| Unit::Bytes.shown(bytes);
+                let memory = reached.memory.map_or("–".to_owned(), shown_bytes);
                 writeln!(text, "| {name} | {version} | {cold} | {more} | {memory} |")
             }
         };
@@ -161,11 +165,6 @@ fn shown(spread: Spread) -> String {
         _ if median < 99.95 => format!("**{median:.1}** ({low:.1}–{high:.1})"),
         _ => format!("**{median:.0}** ({low:.0}–{high:.0})"),
     }
-}
-
-/// What a program said, so that it stays in its cell.
-fn in_a_cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ")
 }
 
 #[cfg(test)]

@@ -1,0 +1,173 @@
+//! How commands start: from what stands ready, or from nothing.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use ringfence_ops::linux::Located;
+use ringfence_sys_linux::error::Named;
+use ringfence_sys_linux::spawn::{self, CommandStart, Patience, SpawnError, Step};
+use ringfence_sys_linux::{SysError, object};
+use ringfence_wire::{Failure, Report, Spawn, Stage};
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::Errno;
+
+use super::{ARM_AFTER, Running, Session, at, has_hung_up};
+use crate::files::{open_verified, same};
+use crate::tree::Tree;
+
+impl Session {
+    /// A number stands for one command at a time. The last has the ring for itself; without a pid
+    /// namespace each has, since whose a process is cannot be told there.
+    pub(super) fn may_spawn(&self, spawn: &Spawn) -> bool {
+        let taken = self.running.contains_key(&spawn.id) || self.kept.contains_key(&spawn.id);
+        let alone = self.running.is_empty() && self.kept.is_empty();
+        let shares = self.init && !spawn.last;
+        !taken && !self.last && (alone || shares) && (self.init || !spawn.keep_background)
+    }
+
+    pub(super) fn spawn(&mut self, spawn: &Spawn, fds: &[OwnedFd]) -> Result<Running, Failure> {
+        let [stdin, stdout, stderr] = fds else {
+            return Err(at(
+                Stage::Protocol,
+                SysError::new("recvmsg", Errno::BADF.raw_os_error()),
+            ));
+        };
+        let cwd = open_verified(&spawn.cwd).map_err(|e| at(Stage::Cwd, e))?;
+        let inside = match &spawn.stdin_inside {
+            None => None,
+            Some(located) => match reopen(located, stdin) {
+                Ok(file) => Some(file),
+                Err(error) => {
+                    self.send(&Report::StdinAsIs { errno: error.errno })
+                        .map_err(|e| at(Stage::Stdin, e))?;
+                    None
+                }
+            },
+        };
+        let stdin_pair = match &inside {
+            None => None,
+            Some(inside) => Some((
+                dup(stdin).map_err(|e| at(Stage::Stdin, e))?,
+                dup(inside).map_err(|e| at(Stage::Stdin, e))?,
+            )),
+        };
+        let Some(ring) = &mut self.ring else {
+            return Err(at(
+                Stage::Protocol,
+                SysError::new("spawn", Errno::PROTO.raw_os_error()),
+            ));
+        };
+        // Before the first the ring has just been built.
+        if self.spawned {
+            ring.mend().map_err(|e| at(Stage::Protect, e))?;
+        }
+        ring.keeper.before_a_command();
+        let restrictions = ring.restrictions.clone();
+        let needs_arming = ring.keeper.needs_arming();
+        let stdin = inside.as_ref().unwrap_or(stdin);
+        // Nobody is left who wants it.
+        let harness = Rc::clone(&self.socket);
+        let go_on = || !has_hung_up(harness.fd());
+        let (pid, tree) = self.start(
+            &CommandStart {
+                program: &spawn.program,
+                argv: &spawn.argv,
+                env: &spawn.env,
+                cwd: cwd.as_fd(),
+                stdio: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
+                new_session: spawn.new_session,
+                own_group: spawn.own_group,
+                terminal: spawn.terminal,
+                die_with_parent: !self.init,
+                // Without a pid namespace nothing of a command's is left when the next is started.
+                patience: self.init.then_some(Patience { go_on: &go_on }),
+                restrictions: Some(&restrictions),
+            },
+            self.init && !spawn.last,
+        )?;
+        if self.arm_at.is_none() && !self.unwatchable && needs_arming {
+            self.arm_at = Instant::now().checked_add(ARM_AFTER);
+        }
+        Ok(Running {
+            pid,
+            tree,
+            keeps: spawn.keep_background,
+            stdin: stdin_pair,
+            until: spawn
+                .time_ms
+                .and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms))),
+            timed_out: false,
+        })
+    }
+
+    /// Starts it: by what stands ready, or from nothing.
+    fn start(
+        &mut self,
+        start: &CommandStart<'_>,
+        marked: bool,
+    ) -> Result<(i32, Option<Tree>), Failure> {
+        let failed = |e: SpawnError| at(stage_of(e.step), e.error);
+        if let Some(spare) = self.ready.take().filter(|_| marked)
+            && let Some(started) = spare.start(start).map_err(failed)?
+        {
+            // It has had its mark since nothing else ran: of those that run none has the same. A
+            // number is given again where nothing is left that has it.
+            let tree = Tree::of(started.uts);
+            self.kept.retain(|_, kept| *kept != tree);
+            return Ok((started.pid, Some(tree)));
+        }
+        let tree = if marked {
+            Some(self.mark().map_err(|e| at(Stage::Fork, e))?)
+        } else {
+            None
+        };
+        let pid = spawn::command(start).map_err(failed)?;
+        Ok((pid, tree))
+    }
+
+    /// A mark for the next command.
+    fn mark(&mut self) -> Result<Tree, SysError> {
+        let mut passed_over = Vec::new();
+        loop {
+            let tree = Tree::begin()?;
+            if self.running.values().any(|r| r.tree == Some(tree)) {
+                // Of one that has ended by now, and not been seen to: what is ended then must not
+                // be the next one's. It is held so that the number is not given once more.
+                passed_over.push(Tree::hold()?);
+                continue;
+            }
+            // A number is given again where nothing is left that has it.
+            self.kept.retain(|_, kept| *kept != tree);
+            return Ok(tree);
+        }
+    }
+}
+
+/// Opens stdin's file inside the ring, at the same offset.
+fn reopen(located: &Located, stdin: &OwnedFd) -> Result<OwnedFd, SysError> {
+    let file = object::open_read(&located.path)?;
+    same(&file, located)?;
+    if let Some(offset) = object::offset(stdin.as_fd()) {
+        seek(&file, SeekFrom::Start(offset)).named("lseek")?;
+    }
+    Ok(file)
+}
+
+fn dup(fd: &OwnedFd) -> Result<OwnedFd, SysError> {
+    fd.try_clone().named("dup")
+}
+
+fn stage_of(step: Step) -> Stage {
+    match step {
+        Step::Clone | Step::MapIds | Step::Namespaces | Step::Prepare => Stage::Fork,
+        Step::Cwd => Stage::Cwd,
+        Step::Session => Stage::Session,
+        Step::Limit => Stage::Limit,
+        Step::Capabilities => Stage::Capabilities,
+        Step::NoNewPrivs => Stage::NoNewPrivs,
+        Step::Landlock => Stage::Landlock,
+        Step::Seccomp => Stage::Seccomp,
+        Step::Exec => Stage::Exec,
+    }
+}
