@@ -193,6 +193,9 @@ async def test_times_and_signals(workspace: Path) -> None:
             await ring.run(sh("echo begun; trap '' TERM; sleep 1000"), timeout=0.3)
         assert (late.value.done.stdout, late.value.done.timed_out) == (b"begun\n", True)
         assert isinstance(late.value, TimeoutError)
+        dd = ["dd", "if=/dev/zero", "of=/dev/null", "bs=300M", "count=1"]
+        codes = [(await ring.run(dd, memory=size << 20)).code for size in (200, 600)]
+        assert codes == [1, 0]
         child = await ring.start(sh("trap 'echo got; exit 4' USR1; echo up; while :; do sleep 0.01; done"))
         assert (await anext(child.output())).data == b"up\n"
         await child.signal("USR1")
@@ -202,6 +205,18 @@ async def test_times_and_signals(workspace: Path) -> None:
         await child.kill()
         assert (await child.wait()).get("signal") == 9
         await child.kill()
+
+
+async def test_a_living_ring_is_widened(workspace: Path) -> None:
+    other = workspace.parent / "granted"
+    other.mkdir()
+    async with ring_in(workspace) as ring:
+        touch = ["touch", str(other / "file")]
+        assert (await ring.run(touch)).code != 0
+        await ring.grant(write=other)
+        assert (await ring.run(touch)).code == 0
+        with pytest.raises(ringfence.BadParams):
+            await ring.grant()
 
 
 async def test_fifty_at_once(workspace: Path) -> None:

@@ -427,6 +427,8 @@ export interface StartCommand {
   env?: Record<string, string | null>;
   /** What it leaves running goes on. */
   keep_background?: boolean;
+  /** Address space that each of its processes may have, in bytes, where the ring's `memory` is not less. */
+  memory_limit?: number | null;
   /** Where it prints errors. */
   stderr?: Sink;
   /** What it reads from. */

@@ -238,6 +238,8 @@ export interface StartOptions {
   terminal?: { rows: number; columns: number };
   /** It is told to end after so many milliseconds, and ended two seconds later. */
   timeout?: number;
+  /** Bytes of address space that each of its processes may have. */
+  memory?: number;
   /** What it leaves running goes on. */
   keepBackground?: boolean;
   /** Bytes of each output that the server keeps. */
@@ -316,6 +318,7 @@ export class Ring {
       ...(options.env !== undefined && { env: options.env }),
       ...(terminal !== undefined && { terminal }),
       ...(options.timeout !== undefined && { time_limit_ms: options.timeout }),
+      ...(options.memory !== undefined && { memory_limit: options.memory }),
       ...(options.buffer !== undefined && { buffer: options.buffer }),
     };
     let child: Child | undefined;
@@ -378,6 +381,15 @@ export class Ring {
       signal?.removeEventListener('abort', abort);
       child.letGo();
     }
+  }
+
+  /**
+   * Widens the ring while it lives; commands that run go on. One of: `write`, a path that commands that start from
+   * now on may write; `reveal`, what is hidden by default, by its name (`hide.npm`); `socket`, a Unix socket of a
+   * service outside. Whether it may be is not asked anybody: ask before.
+   */
+  async grant(what: { write: string } | { reveal: string } | { socket: string }): Promise<void> {
+    await this.#connection.call('grant.request', { ring: this.number, ...what });
   }
 
   /** What the ring kept until now. */

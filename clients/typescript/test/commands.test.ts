@@ -228,6 +228,13 @@ inPlace('times and signals', async ({ ring: open }) => {
     assert.deepEqual([error.done.stdout.toString(), error.done.timedOut], ['begun\n', true]);
     return true;
   });
+  const dd = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=300M', 'count=1'];
+  for (const [size, code] of [
+    [200, 1],
+    [600, 0],
+  ] as const) {
+    assert.equal((await ring.run(dd, { memory: size * 2 ** 20 })).code, code);
+  }
   let child = await ring.start(sh("trap 'echo got; exit 4' USR1; echo up; while :; do sleep 0.01; done"));
   assert.equal((await next(child)).data.toString(), 'up\n');
   await child.signal('USR1');
@@ -237,6 +244,16 @@ inPlace('times and signals', async ({ ring: open }) => {
   await child.kill();
   assert.equal((await child.wait()).signal, 9);
   await child.kill();
+});
+
+inPlace('a living ring is widened', async ({ base, ring: open }) => {
+  const other = join(base, 'granted');
+  mkdirSync(other);
+  const ring = await open();
+  const touch = ['touch', join(other, 'file')];
+  assert.notEqual((await ring.run(touch)).code, 0);
+  await ring.grant({ write: other });
+  assert.equal((await ring.run(touch)).code, 0);
 });
 
 inPlace('fifty at once', async ({ ring: open }) => {

@@ -358,6 +358,7 @@ pub(crate) fn hand_over(
         keep_background: false,
         // Who waits for it looks at the clock.
         time_ms: None,
+        memory: None,
         new_session: relay.new_session,
         // Keys on the terminal are for it as well.
         own_group: false,

@@ -373,6 +373,12 @@ impl Command {
         self
     }
 
+    /// As [`ring::Command::memory_limit`].
+    pub fn memory_limit(&mut self, bytes: u64) -> &mut Command {
+        self.command.memory_limit(bytes);
+        self
+    }
+
     /// A [`Child`] that is dropped before it has ended is ended, with all that it started.
     pub fn kill_on_drop(&mut self, kill: bool) -> &mut Command {
         self.kill_on_drop = kill;

@@ -131,6 +131,7 @@ impl Child {
             terminal: relay.terminal,
             die_with_parent: true,
             patience: None,
+            limits: &[],
             restrictions: None,
         })
         .map_err(|failed| match failed.step {

@@ -508,6 +508,49 @@ fn a_command_whose_time_is_up_ends_with_all_it_started_and_no_other_does() {
 }
 
 #[test]
+fn memory_is_bounded_for_one_command() {
+    let Some(place) = Place::of("memory_is_bounded_for_one_command") else {
+        return;
+    };
+    let ring = place.ring();
+    let takes = |ring: &Ring, mebibytes: u32, limit: Option<u64>| {
+        let mut dd = ring.command("dd");
+        dd.args(["if=/dev/zero", "of=/dev/null", "count=1"]);
+        dd.arg(format!("bs={mebibytes}M"));
+        if let Some(limit) = limit {
+            dd.memory_limit(limit);
+        }
+        let output = dd.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.success(), said.contains("memory exhausted"))
+    };
+    let (well, exhausted) = ((true, false), (false, true));
+    // The first is started from nothing, the next by what stands ready.
+    for _ in 0..2 {
+        assert_eq!(takes(&ring, 300, Some(200 << 20)), exhausted);
+        assert_eq!(takes(&ring, 300, Some(600 << 20)), well);
+        assert_eq!(takes(&ring, 300, None), well);
+    }
+    // What no program fits in is that command's end, and no other's.
+    let none = ring.command("true").memory_limit(1).output();
+    assert!(!none.is_ok_and(|output| output.status.success()));
+    assert_eq!(takes(&ring, 1, None), well);
+
+    // What the policy says is not made more.
+    let policy = place.home.join(".config/ringfence");
+    std::fs::create_dir_all(&policy).unwrap();
+    std::fs::write(
+        policy.join("policy.toml"),
+        "[limits]\nmemory = \"200MiB\"\n",
+    )
+    .unwrap();
+    let ring = place.ring();
+    assert_eq!(takes(&ring, 300, Some(600 << 20)), exhausted);
+    assert_eq!(takes(&ring, 20, Some(600 << 20)), well);
+    assert_eq!(takes(&ring, 20, Some(16 << 20)), exhausted);
+}
+
+#[test]
 fn a_command_can_have_a_terminal_of_its_own() {
     let Some(place) = Place::of("a_command_can_have_a_terminal_of_its_own") else {
         return;

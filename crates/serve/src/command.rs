@@ -18,7 +18,7 @@ use crate::protocol::{
     BUFFER, BUFFER_MAX, CommandListed, Ended, Input, STDIN_MAX, SignalName, Sink, StartCommand,
     Stream, TerminalSize,
 };
-use crate::rings::{Open, lock, millis};
+use crate::rings::{Open, lock, millis, path_of};
 
 /// A command that runs, or ran.
 #[derive(Debug)]
@@ -91,6 +91,7 @@ impl Running {
             stderr,
             terminal,
             time_limit_ms,
+            memory_limit,
             keep_background,
             buffer,
             when_full,
@@ -111,6 +112,9 @@ impl Running {
         }
         if stdout == Sink::Stdout {
             return wrong("stdout: `stdout` is for stderr");
+        }
+        if memory_limit == Some(0) {
+            return wrong("memory_limit: no program runs in 0 bytes");
         }
         let buffer = buffer.unwrap_or(BUFFER);
         if buffer == 0 || buffer > BUFFER_MAX {
@@ -140,10 +144,13 @@ impl Running {
             };
         }
         if let Some(directory) = directory {
-            command.current_dir(directory);
+            command.current_dir(path_of(&directory));
         }
         if let Some(limit) = time_limit_ms {
             command.time_limit(Duration::from_millis(limit));
+        }
+        if let Some(bytes) = memory_limit {
+            command.memory_limit(bytes);
         }
         if let Some(size) = terminal {
             command.terminal(size_of(size)?);

@@ -105,7 +105,14 @@ impl Fault {
     /// As JSON-RPC has it.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let mut error = json!({ "code": self.code(), "message": self.to_string() });
+        let message = match self {
+            // Its own words are for a command line.
+            Fault::Ringfence(Error::Refused(refusal)) => format!(
+                "{refusal}\n  to do without, name it in `policy.accept` (or in [enforcement] accept of a policy file)"
+            ),
+            other => other.to_string(),
+        };
+        let mut error = json!({ "code": self.code(), "message": message });
         if let (Some(data), Some(error)) = (self.data(), error.as_object_mut()) {
             error.insert("data".to_owned(), json!(data));
         }
@@ -123,4 +130,22 @@ pub(crate) fn shortfalls(all: &[ringfence_ops::Shortfall]) -> Vec<Shortfall> {
             accepted: short.accepted,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use ringfence_plan::Refusal;
+
+    use super::*;
+
+    #[test]
+    fn a_client_is_told_of_what_it_can_say() {
+        let refusal = Refusal {
+            lacking: Vec::new(),
+        };
+        let told = Fault::Ringfence(Error::Refused(refusal)).to_json();
+        let message = told["message"].as_str().unwrap();
+        assert!(message.contains("`policy.accept`"), "{message}");
+        assert!(!message.contains("--"), "{message}");
+    }
 }

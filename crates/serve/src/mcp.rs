@@ -437,6 +437,7 @@ impl Server {
             stderr: Sink::Stdout,
             terminal: None,
             time_limit_ms: None,
+            memory_limit: None,
             keep_background: false,
             buffer: Some(KEPT),
             when_full: WhenFull::Drop,

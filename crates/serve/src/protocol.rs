@@ -314,6 +314,9 @@ pub struct StartCommand {
     /// It is told to end after so many milliseconds, and ended two seconds later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_limit_ms: Option<u64>,
+    /// Address space that each of its processes may have, in bytes, where the ring's `memory` is not less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<u64>,
     /// What it leaves running goes on.
     #[serde(default)]
     pub keep_background: bool,

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::fault::Fault;
 use crate::protocol::{ShowPolicy, Why};
-use crate::rings::Rings;
+use crate::rings::{Rings, path_of};
 
 /// The ring this process runs in, as the ring's own variable says. Nothing is decided by
 /// it: it is said, so that an answer is not taken for one about the machine.
@@ -53,12 +53,13 @@ pub(crate) fn why_path(mut request: Request, path: &str) -> Result<Value, Fault>
     };
     let seen = preview(request)?;
     let home = layers::home();
-    let at = place(Path::new(path), &cwd);
+    let path = path_of(path);
+    let at = place(&path, &cwd);
     let answer = explain(&seen.ground(home.as_deref()), &at);
     let exists = at.kind.is_some();
     Ok(path_json(
         &seen,
-        Path::new(path),
+        &path,
         &at.path,
         exists,
         &answer,

@@ -57,6 +57,18 @@ impl Open {
     }
 }
 
+/// A path as people and models write it: `~` is the home, since no shell has seen it yet. A file of that name is
+/// `./~`.
+pub(crate) fn path_of(text: &str) -> PathBuf {
+    match (text.strip_prefix('~'), ringfence::layers::home()) {
+        (Some(""), Some(home)) => home,
+        (Some(rest), Some(home)) if rest.starts_with('/') => {
+            home.join(rest.trim_start_matches('/'))
+        }
+        _ => text.into(),
+    }
+}
+
 /// The one thing that is asked for.
 pub(crate) fn one_grant(
     write: Option<String>,
@@ -64,9 +76,9 @@ pub(crate) fn one_grant(
     socket: Option<String>,
 ) -> Result<Grant, Fault> {
     match (write, reveal, socket) {
-        (Some(path), None, None) => Ok(Grant::Write(path.into())),
+        (Some(path), None, None) => Ok(Grant::Write(path_of(&path))),
         (None, Some(name), None) => Ok(Grant::Reveal(name)),
-        (None, None, Some(path)) => Ok(Grant::Socket(path.into())),
+        (None, None, Some(path)) => Ok(Grant::Socket(path_of(&path))),
         _ => Err(Fault::Params(
             "one of `write`, `reveal` and `socket`".to_owned(),
         )),
@@ -157,8 +169,9 @@ impl Rings {
         directory: Option<String>,
         policy: Option<Policy>,
     ) -> Result<Request, Fault> {
-        let workspace = workspace.map(PathBuf::from);
-        let directory = directory.map(PathBuf::from).or_else(|| workspace.clone());
+        let path = |text: String| path_of(&text);
+        let workspace = workspace.map(path);
+        let directory = directory.map(path).or_else(|| workspace.clone());
         for path in [&workspace, &directory].into_iter().flatten() {
             if !path.is_absolute() {
                 return Err(Fault::Params(format!(
@@ -413,4 +426,25 @@ fn flags(policy: Policy) -> Result<Flags, Fault> {
         sockets: paths(sockets),
         nested,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_home_is_written_as_in_a_shell() {
+        let home = ringfence::layers::home().unwrap();
+        for (text, path) in [
+            ("~", home.clone()),
+            ("~/.ssh", home.join(".ssh")),
+            ("~//x", home.join("x")),
+            ("~x", "~x".into()),
+            ("./~", "./~".into()),
+            ("/~", "/~".into()),
+            ("", "".into()),
+        ] {
+            assert_eq!(path_of(text), path, "{text}");
+        }
+    }
 }

@@ -280,7 +280,7 @@ impl Visit {
         let signals = Signals::take(&[SIGWINCH]).map_err(system)?;
         let saved = typed_raw.then(|| terminal::save(stdin)).flatten();
         if typed_raw {
-            self.resize(number, stdin)?;
+            let _sent = self.resize(number, stdin)?;
             terminal::raw(stdin).map_err(system)?;
         }
         let ended = self.carry(number, types.then_some(stdin), typed_raw, &signals);
@@ -290,14 +290,12 @@ impl Visit {
         ended
     }
 
-    /// Tells the command's terminal the size of this one.
-    fn resize(&mut self, number: u64, own: BorrowedFd<'_>) -> Result<(), VisitError> {
-        let Some(size) = terminal::size(own) else {
-            return Ok(());
-        };
-        let (rows, columns) = (size.ws_row.max(1), size.ws_col.max(1));
-        let params = json!({ "command": number, "rows": rows, "columns": columns });
-        self.send("command.resize", &params).map(|_| ())
+    /// Tells the command's terminal the size of this one, if that has one; gives whether it was told.
+    fn resize(&mut self, number: u64, own: BorrowedFd<'_>) -> Result<bool, VisitError> {
+        let size = terminal::size(own).filter(|size| size.ws_row > 0 && size.ws_col > 0);
+        let Some(size) = size else { return Ok(false) };
+        let params = json!({ "command": number, "rows": size.ws_row, "columns": size.ws_col });
+        self.send("command.resize", &params).map(|_| true)
     }
 
     fn carry(
@@ -340,8 +338,7 @@ impl Visit {
             if signalled {
                 while signals.next().is_some() {}
                 if let (Some(own), true) = (types, raw) {
-                    self.resize(number, own)?;
-                    unwritten += 1;
+                    unwritten += usize::from(self.resize(number, own)?);
                 }
             }
             if typed && let Some(stdin) = types {

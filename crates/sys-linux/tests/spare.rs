@@ -81,6 +81,7 @@ fn it_is_as_restricted_and_as_clean_as_one_started_from_nothing() {
         (ringfence_sys_linux::spawn::Resource::Core, 0),
         (ringfence_sys_linux::spawn::Resource::AddressSpace, 1 << 30),
     ];
+    start.own_limits = vec![(ringfence_sys_linux::spawn::Resource::AddressSpace, 1 << 29)];
     start.cwd = open(dir.0.to_str().unwrap());
     // Not closed by the execution.
     let leak = open("/etc/passwd");
@@ -96,6 +97,10 @@ fn it_is_as_restricted_and_as_clean_as_one_started_from_nothing() {
     ] {
         assert_eq!(field(&by_a_spare, field_name), value, "{field_name}");
     }
+    assert!(
+        by_a_spare.contains("524288"),
+        "its own limit, in KiB: {by_a_spare}"
+    );
     let own_parent = format!("PPid:\t{}", std::process::id());
     let without_parent = |text: &str| {
         text.lines()

@@ -171,19 +171,18 @@ fn a_terminal_becomes_the_controlling_one() {
 fn limits_hold_in_the_command() {
     let mut start = Start::new(&["/bin/cat", "/proc/self/limits"]);
     start.limits = vec![(Resource::Core, 0), (Resource::AddressSpace, 1 << 30)];
-    let (text, _) = start.run();
-    let limit = |name: &str| {
-        let line = text.lines().find(|l| l.starts_with(name)).unwrap();
-        line[name.len()..]
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
+    let limits = |start: &Start<'_>| {
+        let (text, _) = start.run();
+        ["Max core file size", "Max address space"].map(|name| {
+            let line = text.lines().find(|l| l.starts_with(name)).unwrap();
+            let values: Vec<&str> = line[name.len()..].split_whitespace().take(2).collect();
+            values.join(" ")
+        })
     };
-    assert_eq!(limit("Max core file size")[..2], ["0", "0"]);
-    assert_eq!(
-        limit("Max address space")[..2],
-        ["1073741824", "1073741824"]
-    );
+    assert_eq!(limits(&start), ["0 0", "1073741824 1073741824"]);
+    // Its own make what it may less, and never more.
+    start.own_limits = vec![(Resource::Core, 4096), (Resource::AddressSpace, 1 << 29)];
+    assert_eq!(limits(&start), ["0 0", "536870912 536870912"]);
 }
 
 #[test]

@@ -110,6 +110,8 @@ pub struct Spawn {
     pub keep_background: bool,
     /// It is told to end (`SIGTERM`) after so many milliseconds, and ended a grace later.
     pub time_ms: Option<u64>,
+    /// Address space that each of its processes may have, bytes, where that of the ring is not less.
+    pub memory: Option<u64>,
     /// Start a new session: no controlling terminal.
     pub new_session: bool,
     /// Put it in a process group of its own: what signals its own group (`kill(2)` with 0) signals
@@ -298,6 +300,7 @@ wire_struct!(Spawn {
     last,
     keep_background,
     time_ms,
+    memory,
     new_session,
     own_group,
     terminal,

@@ -154,6 +154,7 @@ fn messages_have_these_bytes() {
         last: false,
         keep_background: true,
         time_ms: Some(1500),
+        memory: Some(1 << 30),
     };
     let orders = [
         Order::Build {

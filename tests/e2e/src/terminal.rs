@@ -84,9 +84,12 @@ impl Terminal {
         self
     }
 
-    /// Changes the window's size, as a window manager does.
+    /// Changes the window's size, as a window manager does. With 0 and 0 it has none, as a serial line.
     pub fn resize(&mut self, columns: u16, rows: u16) {
         tcsetwinsize(&self.keys, size(columns, rows)).unwrap();
+        if columns == 0 || rows == 0 {
+            return;
+        }
         self.screen
             .0
             .screen_mut()

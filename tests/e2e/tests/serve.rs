@@ -134,6 +134,12 @@ rings! {
         let command = client.command(with(sh(ring, "trap '' TERM; sleep 1000"), json!({ "time_limit_ms": 100 })));
         let ended = client.ended(command, "stdout").0;
         assert_eq!((&ended["timed_out"], &ended["signal"]), (&json!(true), &json!(9)), "{ended}");
+        let dd = |limit| json!({ "ring": ring, "argv": ["dd", "if=/dev/zero", "of=/dev/null", "bs=300M", "count=1"], "memory_limit": limit });
+        for (limit, code) in [(200 << 20, 1), (600 << 20, 0)] {
+            let command = client.command(dd(limit));
+            assert_eq!(client.ended(command, "stderr").0["code"], code);
+        }
+        assert_eq!(client.refused("command.start", dd(0))["code"], -32602);
         let error = client.refused("command.start", json!({ "ring": ring, "argv": ["no-such-program"] }));
         assert_eq!((&error["code"], &error["data"]["how"]), (&json!(-32000), &json!("not-found")), "{error}");
         client.ok("ring.close", json!({ "ring": ring }));
@@ -710,6 +716,14 @@ rings! {
             let error = client.refused("grant.request", json!({ "ring": ring, "socket": own }));
             assert!(error.to_string().contains("own servers listen there"), "{error}");
         }
+        // The ring's /dev is its own.
+        let in_dev = std::path::PathBuf::from(format!("/dev/shm/ringfence-test-{}", client.pid()));
+        let listener = std::os::unix::net::UnixListener::bind(&in_dev).unwrap();
+        std::os::unix::fs::chown(&in_dev, Some(ws.person.uid), None).unwrap();
+        let error = client.refused("grant.request", json!({ "ring": ring, "socket": in_dev }));
+        std::fs::remove_file(&in_dev).unwrap();
+        drop(listener);
+        assert!(error.to_string().contains("a /dev of its own"), "{error}");
         std::fs::remove_file(&service).unwrap();
         for (params, code) in [
             (json!({ "ring": ring }), -32602),
@@ -733,6 +747,10 @@ rings! {
         assert!(!ws.base.join("run/ringfence").exists());
         let report = client.ok("why", json!({ "workspace": ws.path(), "path": ws.path() }));
         assert_eq!(report["report"]["write"]["decision"], "allow", "{report}");
+        // No shell has seen this one.
+        let report = client.ok("why", json!({ "workspace": ws.path(), "path": "~/.ssh" }));
+        let (said, home) = (report["report"].to_string(), ws.person.home.join(".ssh"));
+        assert!(said.contains(home.to_str().unwrap()), "{said}");
         let report = client.ok("why", json!({ "workspace": ws.path(), "argv": ["sh"] }));
         assert_eq!(report["report"]["placement"], "inside", "{report}");
         let report = client.ok("policy.show", json!({ "directory": ws.path(), "policy": { "network": "on" } }));

@@ -21,6 +21,9 @@ rings! {
         assert!(done.out().is_empty() && done.err().contains("no sessions"), "{done}");
         let mut client = Client::serve(ws, &[]);
         let server = client.pid();
+        client.ok("ring.list", json!({}));
+        let done = ws.ringfence(["sessions"]).run().exits(0);
+        assert!(done.out().is_empty() && done.err().contains("one server runs, and holds no ring"), "{done}");
         let ring = client.ring(ws);
         let start = |client: &mut Client, script: &str| {
             client.command(json!({ "ring": ring, "argv": ["sh", "-c", script], "stdin": "pipe", "attach": false }))
@@ -92,6 +95,10 @@ rings! {
         terminal.types("word\r");
         terminal.until_shows("<word>");
         terminal.until_shows("34 92");
+        // A terminal that has no size says nothing about another's.
+        terminal.resize(0, 0);
+        terminal.types("again\r");
+        terminal.until_shows("<again>\n34 92");
         terminal.types("\u{1d}");
         assert_eq!(terminal.ends().code(), Some(0));
         assert!(listed(ws)["servers"][0]["commands"][0].get("ended").is_none());

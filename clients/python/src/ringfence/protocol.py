@@ -562,6 +562,9 @@ class StartCommand(TypedDict):
     keep_background: NotRequired[bool]
     """What it leaves running goes on."""
 
+    memory_limit: NotRequired[int | None]
+    """Address space that each of its processes may have, in bytes, where the ring's `memory` is not less."""
+
     stderr: NotRequired[Sink]
     """Where it prints errors."""
 

@@ -21,6 +21,7 @@ from .protocol import (
     Methods,
     OpenRing,
     Policy,
+    RequestGrant,
     RingListed,
     RingOpened,
     RingOutcome,
@@ -300,6 +301,7 @@ class Ring:
         stderr: Sink = "pipe",
         terminal: tuple[int, int] | None = None,
         timeout: float | None = None,
+        memory: int | None = None,
         keep_background: bool = False,
         buffer: int | None = None,
         when_full: WhenFull = "wait",
@@ -310,7 +312,7 @@ class Ring:
         `env`: variables to set, or (None) to take out. `stdin="pipe"`: it reads what is written with
         `Child.write`. `stderr="stdout"`: both in one. `terminal`: it has one, of so many rows and columns, in
         place of the three. `timeout`: it is told to end after so many seconds, and ended two seconds later.
-        `keep_background`: what it leaves running goes on. `buffer`: bytes of each output that the server keeps.
+        `memory`: bytes of address space that each of its processes may have. `keep_background`: what it leaves running goes on. `buffer`: bytes of each output that the server keeps.
         `attach=False`: its output is not told as it comes, and the newest is kept: for what runs on in the
         background, and is looked at with `Child.read` or, from then on, `Child.output`."""
         words = _words(argv)
@@ -330,6 +332,8 @@ class Ring:
             asked["env"] = dict(env)
         if timeout is not None:
             asked["time_limit_ms"] = _millis(timeout)
+        if memory is not None:
+            asked["memory_limit"] = memory
         if buffer is not None:
             asked["buffer"] = buffer
         started: list[Child] = []
@@ -357,6 +361,7 @@ class Ring:
         *,
         input: bytes | None = None,
         timeout: float | None = None,
+        memory: int | None = None,
         check: bool = False,
         limit: int = LIMIT,
         on_output: Callable[[Stream, bytes], None] | None = None,
@@ -383,6 +388,7 @@ class Ring:
             stderr=stderr,
             terminal=terminal,
             timeout=timeout,
+            memory=memory,
         )
         feeding = None if input is None else asyncio.ensure_future(_feed(child, input))
         try:
@@ -416,6 +422,21 @@ class Ring:
         if done.timed_out:
             raise TimedOut(done)
         return done.check() if check else done
+
+    async def grant(
+        self, *, write: Text | None = None, reveal: str | None = None, socket: Text | None = None
+    ) -> None:
+        """Widens the ring while it lives; commands that run go on. One of: `write`, a path that commands that start
+        from now on may write; `reveal`, what is hidden by default, by its name (`hide.npm`); `socket`, a Unix socket
+        of a service outside. Whether it may be is not asked anybody: ask before."""
+        asked: RequestGrant = {"ring": self.number}
+        if write is not None:
+            asked["write"] = os.fspath(write)
+        if reveal is not None:
+            asked["reveal"] = reveal
+        if socket is not None:
+            asked["socket"] = os.fspath(socket)
+        await self._server.methods.grant_request(asked)
 
     async def outcome(self) -> RingOutcome:
         """What the ring kept until now."""

@@ -53,12 +53,12 @@ pub(crate) fn sessions(args: SessionsArgs) -> ExitCode {
     let done = match what.unwrap_or(What::List { json: false }) {
         What::List { json } => {
             let (all, silent) = held();
-            for server in silent {
+            for server in &silent {
                 say::line(format_args!(
                     "server {server} does not answer; what it holds is not listed"
                 ));
             }
-            return list(&all, json);
+            return list(&all, silent.is_empty(), json);
         }
         What::Attach { name } => attach(name, true),
         What::Logs { name, follow: true } => attach(name, false),
@@ -97,7 +97,7 @@ fn code_of(ended: &Ended) -> u8 {
     }
 }
 
-fn list(all: &[Held], as_json: bool) -> ExitCode {
+fn list(all: &[Held], complete: bool, as_json: bool) -> ExitCode {
     if as_json {
         let servers: Vec<_> = all
             .iter()
@@ -142,8 +142,16 @@ fn list(all: &[Held], as_json: bool) -> ExitCode {
             }
         }
     }
-    if text.is_empty() {
-        say::line("no sessions: none of your programs runs `ringfence serve` or `ringfence mcp`");
+    if text.is_empty() && complete {
+        match all.len() {
+            0 => say::line(
+                "no sessions: none of your programs runs `ringfence serve` or `ringfence mcp`",
+            ),
+            1 => say::line("no sessions: one server runs, and holds no ring"),
+            servers => say::line(format_args!(
+                "no sessions: {servers} servers run, and hold no ring"
+            )),
+        }
     }
     say::out(text)
 }

@@ -97,6 +97,7 @@ pub struct Command {
     session: bool,
     terminal: Option<Size>,
     time: Option<Duration>,
+    memory: Option<u64>,
 }
 
 impl Command {
@@ -115,6 +116,7 @@ impl Command {
             session: false,
             terminal: None,
             time: None,
+            memory: None,
         }
     }
 
@@ -254,6 +256,30 @@ impl Command {
         self
     }
 
+    /// Bounds the memory that each of its processes may have, in bytes of address space (`RLIMIT_AS`,
+    /// setrlimit(2)), if the policy's `limits.memory` does not bound it lower. What would be more is
+    /// refused to the process (`ENOMEM`), and most end by that. Programs that set much more aside than they
+    /// use, such as `node` and `java`, need a bound of several GiB.
+    ///
+    /// ```
+    /// # use ringfence::{Request, Ring};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let named = |name| std::env::var_os(name).map(std::path::PathBuf::from);
+    /// # let Some(runner) = named("RINGFENCE_DOC_RUNNER") else { return Ok(()) };
+    /// # let workspace = named("RINGFENCE_DOC_WORKSPACE");
+    /// # let request = Request { directory: workspace.clone(), workspace, runner: Some(runner), ..Request::default() };
+    /// let ring = Ring::open(request)?;
+    /// let mut shell = ring.command("sh");
+    /// let output = shell.args(["-c", "ulimit -v"]).memory_limit(512 << 20).output()?;
+    /// assert_eq!(output.stdout, b"524288\n"); // KiB
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn memory_limit(&mut self, bytes: u64) -> &mut Command {
+        self.memory = Some(bytes);
+        self
+    }
+
     /// Starts it, and returns when its program has been executed.
     ///
     /// # Errors
@@ -352,6 +378,7 @@ impl Command {
             new_session: self.session || terminal,
             own_group: true,
             terminal: own.is_some(),
+            memory: self.memory,
             time_ms: match (self.time, inner.prepared.time()) {
                 (Some(one), Some(other)) => Some(one.min(other)),
                 (one, other) => one.or(other),

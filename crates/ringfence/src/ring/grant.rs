@@ -378,6 +378,12 @@ impl Inner {
                 Op::Hide(mask) if is_in(mask) => {
                     return Err(format!("{} is hidden by the policy", shown(&mask.at.path)));
                 }
+                Op::Devices { .. } if at.path.starts_with("/dev") => {
+                    return Err(
+                        "the ring has a /dev of its own, with nothing in it of the host's"
+                            .to_owned(),
+                    );
+                }
                 Op::PrivateCache(cache) if at.path.starts_with(&cache.at.path) => {
                     return Err(format!("{} is a private cache", shown(&cache.at.path)));
                 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ringfence_ops::linux::Located;
 use ringfence_sys_linux::error::Named;
-use ringfence_sys_linux::spawn::{self, CommandStart, Patience, SpawnError, Step};
+use ringfence_sys_linux::spawn::{self, CommandStart, Patience, Resource, SpawnError, Step};
 use ringfence_sys_linux::{SysError, object};
 use ringfence_wire::{Failure, Report, Spawn, Stage};
 use rustix::fs::{SeekFrom, seek};
@@ -67,6 +67,11 @@ impl Session {
         let needs_arming = ring.keeper.needs_arming();
         let stdin = inside.as_ref().unwrap_or(stdin);
         // Nobody is left who wants it.
+        let limits: Vec<(Resource, u64)> = spawn
+            .memory
+            .map(|bytes| (Resource::AddressSpace, bytes))
+            .into_iter()
+            .collect();
         let harness = Rc::clone(&self.socket);
         let go_on = || !has_hung_up(harness.fd());
         let (pid, tree) = self.start(
@@ -82,6 +87,7 @@ impl Session {
                 die_with_parent: !self.init,
                 // Without a pid namespace nothing of a command's is left when the next is started.
                 patience: self.init.then_some(Patience { go_on: &go_on }),
+                limits: &limits,
                 restrictions: Some(&restrictions),
             },
             self.init && !spawn.last,

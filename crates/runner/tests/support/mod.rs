@@ -218,6 +218,7 @@ pub fn sh(id: u32, script: &str) -> Spawn {
         cwd: located("/"),
         new_session: false,
         time_ms: None,
+        memory: None,
         own_group: false,
         terminal: false,
         stdin_inside: None,

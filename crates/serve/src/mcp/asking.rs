@@ -1,7 +1,6 @@
 //! Asking a person for a grant: what is shown is what is granted.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ringfence::ring::{Grant, Planned};
@@ -10,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
-use crate::rings::one_grant;
+use crate::rings::{one_grant, path_of};
 
 /// How long a person has to answer.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10 * 60);
@@ -97,7 +96,7 @@ pub(super) fn grant_of(params: &GrantParams) -> Result<Grant, Fault> {
         // What a model calls a path should not depend on where its command stood.
         if path
             .as_ref()
-            .is_some_and(|path| !Path::new(path).is_absolute())
+            .is_some_and(|path| !path_of(path).is_absolute())
         {
             return Err(Fault::Params(format!("`{name}` is an absolute path")));
         }

@@ -38,6 +38,8 @@ pub struct CommandStart<'a> {
     /// How long it is waited for, where others may signal it before it executes; `None` where nobody
     /// does.
     pub patience: Option<Patience<'a>>,
+    /// Limits of its own, soft and hard alike. Where it has a lower one already, that holds.
+    pub limits: &'a [(Resource, u64)],
     /// What it may not; `None` leaves it its capabilities, its ways to privilege, and the descriptors
     /// it inherits.
     pub restrictions: Option<&'a Restrictions>,
@@ -52,6 +54,41 @@ pub enum Resource {
     AddressSpace,
     /// Size of core files, bytes.
     Core,
+}
+
+impl Resource {
+    const fn number(self) -> libc::__rlimit_resource_t {
+        match self {
+            Resource::Processes => libc::RLIMIT_NPROC,
+            Resource::AddressSpace => libc::RLIMIT_AS,
+            Resource::Core => libc::RLIMIT_CORE,
+        }
+    }
+
+    /// Limits this process. Async-signal-safe.
+    fn limit(self, value: u64) -> Result<(), SysError> {
+        let limit = libc::rlimit {
+            rlim_cur: value,
+            rlim_max: value,
+        };
+        // SAFETY: `limit` is live for the call.
+        if unsafe { libc::setrlimit(self.number(), &raw const limit) } != 0 {
+            return Err(SysError::last("setrlimit"));
+        }
+        Ok(())
+    }
+
+    /// The same, unless a limit holds that is lower. Async-signal-safe.
+    fn lower(self, value: u64) -> Result<(), SysError> {
+        let mut now = std::mem::MaybeUninit::<libc::rlimit>::uninit();
+        // SAFETY: `now` is live for the call, which fills it.
+        if unsafe { libc::getrlimit(self.number(), now.as_mut_ptr()) } != 0 {
+            return Err(SysError::last("getrlimit"));
+        }
+        // SAFETY: the call succeeded and filled it.
+        let now = unsafe { now.assume_init() };
+        self.limit(value.min(now.rlim_max))
+    }
 }
 
 /// What is the same for every command of a ring. In all cases it has no capability and gains none.
@@ -110,19 +147,7 @@ impl Restrictions {
     pub(super) fn take_on(&self, step: &Cell<Step>) -> Result<(), SysError> {
         step.set(Step::Limit);
         for (resource, value) in &self.limits {
-            let which = match resource {
-                Resource::Processes => libc::RLIMIT_NPROC,
-                Resource::AddressSpace => libc::RLIMIT_AS,
-                Resource::Core => libc::RLIMIT_CORE,
-            };
-            let limit = libc::rlimit {
-                rlim_cur: *value,
-                rlim_max: *value,
-            };
-            // SAFETY: `limit` is live for the call.
-            if unsafe { libc::setrlimit(which, &raw const limit) } != 0 {
-                return Err(SysError::last("setrlimit"));
-            }
+            resource.limit(*value)?;
         }
         step.set(Step::Capabilities);
         capability::drop_all()?;
@@ -273,6 +298,7 @@ fn confine_and_exec(args: &CommandArgs<'_>, step: &Cell<Step>) -> Result<Infalli
         step.set(Step::Prepare);
         close_from(3)?;
     }
+    start.lower_limits(step)?;
     step.set(Step::Prepare);
     signal::reset_for_exec()?;
     if let Some(restrictions) = start.restrictions {
@@ -307,6 +333,15 @@ impl CommandStart<'_> {
         // SAFETY: TIOCSCTTY takes an integer.
         if self.terminal && unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } != 0 {
             return Err(SysError::last("TIOCSCTTY"));
+        }
+        Ok(())
+    }
+
+    /// Its own limits, when those of its ring are set. Async-signal-safe.
+    pub(super) fn lower_limits(&self, step: &Cell<Step>) -> Result<(), SysError> {
+        step.set(Step::Limit);
+        for (resource, value) in self.limits {
+            resource.lower(*value)?;
         }
         Ok(())
     }

@@ -373,6 +373,7 @@ fn stand_ready(place: &Place, step: &Cell<Step>) -> Result<Infallible, SysError>
         return Err(SysError::last("unshare"));
     }
     order.start.take_place(step)?;
+    order.start.lower_limits(step)?;
     step.set(Step::Prepare);
     close_from(3)?;
     signal::reset_for_exec()?;

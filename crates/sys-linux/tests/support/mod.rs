@@ -56,6 +56,7 @@ pub struct Start<'a> {
     pub new_session: bool,
     pub terminal: bool,
     pub limits: Vec<(Resource, u64)>,
+    pub own_limits: Vec<(Resource, u64)>,
     pub landlock: Option<BorrowedFd<'a>>,
     pub seccomp: Option<Vec<u8>>,
     pub patience: Option<Patience<'a>>,
@@ -76,6 +77,7 @@ impl<'a> Start<'a> {
             new_session: false,
             terminal: false,
             limits: Vec::new(),
+            own_limits: Vec::new(),
             landlock: None,
             seccomp: None,
             patience: None,
@@ -134,6 +136,7 @@ impl<'a> Start<'a> {
             terminal: self.terminal,
             die_with_parent: false,
             patience: self.patience,
+            limits: &self.own_limits,
             restrictions,
         }
     }

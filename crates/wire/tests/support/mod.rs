@@ -138,6 +138,7 @@ fn spawn() -> impl Strategy<Value = Spawn> {
         any::<(bool, bool, bool, bool, bool, bool)>(),
         of(located()),
         of(any::<u64>()),
+        of(any::<u64>()),
     )
         .prop_map(
             |(
@@ -149,6 +150,7 @@ fn spawn() -> impl Strategy<Value = Spawn> {
                 (new_session, own_group, terminal, announce, last, keep_background),
                 stdin_inside,
                 time_ms,
+                memory,
             )| {
                 Spawn {
                     id,
@@ -164,6 +166,7 @@ fn spawn() -> impl Strategy<Value = Spawn> {
                     last,
                     keep_background,
                     time_ms,
+                    memory,
                 }
             },
         )
