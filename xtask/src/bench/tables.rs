@@ -3,7 +3,7 @@
 use super::contender::Contender;
 use super::memory::peak;
 use super::place::{Place, settle};
-use super::rounds::{Cell, Unit, interleave, table};
+use super::rounds::{Cell, Spread, Unit, interleave, table};
 use super::serving::Serving;
 use super::warm::Warm;
 use anyhow::{Context, Result, ensure};
@@ -127,12 +127,42 @@ fn warm(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
         "`/bin/true` by `std::process::Command` and by `ringfence::Command`, whose ring was made \
          before; {rounds} rounds."
     );
-    Ok(table(
+    let mut text = table(
         "A command in a ring that stays",
         &what,
         Unit::Seconds,
         &cells,
-    ))
+    );
+    // What others leave of the processor's caches is no matter of either.
+    let by_turns = [BARE, KEPT];
+    let mut samples = by_turns.map(|_| Vec::new());
+    for _ in 0..rounds {
+        for (samples, word) in samples.iter_mut().zip(["bare", "ring"]) {
+            samples.push(warm.once(&[word])?);
+        }
+    }
+    let cells: Vec<Cell> = by_turns
+        .into_iter()
+        .zip(samples)
+        .map(|(name, samples)| Cell {
+            name: name.to_owned(),
+            result: Ok(Spread::of(samples).median),
+        })
+        .collect();
+    let what = format!(
+        "The same two by turns, one of each, with nothing else between them; {rounds} rounds."
+    );
+    let _ = write!(
+        text,
+        "\n{}",
+        table(
+            "A command in a ring that stays, and a bare one, by turns",
+            &what,
+            Unit::Seconds,
+            &cells,
+        )
+    );
+    Ok(text)
 }
 
 fn roots(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
