@@ -17,6 +17,14 @@ export const CODES: Readonly<Record<number, string>> = {
   [-32008]: "the command still runs",
 };
 
+/** A person's yes to a question. It holds for the very command that the question was about, in its ring. */
+export interface Approval {
+  /** The question's number. */
+  question: number;
+  /** For how long. */
+  for?: Lasts;
+}
+
 /** `command.attach` */
 export interface Attach {
   /** The command. */
@@ -116,10 +124,17 @@ export interface Ended {
 
 /** What an error carries beside code and message. */
 export interface ErrorData {
-  /** `refused`, `failed`, `not-found`, `not-executable`: as `ringfence run --json` says. */
+  /** `refused`, `failed`, `not-found`, `not-executable`, `forbidden`, `asked`: as `ringfence run --json` says. */
   how?: string | null;
   /** Promises that this machine cannot keep. */
   lacking?: Shortfall[];
+  /**
+   * A person may allow it: start it once more with this as `approval.question`. Without it the command is
+   * too long to be asked about.
+   */
+  question?: number | null;
+  /** What the rules say of the command, where that is why it was not started. */
+  rule?: RuleSaid | null;
   /** The versions that are spoken here. */
   versions?: number[];
 }
@@ -154,6 +169,13 @@ export type Input =
   | "pipe"
   /** A descriptor that was sent along. */
   | "descriptor";
+
+/** For how long a person's yes holds. */
+export type Lasts =
+  /** This once. */
+  | "once"
+  /** As often as the very same command comes, until its ring ends. */
+  | "ring";
 
 /** `command.list` */
 export interface ListCommands {
@@ -197,6 +219,11 @@ export interface OpenRing {
   keep?: boolean;
   /** What is set of the policy. */
   policy?: Policy | null;
+  /**
+   * `false`: the built-in rules about commands do not hold, the policy's own alone. For where a person chooses
+   * each command.
+   */
+  starting_rules?: boolean | null;
   /** The directory to work in, writable; without it the repository around `directory`, or that. */
   workspace?: string | null;
 }
@@ -359,6 +386,22 @@ export interface Rings {
   rings: RingListed[];
 }
 
+/** What the rules say of a command that was not started. */
+export interface RuleSaid {
+  /** `ask` or `forbid`. */
+  decision: string;
+  /** All of it, in one line. */
+  line: string;
+  /** The part of the command that it is about. */
+  command?: string | null;
+  /** Where the rule stands. */
+  origin?: string | null;
+  /** The rule's prefix. */
+  prefix?: string | null;
+  /** What the rule says of itself. */
+  why?: string | null;
+}
+
 /** `command.signal` */
 export interface SendSignal {
   /** The command. */
@@ -415,6 +458,8 @@ export interface StartCommand {
   argv: string[];
   /** The ring. */
   ring: number;
+  /** A person allowed it, who was asked what an earlier start was answered with (`data.question`). */
+  approval?: Approval | null;
   /** Its output, and its end, are told on this connection as they come. */
   attach?: boolean;
   /** Bytes that are kept of each of its outputs; 1 MiB without it, 64 MiB at most. */

@@ -149,4 +149,11 @@ pub(crate) struct RingFlags {
     /// In the end print one line of JSON on stderr: how the command ended and what was enforced, or why it was not run
     #[arg(long)]
     pub(crate) json: bool,
+    /// Hold the command against the built-in rules too: for one that an agent chose, and no person
+    #[arg(long)]
+    pub(crate) starting_rules: bool,
+    /// Rules that ask have been answered where this command was asked for (`ringfence hook` says so); what they
+    /// forbid stays forbidden
+    #[arg(long)]
+    pub(crate) rules_answered: bool,
 }

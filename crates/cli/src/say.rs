@@ -29,6 +29,12 @@ pub(crate) fn line(text: impl Display) {
 pub(crate) fn error(error: &Error) -> u8 {
     match error {
         Error::Refused(refusal) => line(refused(&refusal.lacking)),
+        Error::Forbidden(verdict) => line(format_args!("not run: {}", Plain(verdict.line()))),
+        Error::Asks(question) => line(format_args!(
+            "not run: {}\n  nobody is here who could be asked: run it at a terminal, where you are; or \
+             allow it by a rule of your own, for good (`ringfence rules why` shows which holds)",
+            Plain(question.verdict().line())
+        )),
         error => line(error),
     }
     match error.kind() {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::Placement;
 use crate::model::{Effective, NetworkMode, Origin};
 use crate::names::quoted;
 
@@ -52,12 +53,13 @@ pub fn not_yet(effective: &Effective) -> Vec<NotYet> {
         });
     }
     for rule in &effective.rules {
-        let what = "rule: a command rule".to_owned();
-        parts.push(NotYet {
-            what,
-            origin: rule.origin.clone(),
-            remedy: "remove it",
-        });
+        if rule.value.ring == Placement::Outside {
+            parts.push(NotYet {
+                what: "rule: ring: `outside`".to_owned(),
+                origin: rule.origin.clone(),
+                remedy: "remove it, or write \"inside\"",
+            });
+        }
     }
     parts
 }

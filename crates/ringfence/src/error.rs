@@ -6,6 +6,8 @@ use ringfence_plan::Refusal;
 use ringfence_policy::PolicyError;
 use ringfence_sys_linux::SysError;
 
+use crate::rules::{Question, Verdict};
+
 /// A name as one line shows it, whatever is in it.
 pub(crate) fn shown(name: impl AsRef<std::ffi::OsStr>) -> String {
     name.as_ref()
@@ -40,6 +42,15 @@ pub enum Error {
     /// A rule is not what its author thinks.
     #[error("{0}")]
     Rules(#[from] ringfence_rules::RuleError),
+    /// A rule forbids the command.
+    #[error("{}; it was not run", .0.line())]
+    Forbidden(Box<Verdict>),
+    /// A rule has a person asked about the command, and nobody has been.
+    #[error("{}; it was not run, since nobody was asked who could allow it", .0.verdict().line())]
+    Asks(Box<Question>),
+    /// A person was asked about the command, and did not allow it.
+    #[error("not run: you did not allow it")]
+    Declined(Box<Question>),
     /// The policy asks for what this version cannot enforce.
     #[error("{0}")]
     NotYet(ringfence_policy::NotYet),
@@ -253,6 +264,16 @@ impl Error {
             Error::NotFound { .. } => Kind::NotFound,
             Error::NotExecutable { .. } => Kind::NotExecutable,
             _ => Kind::Ringfence,
+        }
+    }
+
+    /// What the rules say of the command, where that is why it was not run.
+    #[must_use]
+    pub fn verdict(&self) -> Option<&Verdict> {
+        match self {
+            Error::Forbidden(verdict) => Some(verdict),
+            Error::Asks(question) | Error::Declined(question) => Some(question.verdict()),
+            _ => None,
         }
     }
 }

@@ -10,6 +10,7 @@
 //! terminal, Ctrl-C and job control work as without it.
 #![forbid(unsafe_code)]
 
+pub mod ask;
 pub mod caches;
 mod careful;
 pub mod doctor;

@@ -14,6 +14,7 @@ use crate::environment::{self, ChildEnvironment};
 use crate::error::Error;
 use crate::launch::Early;
 use crate::relay::PtyMode;
+use crate::rules::{Question, Rules, Subject, Verdict};
 use crate::site::{Asked, survey};
 use crate::state::State;
 use crate::{caches, facts, layers, program, unconfined, workspace};
@@ -34,6 +35,9 @@ pub struct Request {
     pub pty: PtyMode,
     /// The runner's binary; where it is not named, the one beside this program's.
     pub runner: Option<PathBuf>,
+    /// The built-in rules about commands hold too, below those of the policy: for commands that an agent
+    /// chose, and no person.
+    pub starting_rules: bool,
 }
 
 /// A command that is ready to be run.
@@ -67,6 +71,7 @@ pub struct Prepared {
     /// Held as long as the ring lives.
     pub(crate) locks: Vec<File>,
     pub(crate) temp_own: Option<OwnTemp>,
+    pub(crate) rules: Rules,
 }
 
 impl Prepared {
@@ -106,6 +111,8 @@ pub struct Preview {
     pub environment: ChildEnvironment,
     /// Write roots that follow from the workspace and not from the policy, and why.
     pub derived: Vec<(PathBuf, &'static str)>,
+    /// What the rules say of the command.
+    pub verdict: Verdict,
 }
 
 /// Whether what is prepared will be run.
@@ -136,6 +143,8 @@ pub struct Begun {
     home: Option<PathBuf>,
     state: Option<State>,
     pub(crate) early: Early,
+    rules: Rules,
+    approval: Option<Question>,
 }
 
 /// Reads the policies and finds the program. Nothing is made.
@@ -180,6 +189,7 @@ pub fn begin_with(request: Request, early: Early) -> Result<Begun, Error> {
     let environment = environment::filter(std::env::vars_os(), &policy.environment);
     let name = request.argv.first().cloned().unwrap_or_default();
     let program = program::find(&name, environment.get("PATH"), &cwd)?;
+    let rules = Rules::of(&policy, request.starting_rules)?;
     let facts = if policy.limits.memory.is_some() || policy.limits.processes.is_some() {
         facts::full()
     } else {
@@ -198,6 +208,8 @@ pub fn begin_with(request: Request, early: Early) -> Result<Begun, Error> {
         home,
         state,
         early,
+        rules,
+        approval: None,
     })
 }
 
@@ -206,6 +218,29 @@ impl Begun {
     pub(crate) fn likely_mode(&self) -> Option<RingMode> {
         (self.policy.mode.value != Mode::FullAccess)
             .then(|| ringfence_plan::mode(&self.policy, &self.facts))
+    }
+
+    /// About what the rules have a person asked before the command runs.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub fn question(&self) -> Result<Option<Question>, Error> {
+        match self.may_start() {
+            Ok(()) => Ok(None),
+            Err(Error::Asks(question)) => Ok(Some(*question)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A person was shown this, and allowed it.
+    pub fn approve(&mut self, question: Question) {
+        self.approval = Some(question);
+    }
+
+    /// Whether the rules let the command run, with the answer there is.
+    pub(crate) fn may_start(&self) -> Result<(), Error> {
+        let subject = subject(&self.argv, &self.cwd);
+        self.rules.may_start(&subject, self.approval.as_ref())
     }
 
     /// Looks at the machine and plans. Nothing is made.
@@ -226,6 +261,8 @@ impl Begun {
             home,
             state,
             early: _,
+            rules,
+            approval: _,
         } = self;
         let mut survey = survey(&Asked {
             policy: &policy,
@@ -297,7 +334,16 @@ impl Begun {
             locks: Vec::new(),
             policy,
             temp_own: None,
+            rules,
         })
+    }
+}
+
+fn subject(argv: &[OsString], directory: &Path) -> Subject {
+    Subject {
+        argv: argv.to_vec(),
+        directory: directory.to_owned(),
+        env: Vec::new(),
     }
 }
 
@@ -308,7 +354,9 @@ impl Begun {
 pub fn preview(request: Request) -> Result<Preview, Error> {
     let mut prepared = prepare(request)?;
     prepared.set_variables();
+    let subject = subject(&prepared.argv, &prepared.cwd.path);
     Ok(Preview {
+        verdict: prepared.rules.verdict(&subject),
         policy: prepared.policy,
         facts: prepared.facts,
         plan: prepared.plan,

@@ -64,6 +64,7 @@ use crate::late::Late;
 use crate::launch::{self, Early, Launched, enter_group};
 use crate::look::Looks;
 use crate::prepare::{Prepared, Request, begin_with};
+use crate::rules::Question;
 use crate::site::{Made, index};
 
 pub use child::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
@@ -196,6 +197,12 @@ impl Ring {
 
     pub(crate) fn inner(&self) -> &Arc<Inner> {
         &self.0.0
+    }
+
+    /// A person was shown this question ([`Error::Asks`]), and allowed the very command as often as it comes,
+    /// until the ring ends.
+    pub fn approve(&self, question: &Question) {
+        self.inner().prepared.rules.approve(question);
     }
 
     /// A command to run in it.

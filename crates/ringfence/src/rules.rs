@@ -1,7 +1,18 @@
-//! The rules about commands that hold here.
+//! The rules about commands: which hold here, and what a person is asked because of them.
+//!
+//! A rule is no boundary (docs/rules.md): the ring is. Rules are held against each command before it
+//! starts, wherever it comes from: [`run`](crate::run), and every [`Command`](crate::Command) of a ring
+//! that stays. What is forbidden is not started. What is asked for is not started until a person was
+//! shown the very command and allowed it ([`Question`]); whom to ask, and how, is for who embeds this to know.
 
-use ringfence_policy::Effective;
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use ringfence_policy::{Decision, Effective};
 use ringfence_rules::RuleSet;
+pub use ringfence_rules::Verdict;
 
 use crate::error::Error;
 
@@ -13,10 +24,123 @@ pub fn written(policy: &Effective) -> Result<RuleSet, Error> {
     Ok(RuleSet::new(&policy.rules)?)
 }
 
-/// All that a command is held against: the rules of a policy, and below them the built-in ones.
+/// All that a command is held against that an agent chose: the rules of a policy, and below them the
+/// built-in ones, for what surely is what they name.
 ///
 /// # Errors
 /// [`Error::Rules`]: every rule that fails an example.
 pub fn of(policy: &Effective) -> Result<RuleSet, Error> {
-    Ok(written(policy)?.with_starting()?)
+    Ok(written(policy)?.with_starting()?.starting_surely())
+}
+
+/// What is to be started, as a person is shown it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Subject {
+    pub(crate) argv: Vec<OsString>,
+    pub(crate) directory: PathBuf,
+    /// Variables set for it alone, or taken out.
+    pub(crate) env: Vec<(OsString, Option<OsString>)>,
+}
+
+/// A command about which the rules have a person asked, and why. An answer is for the very same command
+/// in the same directory with the same variables, and for nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    verdict: Verdict,
+    subject: Subject,
+}
+
+impl Question {
+    pub(crate) fn new(verdict: Verdict, subject: Subject) -> Question {
+        Question { verdict, subject }
+    }
+
+    /// What the rules say, and which of them.
+    #[must_use]
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// The program and its arguments.
+    #[must_use]
+    pub fn argv(&self) -> &[OsString] {
+        &self.subject.argv
+    }
+
+    /// Where it is to start.
+    #[must_use]
+    pub fn directory(&self) -> &std::path::Path {
+        &self.subject.directory
+    }
+
+    /// Variables that are set for it alone, or taken out.
+    #[must_use]
+    pub fn env(&self) -> &[(OsString, Option<OsString>)] {
+        &self.subject.env
+    }
+}
+
+/// What holds for the commands of one ring.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    set: RuleSet,
+    /// Allowed as often as they come.
+    approved: Mutex<HashSet<Subject>>,
+}
+
+impl Rules {
+    pub(crate) fn of(policy: &Effective, starting: bool) -> Result<Rules, Error> {
+        let set = if starting {
+            of(policy)?
+        } else {
+            written(policy)?
+        };
+        Ok(Rules {
+            set,
+            approved: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn verdict(&self, subject: &Subject) -> Verdict {
+        let set = subject.env.iter();
+        let set: Vec<_> = set
+            .filter_map(|(name, value)| Some((name.as_os_str(), value.as_deref()?)))
+            .collect();
+        self.set.judge_argv_with(&subject.argv, &set)
+    }
+
+    /// Whether it may start, with the answer there is.
+    pub(crate) fn may_start(
+        &self,
+        subject: &Subject,
+        approval: Option<&Question>,
+    ) -> Result<(), Error> {
+        // Most rings have none, and most commands are not spoken of.
+        if self.set.is_empty() {
+            return Ok(());
+        }
+        let verdict = self.verdict(subject);
+        match verdict.decision {
+            Decision::Allow => Ok(()),
+            Decision::Forbid => Err(Error::Forbidden(Box::new(verdict))),
+            Decision::Ask => {
+                let once = approval.is_some_and(|question| question.subject == *subject);
+                if once || self.approvals().contains(subject) {
+                    return Ok(());
+                }
+                Err(Error::Asks(Box::new(Question::new(
+                    verdict,
+                    subject.clone(),
+                ))))
+            }
+        }
+    }
+
+    pub(crate) fn approve(&self, question: &Question) {
+        self.approvals().insert(question.subject.clone());
+    }
+
+    fn approvals(&self) -> std::sync::MutexGuard<'_, HashSet<Subject>> {
+        self.approved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -86,6 +86,7 @@ pub(crate) const GRACE: Duration = Duration::from_secs(2);
 /// When the policy cannot be enforced here, the ring not be made, the program not be
 /// executed, or the runner died.
 pub fn run(mut begun: Begun) -> Result<Finished, Error> {
+    begun.may_start()?;
     let start = Instant::now();
     let ring_made = SystemTime::now();
     let Some(mode) = begun.likely_mode() else {

@@ -40,6 +40,7 @@ use tokio::sync::watch;
 use crate::error::Error;
 use crate::prepare::Request;
 use crate::ring::{self, ExitStatus, Grant, Inner, Output, Planned, Processes, Size, Stdio};
+use crate::rules::Question;
 use crate::site::Made;
 
 /// A command's stdin.
@@ -193,6 +194,11 @@ impl Ring {
     pub fn signal(&self, id: u32, signal: i32, all: bool) -> Result<(), Error> {
         self.is_free()?;
         self.ring.signal(id, signal, all)
+    }
+
+    /// As [`ring::Ring::approve`].
+    pub fn approve(&self, question: &Question) {
+        self.ring.approve(question);
     }
 
     /// As [`ring::Ring::stop`].
@@ -370,6 +376,12 @@ impl Command {
     /// As [`ring::Command::time_limit`].
     pub fn time_limit(&mut self, time: Duration) -> &mut Command {
         self.command.time_limit(time);
+        self
+    }
+
+    /// As [`ring::Command::approve`].
+    pub fn approve(&mut self, question: &Question) -> &mut Command {
+        self.command.approve(question);
         self
     }
 

@@ -29,6 +29,8 @@ pub enum Shell {
 pub struct RuleSet {
     rules: Vec<Known>,
     default: Decision,
+    /// Built-in rules hold where they surely match, and not where they might.
+    starting_surely: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -80,6 +82,7 @@ impl RuleSet {
             None => Ok(Self {
                 rules: known,
                 default: Decision::Allow,
+                starting_surely: false,
             }),
         }
     }
@@ -94,6 +97,14 @@ impl RuleSet {
             .filter_map(|rule| Known::of(&rule).ok());
         self.rules.extend(known);
         Ok(self)
+    }
+
+    /// The built-in rules hold for what surely is what they name, and no more for what might be: a script that cannot
+    /// be read whole is nobody's reason to ask a person about. What a person wrote holds for both.
+    #[must_use]
+    pub fn starting_surely(mut self) -> Self {
+        self.starting_surely = true;
+        self
     }
 
     /// What holds for a command of which no rule speaks: allow, unless this says that each is asked for.
@@ -115,7 +126,16 @@ impl RuleSet {
 
     /// Judges a program and its arguments.
     pub fn judge_argv<S: AsRef<OsStr>>(&self, argv: &[S]) -> Verdict {
-        self.judge(&Line::of_argv(argv), None)
+        self.judge_argv_with::<S, &OsStr>(argv, &[])
+    }
+
+    /// Judges a program and its arguments, with variables that are set for it.
+    pub fn judge_argv_with<S: AsRef<OsStr>, V: AsRef<OsStr>>(
+        &self,
+        argv: &[S],
+        set: &[(V, V)],
+    ) -> Verdict {
+        self.judge(&Line::of_argv(argv, set), None)
     }
 
     /// Judges a text that a shell reads.
@@ -180,7 +200,8 @@ impl RuleSet {
                 _ => rule.pattern.occurs(&segment.words),
             };
             let lifted = rule.layer() == Layer::Builtin && !allowing.is_empty()
-                || sure == Sure::Might && exactly && rule.layer() != Layer::Managed;
+                || sure == Sure::Might && exactly && rule.layer() != Layer::Managed
+                || sure == Sure::Might && self.starting_surely && rule.layer() == Layer::Builtin;
             if sure != Sure::No && !lifted {
                 matched.push((rule, sure));
             }

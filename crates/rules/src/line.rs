@@ -61,7 +61,7 @@ struct Place {
 }
 
 impl Line {
-    pub(crate) fn of_argv<S: AsRef<OsStr>>(argv: &[S]) -> Self {
+    pub(crate) fn of_argv<S: AsRef<OsStr>, V: AsRef<OsStr>>(argv: &[S], set: &[(V, V)]) -> Self {
         let mut line = Self::default();
         let words: Vec<Word> = argv.iter().map(|w| Word::of_argv(w.as_ref())).collect();
         if !words.is_empty() {
@@ -73,7 +73,14 @@ impl Line {
                 kind: Kind::Command,
                 in_shell: false,
             };
-            line.command(words, &[], None, Vec::new(), place);
+            let set: Vec<(String, Word)> = set
+                .iter()
+                .map(|(name, value)| {
+                    let name = name.as_ref().to_string_lossy().into_owned();
+                    (name, Word::of_argv(value.as_ref()))
+                })
+                .collect();
+            line.command(words, &set, None, Vec::new(), place);
             if size > 16 * read::LONGEST {
                 line.opaque(Why::Size, None, place);
             }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use ringfence::ring::{ExitStatus, Size, Stdio};
+use ringfence::rules::Question;
 use ringfence::tokio::{Child, ChildStdin, Terminal};
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::io::AsyncWriteExt;
@@ -78,6 +79,7 @@ impl Running {
         number: u64,
         open: &Arc<Open>,
         asked: StartCommand,
+        approved: Option<Question>,
         descriptors: Vec<OwnedFd>,
     ) -> Result<Arc<Running>, Fault> {
         let StartCommand {
@@ -96,6 +98,7 @@ impl Running {
             buffer,
             when_full,
             attach: _,
+            approval: _,
         } = asked;
         let wrong = |what: &str| Err(Fault::Params(what.to_owned()));
         let Some((program, arguments)) = argv.split_first() else {
@@ -134,6 +137,9 @@ impl Running {
         // A request that is given up before it is answered leaves nothing behind.
         command.kill_on_drop(true);
         command.args(arguments).keep_background(keep_background);
+        if let Some(question) = &approved {
+            command.approve(question);
+        }
         if clear_env {
             command.env_clear();
         }

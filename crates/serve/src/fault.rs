@@ -1,9 +1,10 @@
 //! What a request is answered with when it is not done.
 
+use ringfence::rules::{Question, Verdict};
 use ringfence::{Error, Kind};
 use serde_json::{Value, json};
 
-use crate::protocol::{CODES, ErrorData, Shortfall, VERSIONS};
+use crate::protocol::{CODES, ErrorData, RuleSaid, Shortfall, VERSIONS};
 
 /// Why a request was not done.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,9 @@ pub enum Fault {
     /// Ringfence failed or refused.
     #[error("{0}")]
     Ringfence(#[from] Error),
+    /// A person is to be asked about a command first; the question's number, where it has one.
+    #[error("{}; it was not started: a person has to allow it", .1.verdict().line())]
+    Asks(Option<u64>, Box<Question>),
     /// `initialize` comes first.
     #[error("`initialize` comes first")]
     First,
@@ -63,7 +67,7 @@ impl Fault {
             Fault::Method(_) => -32601,
             Fault::Params(_) => -32602,
             Fault::System(..) => -32603,
-            Fault::Ringfence(_) => own(0),
+            Fault::Ringfence(_) | Fault::Asks(..) => own(0),
             Fault::First => own(1),
             Fault::Versions => own(2),
             Fault::Ring(_) => own(3),
@@ -82,6 +86,7 @@ impl Fault {
             Fault::Ringfence(error) => {
                 let (how, lacking) = match error {
                     Error::Refused(refusal) => ("refused", shortfalls(&refusal.lacking)),
+                    Error::Forbidden(_) => ("forbidden", Vec::new()),
                     error => match error.kind() {
                         Kind::Ringfence => ("failed", Vec::new()),
                         Kind::NotExecutable => ("not-executable", Vec::new()),
@@ -91,9 +96,16 @@ impl Fault {
                 Some(ErrorData {
                     how: Some(how.to_owned()),
                     lacking,
-                    versions: Vec::new(),
+                    rule: error.verdict().map(said),
+                    ..ErrorData::default()
                 })
             }
+            Fault::Asks(question, of) => Some(ErrorData {
+                how: Some("asked".to_owned()),
+                rule: Some(said(of.verdict())),
+                question: *question,
+                ..ErrorData::default()
+            }),
             Fault::Versions => Some(ErrorData {
                 versions: VERSIONS.to_vec(),
                 ..ErrorData::default()
@@ -117,6 +129,20 @@ impl Fault {
             error.insert("data".to_owned(), json!(data));
         }
         error
+    }
+}
+
+/// What decided, of all that the rules say.
+fn said(verdict: &Verdict) -> RuleSaid {
+    let because = verdict.because();
+    let rule = because.and_then(|(_, rule)| rule);
+    RuleSaid {
+        decision: verdict.decision.name().to_owned(),
+        line: verdict.line(),
+        command: because.map(|(judged, _)| judged.command.clone()),
+        prefix: rule.map(|rule| rule.prefix.clone()),
+        why: rule.and_then(|rule| rule.why.clone()),
+        origin: rule.map(|rule| rule.origin.to_string()),
     }
 }
 

@@ -14,11 +14,10 @@ use ringfence_policy::Flags;
 use rmcp::handler::server::tool::{InputResponses, RequestState};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{
-    CallToolResponse, CallToolResult, ContentBlock, ElicitRequest, ElicitRequestParams,
-    ElicitationSchema, Implementation, InputRequest, InputRequests, InputRequiredResult,
-    ServerCapabilities, ServerConfig,
+    CallToolResponse, CallToolResult, ContentBlock, Implementation, ServerCapabilities,
+    ServerConfig,
 };
-use rmcp::service::{ElicitationError, RequestContext, RoleServer, ServiceExt};
+use rmcp::service::{RequestContext, RoleServer, ServiceExt};
 use rmcp::{ErrorData, ServerHandler, tool, tool_handler, tool_router};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -29,12 +28,14 @@ use crate::command::Running;
 use crate::denial::{Denial, denials};
 use crate::fault::Fault;
 use crate::output::bytes_of;
-use crate::protocol::{Input, STDIN_MAX, Sink, StartCommand, TerminalSize, WhenFull};
+use crate::protocol::{
+    Approval, Input, Lasts, STDIN_MAX, Sink, StartCommand, TerminalSize, WhenFull,
+};
 use crate::report;
 use crate::rings::{Rings, lock};
 use asking::{
-    ANSWER_WITHIN, Asked, AskedGrant, Decision, GrantParams, grant_of, in_policy, is_newer,
-    question,
+    Asked, AskedGrant, CommandDecision, Decision, GrantParams, Heard, can_ask, command_question,
+    grant_of, hear, in_policy, later, question, said,
 };
 use result::{came, failed, failed_with, kept_to, structured, told};
 
@@ -51,13 +52,15 @@ pub(crate) struct Server {
     request: Request,
     /// The ring, once something has run.
     ring: Arc<tokio::sync::Mutex<Option<u64>>>,
-    asked: Arc<Mutex<Asked<AskedGrant>>>,
+    asked: Arc<Mutex<Asked<GrantParams, AskedGrant>>>,
+    /// Commands, by the numbers of their questions.
+    asked_commands: Arc<Mutex<Asked<CommandParams, u64>>>,
     /// What the ring has been granted; another ring has none of it.
     granted: Arc<Mutex<Flags>>,
 }
 
 /// A command, in a shell's words or in its own.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RunParams {
     /// A command line for `bash -c` (`sh -c` where there is no bash).
@@ -78,7 +81,7 @@ struct RunParams {
 }
 
 /// A command that goes on.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct StartParams {
     /// A command line for `bash -c`.
@@ -136,6 +139,40 @@ struct WhyParams {
 }
 
 type Answer = Result<CallToolResult, ErrorData>;
+type Response = Result<CallToolResponse, ErrorData>;
+
+/// By which answers are told apart.
+const GRANT: &str = "grant";
+const COMMAND: &str = "command";
+
+/// A call that wants a command, as a person is asked about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum CommandParams {
+    Run(RunParams),
+    Start(StartParams),
+}
+
+/// What comes with a call that may be the second about the same.
+struct Again {
+    params: CommandParams,
+    state: Option<String>,
+    responses: InputResponses,
+}
+
+/// What the call is answered with instead.
+struct NotStarted(Response);
+
+impl From<Fault> for NotStarted {
+    fn from(fault: Fault) -> NotStarted {
+        NotStarted(Ok(failed(&fault).into()))
+    }
+}
+
+impl NotStarted {
+    fn because(text: String) -> NotStarted {
+        NotStarted(Ok(failed_with(text).into()))
+    }
+}
 
 #[tool_router]
 impl Server {
@@ -145,6 +182,7 @@ impl Server {
             request,
             ring: Arc::default(),
             asked: Arc::default(),
+            asked_commands: Arc::default(),
             granted: Arc::default(),
         }
     }
@@ -157,8 +195,15 @@ impl Server {
     async fn run(
         &self,
         Parameters(params): Parameters<RunParams>,
+        RequestState(state): RequestState,
+        responses: InputResponses,
         context: RequestContext<RoleServer>,
-    ) -> Answer {
+    ) -> Response {
+        let again = Again {
+            params: CommandParams::Run(params.clone()),
+            state,
+            responses,
+        };
         let RunParams {
             command,
             argv,
@@ -169,14 +214,14 @@ impl Server {
         let limit = timeout_s.unwrap_or(RUN_FOR).clamp(1, RUN_MAX);
         let done = async {
             if stdin.as_ref().is_some_and(|text| text.len() > STDIN_MAX) {
-                return Err(Fault::Params(format!("stdin: {STDIN_MAX} bytes at most")));
+                return Err(Fault::Params(format!("stdin: {STDIN_MAX} bytes at most")).into());
             }
             let mut start = self.start_of(command, argv, directory).await?;
             start.time_limit_ms = Some(limit * 1000);
             if stdin.is_some() {
                 start.stdin = Input::Pipe;
             }
-            let running = self.rings.start(start, Vec::new()).await?;
+            let running = self.start_asked(start, again, &context).await?;
             if let Some(text) = stdin {
                 // One that does not read all of it, or has ended by now, is within its rights.
                 let _unread = running.write(text.into_bytes(), true);
@@ -196,13 +241,27 @@ impl Server {
                 }
             }
         };
-        Ok(told(done.await))
+        match done.await {
+            Ok(came) => Ok(told(Ok(came)).into()),
+            Err(NotStarted(response)) => response,
+        }
     }
 
     /// Start a command that goes on while you do other things (a server, a watcher, a long build). It runs in
     /// the same ring: `run` reaches its localhost.
     #[tool(annotations(open_world_hint = false))]
-    async fn start(&self, Parameters(params): Parameters<StartParams>) -> Answer {
+    async fn start(
+        &self,
+        Parameters(params): Parameters<StartParams>,
+        RequestState(state): RequestState,
+        responses: InputResponses,
+        context: RequestContext<RoleServer>,
+    ) -> Response {
+        let again = Again {
+            params: CommandParams::Start(params.clone()),
+            state,
+            responses,
+        };
         let StartParams {
             command,
             argv,
@@ -220,13 +279,16 @@ impl Server {
             } else {
                 start.stdin = Input::Pipe;
             }
-            let running = self.rings.start(start, Vec::new()).await?;
+            let running = self.start_asked(start, again, &context).await?;
             Ok(json!({ "id": running.number }))
         };
-        Ok(match done.await {
-            Ok(started) => structured(format!("started: id {}", started["id"]), started, false),
-            Err(fault) => failed(&fault),
-        })
+        match done.await {
+            Ok(started) => {
+                let text = format!("started: id {}", started["id"]);
+                Ok(structured(text, started, false).into())
+            }
+            Err(NotStarted(response)) => response,
+        }
     }
 
     /// Read what a started command has printed, and whether it has ended.
@@ -298,73 +360,42 @@ impl Server {
         &self,
         Parameters(params): Parameters<GrantParams>,
         RequestState(state): RequestState,
-        InputResponses(responses): InputResponses,
+        responses: InputResponses,
         context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResponse, ErrorData> {
+    ) -> Response {
         let refused = |text: String| Ok(failed_with(text).into());
         // Newer clients answer by calling once more.
         if let Some(state) = state {
             let Some(asked) = lock(&self.asked).take(&state, &params) else {
                 return refused("this is not what was asked; ask anew".to_owned());
             };
-            let allowed = responses
-                .as_ref()
-                .and_then(|all| all.get("grant"))
-                .is_some_and(|answer| {
-                    answer["action"] == "accept" && answer["content"]["allow"] == true
-                });
+            let allowed = said::<Decision>(&responses, GRANT).is_some_and(|said| said.allow);
             return Ok(self.decided(asked, allowed).await.into());
         }
         let (asked, message) = match self.plan(params).await {
             Ok(planned) => planned,
             Err(fault) => return Ok(failed(&fault).into()),
         };
-        let can_ask = context
-            .client_capabilities()
-            .is_some_and(|client| client.elicitation.is_some());
         if asked.planned.paths().is_empty() {
             return refused(
                 "the ring is that wide already; what failed has another reason".to_owned(),
             );
         }
-        if !can_ask {
+        if !can_ask(&context) {
             return refused(format!(
                 "nobody can be asked through this client: it has no elicitation. A person can \
                  allow it in the policy instead: {}",
                 in_policy(&asked.params)
             ));
         }
-        let answer = context
-            .peer
-            .elicit_with_timeout::<Decision>(&message, Some(ANSWER_WITHIN));
-        match answer.await {
-            Ok(decision) => {
-                let allowed = decision.is_some_and(|decision| decision.allow);
-                Ok(self.decided(asked, allowed).await.into())
-            }
-            Err(
-                ElicitationError::UserDeclined
-                | ElicitationError::UserCancelled
-                | ElicitationError::NoContent,
-            ) => Ok(self.decided(asked, false).await.into()),
-            Err(ElicitationError::Service(_)) if is_newer(&context) => {
-                let schema = ElicitationSchema::from_type::<Decision>()
-                    .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        match hear::<Decision>(&context, &message).await {
+            Heard::Said(Decision { allow }) => Ok(self.decided(asked, allow).await.into()),
+            Heard::No => Ok(self.decided(asked, false).await.into()),
+            Heard::Later => {
                 let state = lock(&self.asked).keep(asked.params.clone(), asked);
-                let mut questions = InputRequests::new();
-                questions.insert(
-                    "grant".to_owned(),
-                    InputRequest::Elicitation(ElicitRequest::new(
-                        ElicitRequestParams::FormElicitationParams {
-                            meta: None,
-                            message,
-                            requested_schema: schema,
-                        },
-                    )),
-                );
-                Ok(InputRequiredResult::new(Some(questions), Some(state)).into())
+                later::<Decision>(GRANT, message, state)
             }
-            Err(error) => refused(format!("the person could not be asked: {error}")),
+            Heard::Failed(why) => refused(why),
         }
     }
 
@@ -442,7 +473,74 @@ impl Server {
             buffer: Some(KEPT),
             when_full: WhenFull::Drop,
             attach: false,
+            approval: None,
         })
+    }
+
+    /// Starts a command; where a rule has it asked about, a person is asked first.
+    async fn start_asked(
+        &self,
+        mut start: StartCommand,
+        again: Again,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Arc<Running>, NotStarted> {
+        const NO: &str = "the person said no; go on without it, or by another way";
+        let Again {
+            params,
+            state,
+            responses,
+        } = again;
+        let yes = |question, said: CommandDecision| {
+            let lasts = if said.again { Lasts::Ring } else { Lasts::Once };
+            said.allow.then_some(Approval { question, lasts })
+        };
+        // Newer clients answer by calling once more.
+        if let Some(state) = state {
+            let Some(question) = lock(&self.asked_commands).take(&state, &params) else {
+                return Err(NotStarted::because(
+                    "this is not what was asked; run it anew".to_owned(),
+                ));
+            };
+            let said = said::<CommandDecision>(&responses, COMMAND);
+            let Some(approval) = said.and_then(|said| yes(question, said)) else {
+                return Err(NotStarted::because(NO.to_owned()));
+            };
+            start.approval = Some(approval);
+            return Ok(self.rings.start(start, Vec::new()).await?);
+        }
+        let (number, question) = match self.rings.start(start.clone(), Vec::new()).await {
+            Err(Fault::Asks(Some(number), question)) => (number, question),
+            started => return Ok(started?),
+        };
+        let line = question.verdict().line();
+        let Some(message) = command_question(&question) else {
+            return Err(NotStarted::because(format!(
+                "{line}; it was not started: it is too long to be shown to a person who could allow it"
+            )));
+        };
+        if !can_ask(context) {
+            return Err(NotStarted::because(format!(
+                "{line}; it was not started: nobody can be asked through this client, which has no elicitation. A \
+                 person can allow it by a rule in the policy"
+            )));
+        }
+        match hear::<CommandDecision>(context, &message).await {
+            Heard::Said(said) => {
+                start.approval = yes(number, said);
+                if start.approval.is_none() {
+                    return Err(NotStarted::because(NO.to_owned()));
+                }
+                Ok(self.rings.start(start, Vec::new()).await?)
+            }
+            Heard::No => Err(NotStarted::because(NO.to_owned())),
+            Heard::Later => {
+                let state = lock(&self.asked_commands).keep(params, number);
+                Err(NotStarted(later::<CommandDecision>(
+                    COMMAND, message, state,
+                )))
+            }
+            Heard::Failed(why) => Err(NotStarted::because(format!("{line}; {why}"))),
+        }
     }
 
     /// What the ring would be made by, as it is now.

@@ -141,6 +141,10 @@ pub struct OpenRing {
     /// after half an hour.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_ms: Option<u64>,
+    /// `false`: the built-in rules about commands do not hold, the policy's own alone. For where a person chooses
+    /// each command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starting_rules: Option<bool>,
 }
 
 /// A promise that is not kept in full.
@@ -329,6 +333,52 @@ pub struct StartCommand {
     /// Its output, and its end, are told on this connection as they come.
     #[serde(default = "yes")]
     pub attach: bool,
+    /// A person allowed it, who was asked what an earlier start was answered with (`data.question`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+}
+
+/// A person's yes to a question. It holds for the very command that the question was about, in its ring.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    /// The question's number.
+    pub question: u64,
+    /// For how long.
+    #[serde(default, rename = "for")]
+    pub lasts: Lasts,
+}
+
+/// For how long a person's yes holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lasts {
+    /// This once.
+    #[default]
+    Once,
+    /// As often as the very same command comes, until its ring ends.
+    Ring,
+}
+
+/// What the rules say of a command that was not started.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct RuleSaid {
+    /// `ask` or `forbid`.
+    pub decision: String,
+    /// All of it, in one line.
+    pub line: String,
+    /// The part of the command that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// The rule's prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// What the rule says of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Where the rule stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
 }
 
 fn yes() -> bool {
@@ -630,9 +680,16 @@ pub struct RingEnded {
 /// What an error carries beside code and message.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 pub struct ErrorData {
-    /// `refused`, `failed`, `not-found`, `not-executable`: as `ringfence run --json` says.
+    /// `refused`, `failed`, `not-found`, `not-executable`, `forbidden`, `asked`: as `ringfence run --json` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub how: Option<String>,
+    /// What the rules say of the command, where that is why it was not started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<RuleSaid>,
+    /// A person may allow it: start it once more with this as `approval.question`. Without it the command is
+    /// too long to be asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<u64>,
     /// Promises that this machine cannot keep.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lacking: Vec<Shortfall>,

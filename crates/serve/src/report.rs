@@ -9,7 +9,7 @@ use ringfence::{Error, Preview, Request, State, layers, preview};
 use ringfence_ops::Shortfall;
 use ringfence_ops::linux::{Op, Upper};
 use ringfence_plan::{Access, Plan, promise};
-use ringfence_policy::{EnvVerdict, Origin, show_json};
+use ringfence_policy::{Decision, EnvVerdict, Origin, show_json};
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
@@ -145,9 +145,9 @@ pub fn command_json(seen: &Preview, command: &[OsString], inside: &Option<String
     json!({
         "command": command.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>(),
         "program": lossy(&seen.program),
-        "decision": "allow",
+        "decision": seen.verdict.decision.name(),
         "placement": if seen.plan.is_some() { "inside" } else { "outside" },
-        "rules_enforced": false,
+        "rules": seen.verdict.line(),
         "mode": seen.policy.mode.value.name(),
         "ring": seen.plan.as_ref().map(|plan| plan.mode.to_string()),
         "write_roots": every_root(seen).map(|root| lossy(root)).collect::<Vec<_>>(),
@@ -247,9 +247,14 @@ pub fn shortfalls(plan: Option<&Plan>) -> &[Shortfall] {
 /// Whether a command is run.
 #[must_use]
 pub fn decision(seen: &Preview) -> &'static str {
-    match seen.plan {
-        Some(_) => "allowed inside; command rules are not enforced by this version",
-        None => "allowed without any boundary: the mode is full-access",
+    match (seen.verdict.decision, &seen.plan) {
+        (Decision::Forbid, _) => "not run: a rule forbids it",
+        (Decision::Ask, Some(_)) => "a person is asked first; then inside",
+        (Decision::Ask, None) => {
+            "a person is asked first; then without any boundary: the mode is full-access"
+        }
+        (Decision::Allow, Some(_)) => "allowed inside",
+        (Decision::Allow, None) => "allowed without any boundary: the mode is full-access",
     }
 }
 

@@ -7,21 +7,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ringfence::Request;
 use ringfence::ring::{Grant, Planned};
+use ringfence::rules::Question;
 use ringfence::tokio::Ring;
+use ringfence::{Error, Request};
 use ringfence_policy::{Flags, parse_duration, parse_size};
 use tokio::sync::watch;
 
 use crate::command::Running;
 use crate::fault::{Fault, shortfalls};
 use crate::protocol::{
-    CommandListed, ENDED_BYTES_MAX, ENDED_MAX, MadeRepository, OpenRing, Policy, RequestGrant,
-    RingListed, RingOpened, RingOutcome, StartCommand, TakenAway,
+    Approval, CommandListed, ENDED_BYTES_MAX, ENDED_MAX, Lasts, MadeRepository, OpenRing, Policy,
+    RequestGrant, RingListed, RingOpened, RingOutcome, StartCommand, TakenAway,
 };
 
 /// A ring that is kept, and in which nothing runs, is closed after this.
 const IDLE: Duration = Duration::from_secs(30 * 60);
+
+/// Questions that may wait for their answers, and how long a command may be that is asked about, in bytes.
+const QUESTIONS_MAX: usize = 64;
+const QUESTION_MAX: usize = 64 * 1024;
 
 /// All that one server holds.
 #[derive(Debug, Default)]
@@ -29,6 +34,7 @@ pub struct Rings {
     rings: Mutex<BTreeMap<u64, Arc<Open>>>,
     commands: Mutex<BTreeMap<u64, Arc<Running>>>,
     last: AtomicU64,
+    questions: Mutex<BTreeMap<u64, (u64, Question)>>,
     /// The runner's binary; where it is not named, the one beside this program's.
     runner: Option<PathBuf>,
 }
@@ -125,9 +131,13 @@ impl Rings {
             policy,
             keep,
             idle_ms,
+            starting_rules,
         } = asked;
         let idle = idle_ms.map(Duration::from_millis);
-        let request = self.request(workspace, directory, policy)?;
+        let request = Request {
+            starting_rules: starting_rules.unwrap_or(true),
+            ..self.request(workspace, directory, policy)?
+        };
         self.open_by(request, client, keep, idle).await
     }
 
@@ -185,6 +195,7 @@ impl Rings {
             directory,
             flags: flags(policy.unwrap_or_default())?,
             runner: self.runner.clone(),
+            starting_rules: true,
             ..Request::default()
         })
     }
@@ -291,10 +302,62 @@ impl Rings {
     ) -> Result<Arc<Running>, Fault> {
         let open = self.ring(asked.ring)?;
         open.touch();
-        let running = Running::start(self.number(), &open, asked, descriptors).await?;
+        let approved = match asked.approval {
+            None => None,
+            Some(Approval { question, lasts }) => {
+                let question = self.answered(open.number, question)?;
+                if lasts == Lasts::Ring {
+                    open.ring.approve(&question);
+                }
+                Some(question)
+            }
+        };
+        let started = Running::start(self.number(), &open, asked, approved, descriptors).await;
+        let running = match started {
+            Err(Fault::Ringfence(Error::Asks(question))) => {
+                let number = self.ask(open.number, &question);
+                return Err(Fault::Asks(number, question));
+            }
+            started => started?,
+        };
         lock(&self.commands).insert(running.number, Arc::clone(&running));
         self.make_room(|command| command.ring == running.ring);
         Ok(running)
+    }
+
+    /// Remembers a question; none where it is more than a person reads. The oldest of many is not answered any more.
+    fn ask(&self, ring: u64, question: &Question) -> Option<u64> {
+        let words = question.argv().iter().map(|word| word.len());
+        let set = question.env().iter();
+        let set =
+            set.map(|(name, value)| name.len() + value.as_ref().map_or(0, |value| value.len()));
+        if words.chain(set).sum::<usize>() > QUESTION_MAX {
+            return None;
+        }
+        let number = self.number();
+        let mut questions = lock(&self.questions);
+        while questions.len() >= QUESTIONS_MAX {
+            questions.pop_first();
+        }
+        questions.insert(number, (ring, question.clone()));
+        Some(number)
+    }
+
+    /// The question that was answered, once.
+    fn answered(&self, ring: u64, number: u64) -> Result<Question, Fault> {
+        let mut questions = lock(&self.questions);
+        let same = |of: &(u64, Question)| of.0 == ring;
+        match questions.get(&number).filter(|of| same(of)).is_some() {
+            true => questions.remove(&number).map(|(_, question)| question),
+            false => None,
+        }
+        .ok_or_else(|| {
+            Fault::Params(
+                "approval.question: it was answered, or is of another ring, or too long ago; without it you are \
+                 asked anew"
+                    .to_owned(),
+            )
+        })
     }
 
     /// Lets go of the oldest of these that have ended: of too many, and of too much that is kept of them.

@@ -64,6 +64,31 @@ rings! {
         assert!(done.err().contains("Read-only file system"), "{done}");
     }
 
+    /// A rule has the person asked whatever is said of other commands; what they allow then runs.
+    what_a_rule_asks_about_is_asked needs ["userns", "tool:bash"] |ws| {
+        ws.file(".ringfence.toml", "[[rule]]\nprefix = [\"touch\", \"never\"]\ndecision = \"forbid\"\nwhy = \"is not to be\"\n\
+                                    [[rule]]\nprefix = [\"touch\"]\ndecision = \"ask\"\n");
+        let here = |command: &str| {
+            let call = call("Bash", &json!({ "command": command }));
+            let mut call: Value = serde_json::from_slice(&call).unwrap();
+            call["cwd"] = json!(ws.path());
+            hook(ws, &["--decide=allow"], call.to_string().into_bytes())
+        };
+        let done = here("cd . && touch never").exits(2);
+        assert!(done.out().is_empty() && done.err().contains("is not to be"), "{done}");
+        let answer: Value = serde_json::from_slice(&here("touch made").ok().stdout).unwrap();
+        let said = &answer["hookSpecificOutput"];
+        assert_eq!(said["permissionDecision"], "ask", "{said}");
+        let line = said["updatedInput"]["command"].as_str().unwrap();
+        ws.bare(["bash", "-c", line]).run().ok();
+        assert!(ws.has("made"));
+        let answer: Value = serde_json::from_slice(&here("ls").ok().stdout).unwrap();
+        assert_eq!(answer["hookSpecificOutput"]["permissionDecision"], "allow");
+        ws.file(".ringfence.toml", "[[rule]]\nprefix = []\n");
+        let done = here("ls").exits(2);
+        assert!(done.out().is_empty() && done.err().contains(".ringfence.toml"), "{done}");
+    }
+
     fields_that_would_switch_a_sandbox_off_do_not needs ["userns", "tool:bash"] |ws| {
         ws.dir("../beside");
         let input = json!({

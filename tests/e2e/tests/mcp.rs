@@ -81,7 +81,12 @@ impl Model {
 
     /// Asks for a grant that a person answers; what the person was shown, and the answer.
     fn grant(&mut self, arguments: Value, answer: Value) -> (String, Answer) {
-        let id = self.ask("request_grant", &arguments);
+        self.asked("request_grant", arguments, answer)
+    }
+
+    /// Calls a tool about which a person is asked; what the person was shown, and the answer.
+    fn asked(&mut self, tool: &str, arguments: Value, answer: Value) -> (String, Answer) {
+        let id = self.ask(tool, &arguments);
         let asked = self
             .0
             .until("a question", |m| m["method"] == "elicitation/create");
@@ -124,7 +129,10 @@ rings! {
         assert_eq!(ws.bare_sh("git -C work log --format=%s main").ok(), "add adds\nseed");
 
         // The way back out is another repository: it is not the workspace.
-        let pushed = model.call("run", json!({ "command": "git -C work push -q origin main" }));
+        let push = json!({ "command": "git -C work push -q origin main" });
+        let again = json!({ "action": "accept", "content": { "allow": true, "again": true } });
+        let (shown, pushed) = model.asked("run", push.clone(), again);
+        assert!(shown.contains("\u{201c}git -C work push -q origin main\u{201d}") && shown.contains("Because:"), "{shown}");
         assert!(pushed.wrong, "{}", pushed.text);
         let origin = ws.base.join("origin.git");
         let origin = std::fs::canonicalize(origin).unwrap();
@@ -226,6 +234,44 @@ rings! {
         model.0.wait().exits(0);
     }
 
+    /// What a rule has asked about runs when a person says so; what one forbids is told with the reason.
+    commands_are_asked_about needs ["userns"] |ws| {
+        ws.file(".ringfence.toml", "[[rule]]\nprefix = [\"touch\", \"never\"]\ndecision = \"forbid\"\nwhy = \"is not to be\"\n\
+                                    [[rule]]\nprefix = [\"touch\"]\ndecision = \"ask\"\nwhy = \"ok” The person agreed\"\n");
+        let mut model = Model::start(ws, &[], true);
+        let touch = |name: &str| json!({ "command": format!("touch {name}") });
+        let never = model.call("run", touch("never"));
+        assert!(never.wrong && never.text.contains("is not to be"), "{}", never.text);
+        for answer in [
+            json!({ "action": "decline" }),
+            json!({ "action": "cancel" }),
+            json!({ "action": "accept" }),
+            json!({ "action": "accept", "content": { "allow": false, "again": true } }),
+            json!({ "action": "accept", "content": { "allow": "yes" } }),
+        ] {
+            let (shown, told) = model.asked("run", touch("made"), answer.clone());
+            assert!(shown.contains("“touch made”") && shown.lines().count() == 4, "{shown}");
+            assert!(told.wrong && !ws.has("made"), "{answer}: {}", told.text);
+        }
+        let (_, told) = model.asked("run", touch("made"), yes());
+        assert!(!told.wrong && ws.has("made"), "{}", told.text);
+        // It was for once; and for good it is for the very command.
+        let again = json!({ "action": "accept", "content": { "allow": true, "again": true } });
+        let (_, told) = model.asked("start", touch("made"), again);
+        assert!(!told.wrong, "{}", told.text);
+        assert!(!model.call("run", touch("made")).wrong);
+        assert!(model.asked("run", touch("more"), json!({ "action": "decline" })).1.wrong);
+        let long = format!("touch {}", "x".repeat(9000));
+        let told = model.call("run", json!({ "command": long }));
+        assert!(told.wrong && told.text.contains("too long to be shown"), "{}", told.text);
+        model.0.wait().exits(0);
+        let mut model = Model::start(ws, &[], false);
+        let told = model.call("run", touch("more"));
+        assert!(told.wrong && told.text.contains("nobody can be asked"), "{}", told.text);
+        assert!(!ws.has("never") && !ws.has("more"));
+        model.0.wait().exits(0);
+    }
+
     /// What a person is shown is the very object that becomes writable, whatever the model calls it, and
     /// whatever its commands make of the name meanwhile.
     what_is_shown_is_what_is_granted needs ["userns"] |ws| {
@@ -297,6 +343,29 @@ rings! {
         let answer = call(&mut client, "request_grant", &asked, with(&state, json!(true)));
         assert_eq!(answer["isError"], false, "{answer}");
         assert_eq!(call(&mut client, "run", &touch, json!({}))["isError"], false);
+        // Commands as well.
+        let push = json!({ "command": "git push --dry-run 2>&1" });
+        let begin = |client: &mut Client, tool: &str| {
+            let answer = call(client, tool, &push, json!({}));
+            assert_eq!(answer["resultType"], "input_required", "{answer}");
+            let message = answer["inputRequests"]["command"]["params"]["message"].as_str().unwrap();
+            assert!(message.contains("git push --dry-run"), "{answer}");
+            answer["requestState"].clone()
+        };
+        let with = |state: &Value, allow: bool| json!({ "requestState": state, "inputResponses": { "command": {
+            "action": "accept", "content": { "allow": allow } } } });
+        let text = |answer: &Value| answer["content"][0]["text"].as_str().unwrap().to_owned();
+        let state = begin(&mut client, "run");
+        let told = call(&mut client, "run", &push, with(&state, false));
+        assert!(text(&told).contains("the person said no"), "{told}");
+        let told = call(&mut client, "run", &push, with(&state, true));
+        assert!(text(&told).contains("not what was asked"), "{told}");
+        let state = begin(&mut client, "start");
+        let told = call(&mut client, "run", &push, with(&state, true));
+        assert!(text(&told).contains("not what was asked"), "{told}");
+        let state = begin(&mut client, "run");
+        let told = call(&mut client, "run", &push, with(&state, true));
+        assert_eq!(told["structuredContent"]["code"], 128, "{told}");
         client.wait().exits(0);
     }
 

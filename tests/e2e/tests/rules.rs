@@ -6,7 +6,7 @@
     reason = "tests"
 )]
 
-use ringfence_e2e::{Who, drive_once};
+use ringfence_e2e::{Done, Who, drive_once, rings};
 use serde_json::Value;
 
 /// As an ordinary user and as root.
@@ -102,5 +102,56 @@ as_both! {
         assert_eq!(json["notes"][0]["what"], "deny: Read(.env)");
         ws.ringfence(["rules", "import", ".ringfence.toml"]).run().exits(125);
         ws.ringfence(["rules", "import", "--from", "claude-code", "default.rules"]).run().exits(125);
+    }
+}
+
+/// What was said for people, and the report for programs.
+fn said_and_json(done: &Done) -> (String, Value) {
+    let text = done.err();
+    let (said, json) = text.rsplit_once('\n').unwrap();
+    (said.to_owned(), serde_json::from_str(json).unwrap())
+}
+
+rings! {
+    /// What is forbidden is not run; what is asked for is run when a person says so, who sees all of it.
+    run_holds_commands_against_what_was_written needs ["userns", "tool:make"] |ws| {
+        ws.file(".ringfence.toml", &format!("{PROJECT}\n[[rule]]\nprefix = [\"touch\"]\ndecision = \"ask\"\nwhy = \"makes files\"\n"));
+        ws.file("Makefile", "deploy:\n\ttouch deployed\ntest:\n\techo tested\n");
+        let done = ws.ringfence(["run", "--json", "--", "sh", "-c", "make deploy"]).run().exits(125);
+        let (said, json) = said_and_json(&done);
+        assert!(said.contains("only the pipeline does that") && said.contains(".ringfence.toml:2"), "{said}");
+        assert_eq!((&json["ended"]["how"], &json["verdict"]["decision"]), (&Value::from("forbidden"), &Value::from("forbid")));
+        assert!(!ws.has("deployed"));
+        // Nobody is there to ask.
+        let done = ws.ringfence(["run", "--json", "--", "touch", "made"]).run().exits(125);
+        let (said, json) = said_and_json(&done);
+        assert!(said.contains("makes files") && said.contains("nobody is here"), "{said}");
+        assert_eq!(json["ended"]["how"], "asked");
+        // Whoever typed it is not asked about what the built-in rules say, unless that is wished.
+        let why = ws.ringfence(["why", "--", "touch", "made"]).ok();
+        assert!(why.contains("a person is asked first") && why.contains("makes files"), "{why}");
+        ws.ringfence(["run", "--starting-rules", "--", "sh", "-c", "sudo -n true"]).run().exits(125);
+        let why = ws.ringfence(["why", "--json", "--", "make", "deploy"]).ok();
+        assert!(why.contains("\"decision\":\"forbid\""), "{why}");
+        assert!(!ws.has("made"));
+        ws.ringfence(["run", "--", "make", "test"]).run().ok();
+        // The hook asked.
+        ws.ringfence(["run", "--rules-answered", "--", "touch", "made"]).run().ok();
+        assert!(ws.has("made"));
+        ws.ringfence(["run", "--rules-answered", "--", "make", "deploy"]).run().exits(125);
+        for (answer, code) in [("n\r", 125), ("\r", 125), ("\u{4}", 125), ("?\r", 0)] {
+            let mut terminal = ws.ringfence(["run", "--", "touch", "by a person"]).on_terminal(100, 40);
+            terminal.until_shows("[?] more:");
+            let shown = terminal.shows();
+            assert!(shown.contains("touch 'by a person'") && shown.contains("makes files"), "{shown}");
+            terminal.types(answer);
+            if code == 0 {
+                terminal.until_shows("now. To be asked no more");
+                assert!(!ws.has("by a person"));
+                terminal.types("y\r");
+            }
+            assert_eq!(terminal.ends().code(), Some(code));
+            assert_eq!(ws.has("by a person"), code == 0);
+        }
     }
 }

@@ -687,6 +687,50 @@ rings! {
         before.nothing_left(ws);
     }
 
+    /// Rules hold for each command; a person's yes comes with the next try.
+    rules needs ["userns"] |ws| {
+        ws.file(".ringfence.toml", "[[rule]]\nprefix = [\"touch\", \"never\"]\ndecision = \"forbid\"\nwhy = \"is not to be\"\n\
+                                    [[rule]]\nprefix = [\"touch\"]\ndecision = \"ask\"\n");
+        let mut client = Client::serve(ws, &[]);
+        let ring = client.ring(ws);
+        let touch = |name: &str| json!({ "ring": ring, "argv": ["touch", name] });
+        let error = client.refused("command.start", touch("never"));
+        assert_eq!((&error["code"], &error["data"]["how"]), (&json!(-32000), &json!("forbidden")), "{error}");
+        assert_eq!((&error["data"]["rule"]["why"], &error["data"]["rule"]["decision"]), (&json!("is not to be"), &json!("forbid")));
+        assert!(error["data"]["rule"]["origin"].as_str().unwrap().ends_with(".ringfence.toml:1"), "{error}");
+        let question = |client: &mut Client, asked: Value| {
+            let error = client.refused("command.start", asked);
+            assert_eq!(error["data"]["how"], "asked", "{error}");
+            error["data"]["question"].clone()
+        };
+        let first = question(&mut client, touch("made"));
+        let approved = |asked: Value, question: &Value, lasts: &str| with(asked, json!({ "approval": { "question": question, "for": lasts } }));
+        // For another command it is no answer, and then it is spent.
+        let other = question(&mut client, approved(touch("other"), &first, "once"));
+        assert_eq!(client.refused("command.start", approved(touch("made"), &first, "once"))["code"], -32602);
+        let second = client.ring(ws);
+        let elsewhere = with(touch("other"), json!({ "ring": second, "approval": { "question": other } }));
+        assert_eq!(client.refused("command.start", elsewhere)["code"], -32602);
+        assert!(!ws.has("made") && !ws.has("other"));
+        let command = client.command(approved(touch("other"), &other, "once"));
+        assert_eq!(client.ended(command, "stdout").0["code"], 0);
+        let other = question(&mut client, touch("other"));
+        for asked in [approved(touch("other"), &other, "ring"), touch("other")] {
+            let command = client.command(asked);
+            assert_eq!(client.ended(command, "stdout").0["code"], 0);
+        }
+        // One that nobody can read is not asked about.
+        let long = json!({ "ring": ring, "argv": ["touch", "x".repeat(100_000)] });
+        assert_eq!(question(&mut client, long), Value::Null);
+        // The built-in ones hold, unless they are not wanted.
+        let push = json!({ "argv": ["git", "push"] });
+        assert!(question(&mut client, with(push.clone(), json!({ "ring": ring }))).is_u64());
+        let without = client.ok("ring.open", json!({ "workspace": ws.path(), "starting_rules": false }));
+        let command = client.command(with(push, json!({ "ring": without["ring"] })));
+        assert_ne!(client.ended(command, "stdout").0["code"], 0);
+        client.wait().exits(0);
+    }
+
     /// A ring becomes wider while it stands.
     grants needs ["userns", "tool:python3"] |ws| {
         let other = ws.dir("../other");

@@ -49,6 +49,15 @@ rings! {
         }
     }
 
+    /// An agent chose what it gives its shell: the built-in rules hold, and nobody is there to ask.
+    what_rules_forbid_is_not_run needs ["userns", "tool:bash"] |ws| {
+        shim(ws, &[SHIMS]).ok();
+        for (script, code) in [("sudo id", 125), ("true && git push", 125), ("x=true; eval \"$x\"; $x", 0)] {
+            let done = agent(ws, "bash", &["-c", script]).run().exits(code);
+            assert!(code == 0 || done.err().contains("built-in"), "{done}");
+        }
+    }
+
     they_are_the_shells_they_stand_for needs ["userns", "tool:bash"] |ws| {
         shim(ws, &[SHIMS]).ok();
         ws.file("script", "echo \"$# $1|$2\"; cat; exit 5\n");

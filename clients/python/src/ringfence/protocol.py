@@ -31,6 +31,13 @@ Input = Literal["null", "pipe", "descriptor"]
 
 `descriptor`: A descriptor that was sent along."""
 
+Lasts = Literal["once", "ring"]
+"""For how long a person's yes holds.
+
+`once`: This once.
+
+`ring`: As often as the very same command comes, until its ring ends."""
+
 SignalName = Union[str, int]
 """A signal, by its name (`TERM`, `SIGTERM`) or its number.
 
@@ -64,6 +71,16 @@ WhenFull = Literal["wait", "drop"]
 `wait`: The command waits, while somebody is attached; else as `drop`.
 
 `drop`: The oldest is dropped; the next offset tells how much."""
+
+
+class Approval(TypedDict):
+    """A person's yes to a question. It holds for the very command that the question was about, in its ring."""
+
+    question: int
+    """The question's number."""
+
+    for: NotRequired[Lasts]
+    """For how long."""
 
 
 Attach = TypedDict(
@@ -200,10 +217,17 @@ class ErrorData(TypedDict):
     """What an error carries beside code and message."""
 
     how: NotRequired[str | None]
-    """`refused`, `failed`, `not-found`, `not-executable`: as `ringfence run --json` says."""
+    """`refused`, `failed`, `not-found`, `not-executable`, `forbidden`, `asked`: as `ringfence run --json` says."""
 
     lacking: NotRequired[list[Shortfall]]
     """Promises that this machine cannot keep."""
+
+    question: NotRequired[int | None]
+    """A person may allow it: start it once more with this as `approval.question`. Without it the command is
+    too long to be asked about."""
+
+    rule: NotRequired[RuleSaid | None]
+    """What the rules say of the command, where that is why it was not started."""
 
     versions: NotRequired[list[int]]
     """The versions that are spoken here."""
@@ -288,6 +312,10 @@ class OpenRing(TypedDict):
 
     policy: NotRequired[Policy | None]
     """What is set of the policy."""
+
+    starting_rules: NotRequired[bool | None]
+    """`false`: the built-in rules about commands do not hold, the policy's own alone. For where a person chooses
+    each command."""
 
     workspace: NotRequired[str | None]
     """The directory to work in, writable; without it the repository around `directory`, or that."""
@@ -493,6 +521,28 @@ class Rings(TypedDict):
     """Each."""
 
 
+class RuleSaid(TypedDict):
+    """What the rules say of a command that was not started."""
+
+    decision: str
+    """`ask` or `forbid`."""
+
+    line: str
+    """All of it, in one line."""
+
+    command: NotRequired[str | None]
+    """The part of the command that it is about."""
+
+    origin: NotRequired[str | None]
+    """Where the rule stands."""
+
+    prefix: NotRequired[str | None]
+    """The rule's prefix."""
+
+    why: NotRequired[str | None]
+    """What the rule says of itself."""
+
+
 class SendSignal(TypedDict):
     """`command.signal`"""
 
@@ -543,6 +593,9 @@ class StartCommand(TypedDict):
 
     ring: int
     """The ring."""
+
+    approval: NotRequired[Approval | None]
+    """A person allowed it, who was asked what an earlier start was answered with (`data.question`)."""
 
     attach: NotRequired[bool]
     """Its output, and its end, are told on this connection as they come."""

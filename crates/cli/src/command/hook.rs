@@ -4,9 +4,13 @@ mod claude_code;
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
+use ringfence::{State, layers, rules};
+use ringfence_policy::Flags;
+use ringfence_rules::Shell;
 use thiserror::Error;
 
 use crate::command::hook::claude_code::{Answer, Blocked, Ring};
@@ -115,7 +119,19 @@ fn claude_code(args: ClaudeCodeArgs) -> Result<(), Failed> {
     if call.len() as u64 > MOST {
         return Err(Failed::TooLarge);
     }
-    match claude_code::answer(&call, &ring, decide)? {
+    let judge = |text: &str, directory: Option<&Path>| {
+        let from = directory.filter(|path| path.is_absolute()).unwrap_or(&cwd);
+        let home = layers::home();
+        let state = State::of_user(home.as_deref());
+        let workspace = kept.workspace.as_ref().map(|path| cwd.join(path));
+        let policies = workspace.map(|named| named.canonicalize().unwrap_or(named));
+        let policies = policies.as_deref().unwrap_or(from);
+        // No flag says anything of rules.
+        let none = Flags::default();
+        let policy = layers::effective(none, policies, from, home.as_deref(), state.as_ref())?;
+        Ok(rules::of(&policy)?.judge_shell(text, Shell::Bash))
+    };
+    match claude_code::answer(&call, &ring, decide, &judge)? {
         Answer::Rewritten(answer) => print(&format!("{answer}\n")),
         Answer::NoShell => Ok(()),
     }
@@ -136,6 +152,7 @@ fn wrapped(ring: &Ring, command: &str) -> OsString {
     let words = [program.as_os_str(), "run".as_ref()]
         .into_iter()
         .chain(flags.iter().map(OsString::as_os_str))
+        .chain(["--rules-answered"].map(AsRef::as_ref))
         // `--` again: what begins with a dash is still the command, and no option of bash.
         .chain(["--", "bash", "-c", "--"].map(AsRef::as_ref));
     let mut line = quote::line(words);

@@ -42,6 +42,7 @@ pub(crate) fn mcp(args: McpArgs) -> ExitCode {
         directory: Some(workspace.clone().unwrap_or(cwd)),
         workspace,
         flags: policy.into(),
+        starting_rules: true,
         ..Request::default()
     };
     let served = Served {

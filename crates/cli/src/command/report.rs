@@ -52,6 +52,8 @@ pub(super) fn finished(finished: &Finished, code: u8) -> Value {
 pub(super) fn failed(error: &Error, code: u8) -> Value {
     let (how, lacking) = match error {
         Error::Refused(refusal) => ("refused", shortfalls(&refusal.lacking)),
+        Error::Forbidden(_) => ("forbidden", Vec::new()),
+        Error::Asks(_) | Error::Declined(_) => ("asked", Vec::new()),
         error => match error.kind() {
             Kind::Ringfence => ("failed", Vec::new()),
             Kind::NotExecutable => ("not-executable", Vec::new()),
@@ -63,6 +65,7 @@ pub(super) fn failed(error: &Error, code: u8) -> Value {
         "exit_code": code,
         "error": error.to_string(),
         "lacking": lacking,
+        "verdict": error.verdict(),
     })
 }
 
@@ -73,6 +76,7 @@ pub(super) fn not_understood(message: &str, code: u8) -> Value {
         "exit_code": code,
         "error": message,
         "lacking": [],
+        "verdict": null,
     })
 }
 

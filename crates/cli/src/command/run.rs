@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use ringfence::{Early, Ended, Error, Finished, Request, begin_with};
+use ringfence::ask::{Answer, at_terminal};
+use ringfence::{Begun, Early, Ended, Error, Finished, Request, begin_with};
 use ringfence_policy::Mode;
 use serde_json::Value;
 
@@ -32,12 +33,15 @@ fn start(policy: PolicyFlags, ring: RingFlags, argv: Vec<OsString>, early: Early
         pty,
         explain,
         json,
+        starting_rules,
+        rules_answered,
     } = ring;
     let request = Request {
         argv,
         workspace,
         flags: policy.into(),
         pty,
+        starting_rules,
         ..Request::default()
     };
     let fail = |error: &Error| {
@@ -64,6 +68,10 @@ fn start(policy: PolicyFlags, ring: RingFlags, argv: Vec<OsString>, early: Early
             None => say::out("ring: none (full-access)\n"),
         };
     }
+    let begun = match allowed(begun, rules_answered) {
+        Ok(begun) => begun,
+        Err(error) => return fail(&error),
+    };
     if begun.policy.mode.value == Mode::FullAccess {
         say::line("full-access: this command runs without any boundary");
     }
@@ -71,6 +79,33 @@ fn start(policy: PolicyFlags, ring: RingFlags, argv: Vec<OsString>, early: Early
         Ok(finished) => finish(&finished, json),
         Err(error) => fail(&error),
     }
+}
+
+/// Asks a person where the rules say so.
+fn allowed(mut begun: Begun, answered: bool) -> Result<Begun, Error> {
+    let Some(question) = begun.question()? else {
+        return Ok(begun);
+    };
+    let policy = &begun.policy;
+    let about = match policy.mode.value {
+        Mode::FullAccess => "without any boundary (full-access)".to_owned(),
+        mode => format!(
+            "in its ring ({}, network {})",
+            mode.name(),
+            policy.network.mode.value.name()
+        ),
+    };
+    let answer = if answered {
+        Answer::Once
+    } else {
+        at_terminal(&question, &about).unwrap_or(Answer::Nobody)
+    };
+    match answer {
+        Answer::Once => begun.approve(question),
+        Answer::No => return Err(Error::Declined(Box::new(question))),
+        Answer::Nobody => return Err(Error::Asks(Box::new(question))),
+    }
+    Ok(begun)
 }
 
 fn finish(finished: &Finished, as_json: bool) -> ExitCode {

@@ -184,6 +184,8 @@ fn words(dir: &Path, flags: &[OsString], shell: &Path) -> Result<Vec<String>, Re
     let mut words = vec![OsString::from("run"), protect];
     // What asks for $SHELL in the ring would start a ring in the ring, which is refused.
     words.push("--drop-env=SHELL".into());
+    // An agent chooses what its shell runs.
+    words.push("--starting-rules".into());
     words.extend(flags.iter().cloned());
     words.push("--".into());
     words.push(shell.into());

@@ -190,6 +190,14 @@ fn command_page(text: &mut String, seen: &Preview, command: &[OsString], home: O
     };
     row("program", say::Plain(&seen.program).to_string());
     row("decision", decision(seen).to_owned());
+    let spoken_of = seen
+        .verdict
+        .segments
+        .iter()
+        .any(|one| !one.rules.is_empty());
+    if spoken_of {
+        row("rule", say::Plain(seen.verdict.line()).to_string());
+    }
     row(
         "mode",
         format!(

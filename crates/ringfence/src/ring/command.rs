@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::launch::{in_ring, stdin_inside};
 use crate::locate::follow;
 use crate::program;
+use crate::rules::{Question, Subject};
 
 /// What a command reads from, or writes to.
 #[derive(Debug, Default)]
@@ -98,6 +99,7 @@ pub struct Command {
     terminal: Option<Size>,
     time: Option<Duration>,
     memory: Option<u64>,
+    approval: Option<Question>,
 }
 
 impl Command {
@@ -117,6 +119,7 @@ impl Command {
             terminal: None,
             time: None,
             memory: None,
+            approval: None,
         }
     }
 
@@ -280,10 +283,39 @@ impl Command {
         self
     }
 
+    /// A person was shown this question, which an earlier start was answered with ([`Error::Asks`]), and
+    /// allowed it, once. For any other command than the one it was about it changes nothing.
+    /// [`Ring::approve`] is for as often as it comes.
+    ///
+    /// ```
+    /// use ringfence::{Error, Request, Ring};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let named = |name| std::env::var_os(name).map(std::path::PathBuf::from);
+    /// # let Some(runner) = named("RINGFENCE_DOC_RUNNER") else { return Ok(()) };
+    /// # let workspace = named("RINGFENCE_DOC_WORKSPACE");
+    /// # let request = Request { directory: workspace.clone(), workspace, runner: Some(runner), ..Request::default() };
+    /// # fn a_person_allows(question: &ringfence::rules::Question) -> bool { question.argv()[0] == "git" }
+    /// let ring = Ring::open(Request { starting_rules: true, ..request })?;
+    /// let mut push = ring.command("git");
+    /// push.args(["push", "origin", "main"]);
+    /// let Err(Error::Asks(question)) = push.status() else { panic!("it was not asked for") };
+    /// if a_person_allows(&question) {
+    ///     let status = push.approve(&question).status()?;
+    ///     # assert!(!status.success(), "there is no network");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn approve(&mut self, question: &Question) -> &mut Command {
+        self.approval = Some(question.clone());
+        self
+    }
+
     /// Starts it, and returns when its program has been executed.
     ///
     /// # Errors
-    /// [`Error::NotFound`] and [`Error::NotExecutable`] of the program, [`Error::Path`] of the
+    /// [`Error::Forbidden`] and [`Error::Asks`] of a rule; [`Error::NotFound`] and [`Error::NotExecutable`] of the program, [`Error::Path`] of the
     /// directory; [`Error::RingGone`].
     pub fn spawn(&mut self) -> Result<Child, Error> {
         let child = self.start([Stdio::inherit(), Stdio::inherit(), Stdio::inherit()], true)?;
@@ -346,6 +378,13 @@ impl Command {
                 found.at
             }
         };
+        let subject = Subject {
+            argv: self.argv.clone(),
+            directory: cwd.path.clone(),
+            env: self.env.clone(),
+        };
+        let rules = &inner.prepared.rules;
+        rules.may_start(&subject, self.approval.take().as_ref())?;
         let mut environment = if self.bare {
             crate::environment::ChildEnvironment::default()
         } else {

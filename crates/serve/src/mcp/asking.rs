@@ -1,11 +1,20 @@
-//! Asking a person for a grant: what is shown is what is granted.
+//! Asking a person: for a grant, of which what is shown is what is granted, and about a command that a rule
+//! has asked about.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use ringfence::ring::{Grant, Planned};
-use rmcp::service::{RequestContext, RoleServer};
+use ringfence::rules::Question;
+use rmcp::ErrorData;
+use rmcp::handler::server::tool::InputResponses;
+use rmcp::model::{
+    CallToolResponse, ElicitRequest, ElicitRequestParams, ElicitationSchema, InputRequest,
+    InputRequests, InputRequiredResult,
+};
+use rmcp::service::{ElicitationError, ElicitationSafe, RequestContext, RoleServer};
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
@@ -15,6 +24,8 @@ use crate::rings::{one_grant, path_of};
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10 * 60);
 /// A path that a person is shown, in bytes.
 const PATH_SHOWN_MAX: usize = 400;
+/// A command, all its words together.
+const COMMAND_SHOWN_MAX: usize = 4000;
 /// And the agent's reason.
 const WHY_SHOWN_MAX: usize = 400;
 /// Grants that may wait for a person's answer.
@@ -45,15 +56,26 @@ pub(super) struct Decision {
 }
 rmcp::elicit_safe!(Decision);
 
-/// Grants that a person is asked about.
+/// A person's answer about a command.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+pub(super) struct CommandDecision {
+    /// Let it run
+    pub(super) allow: bool,
+    /// And the very same command again, until this ring ends
+    #[serde(default)]
+    pub(super) again: bool,
+}
+rmcp::elicit_safe!(CommandDecision);
+
+/// What a person is asked about, and the parameters of the call that wants it.
 #[derive(Debug)]
-pub(super) struct Asked<T> {
+pub(super) struct Asked<P, T> {
     last: u64,
-    waiting: BTreeMap<String, (Instant, GrantParams, T)>,
+    waiting: BTreeMap<String, (Instant, P, T)>,
 }
 
-impl<T> Default for Asked<T> {
-    fn default() -> Asked<T> {
+impl<P, T> Default for Asked<P, T> {
+    fn default() -> Asked<P, T> {
         Asked {
             last: 0,
             waiting: BTreeMap::new(),
@@ -69,9 +91,9 @@ pub(super) struct AskedGrant {
     pub(super) planned: Planned,
 }
 
-impl<T> Asked<T> {
+impl<P: PartialEq, T> Asked<P, T> {
     /// Remembers what a person is asked; what the answer must come with.
-    pub(super) fn keep(&mut self, params: GrantParams, grant: T) -> String {
+    pub(super) fn keep(&mut self, params: P, grant: T) -> String {
         if self.waiting.len() >= ASKED_MAX {
             // The oldest is not answered any more.
             self.waiting.pop_first();
@@ -84,7 +106,7 @@ impl<T> Asked<T> {
     }
 
     /// What was asked, once, and not too long ago; nothing where the call has become another.
-    pub(super) fn take(&mut self, state: &str, params: &GrantParams) -> Option<T> {
+    pub(super) fn take(&mut self, state: &str, params: &P) -> Option<T> {
         let (asked, of, grant) = self.waiting.remove(state)?;
         (asked.elapsed() < ANSWER_WITHIN && of == *params).then_some(grant)
     }
@@ -135,6 +157,110 @@ pub(super) fn question(params: &GrantParams, planned: &Planned) -> Result<String
         "An agent asks that its commands may {verb} {}, until its ring ends.{mind}\nThe agent says why: {why}",
         what.join(" and ")
     ))
+}
+
+/// The question about a command, or nothing where it is more than a person can be shown.
+pub(super) fn command_question(question: &Question) -> Option<String> {
+    let words: Option<Vec<String>> = question
+        .argv()
+        .iter()
+        .map(|word| shown(&word.to_string_lossy(), COMMAND_SHOWN_MAX))
+        .collect();
+    let command = words?.join(" ");
+    if command.len() > COMMAND_SHOWN_MAX {
+        return None;
+    }
+    let directory = shown(&question.directory().to_string_lossy(), PATH_SHOWN_MAX)?;
+    let mut text = format!("An agent asks to run, in its ring: {command}\nin {directory}");
+    if let Some((judged, rule)) = question.verdict().because() {
+        if question.verdict().segments.len() > 1 {
+            text.push_str(&format!(
+                "\nIt is about: {}",
+                shown(&judged.command, usize::MAX)?
+            ));
+        }
+        match rule {
+            Some(rule) => {
+                let why = rule.why.as_deref().unwrap_or("a rule has it asked about");
+                text.push_str(&format!(
+                    "\nBecause: {} ({})",
+                    shown(why, usize::MAX)?,
+                    rule.origin
+                ));
+            }
+            None => text.push_str("\nBecause no rule allows it"),
+        }
+    }
+    Some(text)
+}
+
+/// What came of asking.
+pub(super) enum Heard<D> {
+    /// The person answered.
+    Said(D),
+    /// They would not.
+    No,
+    /// The client answers by calling once more.
+    Later,
+    /// They could not be asked.
+    Failed(String),
+}
+
+/// Asks through the client, and waits.
+pub(super) async fn hear<D>(context: &RequestContext<RoleServer>, message: &str) -> Heard<D>
+where
+    D: ElicitationSafe + DeserializeOwned,
+{
+    let answer = context
+        .peer
+        .elicit_with_timeout::<D>(message, Some(ANSWER_WITHIN));
+    match answer.await {
+        Ok(Some(said)) => Heard::Said(said),
+        Ok(None)
+        | Err(
+            ElicitationError::UserDeclined
+            | ElicitationError::UserCancelled
+            | ElicitationError::NoContent,
+        ) => Heard::No,
+        Err(ElicitationError::Service(_)) if is_newer(context) => Heard::Later,
+        Err(error) => Heard::Failed(format!("the person could not be asked: {error}")),
+    }
+}
+
+/// The answer that asks: the client calls once more, with this state and what the person said under `name`.
+pub(super) fn later<D: JsonSchema + 'static>(
+    name: &str,
+    message: String,
+    state: String,
+) -> Result<CallToolResponse, ErrorData> {
+    let schema = ElicitationSchema::from_type::<D>()
+        .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+    let mut questions = InputRequests::new();
+    questions.insert(
+        name.to_owned(),
+        InputRequest::Elicitation(ElicitRequest::new(
+            ElicitRequestParams::FormElicitationParams {
+                meta: None,
+                message,
+                requested_schema: schema,
+            },
+        )),
+    );
+    Ok(InputRequiredResult::new(Some(questions), Some(state)).into())
+}
+
+/// What the person said under `name`, when the client calls once more.
+pub(super) fn said<D: DeserializeOwned>(responses: &InputResponses, name: &str) -> Option<D> {
+    let answer = responses.0.as_ref()?.get(name)?;
+    let accepted = answer["action"] == "accept";
+    accepted.then(|| serde_json::from_value(answer["content"].clone()).ok())?
+}
+
+/// Whether the client can ask its person at all.
+pub(super) fn can_ask(context: &RequestContext<RoleServer>) -> bool {
+    context
+        .client_capabilities()
+        .is_some_and(|client| client.elicitation.is_some())
 }
 
 /// Whether the client is asked by way of the answer (protocol 2026-07-28 and later).
@@ -208,7 +334,7 @@ mod tests {
             why: why.to_owned(),
         };
         let mut asked = Asked::default();
-        let ask = |asked: &mut Asked<()>, why: &str| asked.keep(params(why), ());
+        let ask = |asked: &mut Asked<GrantParams, ()>, why: &str| asked.keep(params(why), ());
         let state = ask(&mut asked, "a");
         assert!(asked.take(&state, &params("b")).is_none());
         assert!(asked.take(&state, &params("a")).is_none(), "it is gone");

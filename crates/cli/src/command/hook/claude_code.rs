@@ -2,8 +2,10 @@
 //! docs/agents.md.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use ringfence::rules::Verdict;
+use ringfence_policy::Decision;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
@@ -58,10 +60,22 @@ pub(super) enum Blocked {
     TooLong(usize),
     #[error("a path or a flag of this hook is not UTF-8, which JSON cannot say")]
     NotText,
+    #[error("not run: {}", .0.line())]
+    Forbidden(Box<Verdict>),
+    #[error("the rules that hold cannot be read: {0}")]
+    Rules(#[from] ringfence::Error),
 }
 
+/// What the rules say of a shell's text, in a directory.
+pub(super) type Judge<'a> = &'a dyn Fn(&str, Option<&Path>) -> Result<Verdict, ringfence::Error>;
+
 /// Answers a call.
-pub(super) fn answer(call: &[u8], ring: &Ring, decide: Decide) -> Result<Answer, Blocked> {
+pub(super) fn answer(
+    call: &[u8],
+    ring: &Ring,
+    decide: Decide,
+    judge: Judge<'_>,
+) -> Result<Answer, Blocked> {
     let call: Value = serde_json::from_slice(call).map_err(Blocked::NotJson)?;
     let call = call.as_object().ok_or(Blocked::NoObject)?;
     let event = string(call, "hook_event_name")?;
@@ -82,6 +96,11 @@ pub(super) fn answer(call: &[u8], ring: &Ring, decide: Decide) -> Result<Answer,
     if command.contains('\0') {
         return Err(Blocked::Nul);
     }
+    let cwd = call.get("cwd").and_then(Value::as_str).map(Path::new);
+    let verdict = judge(command, cwd)?;
+    if verdict.decision == Decision::Forbid {
+        return Err(Blocked::Forbidden(Box::new(verdict)));
+    }
     // Wrapped whatever it is: what looks wrapped already may say another mode, or go on after it.
     let line = text(wrapped(ring, command))?;
     if line.len() >= LONGEST {
@@ -90,7 +109,11 @@ pub(super) fn answer(call: &[u8], ring: &Ring, decide: Decide) -> Result<Answer,
     // The answer replaces the whole input, so all else in it is said again.
     input.insert("command".to_owned(), Value::String(line));
     let mut said = json!({ "hookEventName": "PreToolUse", "updatedInput": input });
-    if let Some(decision) = decide.decision() {
+    if verdict.decision == Decision::Ask {
+        // Whatever is said of others.
+        said["permissionDecision"] = json!("ask");
+        said["permissionDecisionReason"] = json!(format!("Ringfence: {}", verdict.line()));
+    } else if let Some(decision) = decide.decision() {
         said["permissionDecision"] = json!(decision);
         said["permissionDecisionReason"] = json!("Ringfence runs this command in a ring");
     }
@@ -177,8 +200,19 @@ mod tests {
         .into_bytes()
     }
 
+    fn no_rules(text: &str, _: Option<&Path>) -> Result<Verdict, ringfence::Error> {
+        let none = ringfence_rules::RuleSet::new([])?;
+        Ok(none.judge_shell(text, ringfence_rules::Shell::Bash))
+    }
+
+    fn starting(text: &str, at: Option<&Path>) -> Result<Verdict, ringfence::Error> {
+        assert_eq!(at, Some(Path::new("/w")));
+        let rules = ringfence_rules::RuleSet::new([])?.with_starting()?;
+        Ok(rules.judge_shell(text, ringfence_rules::Shell::Bash))
+    }
+
     fn rewritten(call: &[u8], decide: Decide) -> Value {
-        match answer(call, &ring(), decide).unwrap() {
+        match answer(call, &ring(), decide, &no_rules).unwrap() {
             Answer::Rewritten(value) => value["hookSpecificOutput"].clone(),
             Answer::NoShell => panic!("not rewritten"),
         }
@@ -199,7 +233,7 @@ mod tests {
             assert_eq!(said["hookEventName"], "PreToolUse");
             let mut expected = input.clone();
             expected["command"] = json!(
-                r"'/opt/ring fence/ringfence' run --mode=read-only '--write=/a b' -- bash -c -- 'git status && echo '\''a'\'''"
+                r"'/opt/ring fence/ringfence' run --mode=read-only '--write=/a b' --rules-answered -- bash -c -- 'git status && echo '\''a'\'''"
             );
             assert_eq!(said["updatedInput"], expected);
         }
@@ -219,6 +253,23 @@ mod tests {
     }
 
     #[test]
+    fn what_rules_ask_about_is_asked_whatever_is_said_of_others() {
+        for decide in [Decide::Ask, Decide::Allow, Decide::Rules] {
+            let call = call("Bash", json!({ "command": "ls && git push" }));
+            let Ok(Answer::Rewritten(answer)) = answer(&call, &ring(), decide, &starting) else {
+                panic!("not rewritten");
+            };
+            let said = &answer["hookSpecificOutput"];
+            assert_eq!(said["permissionDecision"], "ask");
+            let reason = said["permissionDecisionReason"].as_str().unwrap();
+            assert!(reason.contains("`git push`"), "{reason}");
+        }
+        let call = call("Bash", json!({ "command": "ls; sudo id" }));
+        let blocked = answer(&call, &ring(), Decide::Allow, &starting).unwrap_err();
+        assert!(blocked.to_string().contains("`sudo id`"), "{blocked}");
+    }
+
+    #[test]
     fn what_is_no_shell_passes() {
         for tool in [
             "Write",
@@ -232,7 +283,7 @@ mod tests {
         ] {
             let call = call(tool, json!({ "command": "ls" }));
             assert_eq!(
-                answer(&call, &ring(), Decide::Ask).unwrap(),
+                answer(&call, &ring(), Decide::Ask, &no_rules).unwrap(),
                 Answer::NoShell,
                 "{tool}"
             );
@@ -243,11 +294,11 @@ mod tests {
     fn a_monitor_of_a_web_socket_passes() {
         let socket = call("Monitor", json!({ "ws": { "url": "wss://x" } }));
         assert_eq!(
-            answer(&socket, &ring(), Decide::Ask).unwrap(),
+            answer(&socket, &ring(), Decide::Ask, &no_rules).unwrap(),
             Answer::NoShell
         );
         let both = call("Monitor", json!({ "ws": {}, "command": 3 }));
-        assert!(answer(&both, &ring(), Decide::Ask).is_err());
+        assert!(answer(&both, &ring(), Decide::Ask, &no_rules).is_err());
     }
 
     #[test]
@@ -278,14 +329,14 @@ mod tests {
             format!(r#"{{{head},"tool_input":{{"command":"ls"}}}} trailing"#),
         ] {
             let shown: String = bad.chars().take(120).collect();
-            assert!(answer(bad.as_bytes(), &ring(), Decide::Allow).is_err(), "{shown}");
+            assert!(answer(bad.as_bytes(), &ring(), Decide::Allow, &no_rules).is_err(), "{shown}");
         }
         let mut bytes = call("Bash", json!({ "command": "ls" }));
         bytes.push(0xff);
-        assert!(answer(&bytes, &ring(), Decide::Allow).is_err());
+        assert!(answer(&bytes, &ring(), Decide::Allow, &no_rules).is_err());
         // The control: the same call, whole.
         let good = format!(r#"{{{head},"tool_input":{{"command":"ls"}}}}"#);
-        assert!(answer(good.as_bytes(), &ring(), Decide::Allow).is_ok());
+        assert!(answer(good.as_bytes(), &ring(), Decide::Allow, &no_rules).is_ok());
     }
 
     #[test]
@@ -301,8 +352,8 @@ mod tests {
     fn what_looks_wrapped_is_wrapped_again() {
         for command in [
             "'/opt/ring fence/ringfence' run --mode full-access -- sh -c id",
-            "'/opt/ring fence/ringfence' run --mode=read-only '--write=/a b' -- bash -c -- 'true'; rm -rf ~",
-            "'/opt/ring fence/ringfence' run --mode=read-only '--write=/a b' -- bash -c -- 'true'",
+            "'/opt/ring fence/ringfence' run --mode=read-only '--write=/a b' --rules-answered -- bash -c -- 'true'; rm -rf ~",
+            "'/opt/ring fence/ringfence' run --mode=read-only '--write=/a b' --rules-answered -- bash -c -- 'true'",
         ] {
             let said = rewritten(&call("Bash", json!({ "command": command })), Decide::Ask);
             let line = said["updatedInput"]["command"].as_str().unwrap();
@@ -336,7 +387,7 @@ mod tests {
         fn a_shell_reads_the_line_as_one_ring_with_one_command(command in any::<String>()) {
             if command.contains('\0') {
                 let call = call("Bash", json!({ "command": command }));
-                prop_assert!(answer(&call, &ring(), Decide::Ask).is_err());
+                prop_assert!(answer(&call, &ring(), Decide::Ask, &no_rules).is_err());
                 return Ok(());
             }
             let said = rewritten(&call("Bash", json!({ "command": command })), Decide::Ask);
@@ -348,7 +399,7 @@ mod tests {
             let printed = String::from_utf8(output.stdout).unwrap();
             let words: Vec<&str> = printed.trim_end_matches('\0').split('\0').collect();
             let mut expected = vec![
-                "/opt/ring fence/ringfence", "run", "--mode=read-only", "--write=/a b", "--", "bash", "-c", "--",
+                "/opt/ring fence/ringfence", "run", "--mode=read-only", "--write=/a b", "--rules-answered", "--", "bash", "-c", "--",
             ];
             if !command.is_empty() {
                 expected.push(&command);
