@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-use ringfence_policy::Decision;
-use ringfence_rules::{MatchedRule, SegmentKind};
+use ringfence_policy::{Decision, Layer};
+use ringfence_rules::{Judged, MatchedRule, SegmentKind};
 use rustix::termios::{QueueSelector, tcflush, tcgetpgrp};
 
 use crate::rules::Question;
@@ -133,11 +133,40 @@ fn more(question: &Question) -> String {
             let _ = writeln!(text, "      {}  {why}", named(rule));
         }
     }
-    text.push_str(
-        "  Once is for this very command, now. To be asked no more, write a rule into your policy\n  \
-         (docs/rules.md); `ringfence rules why -- COMMAND` shows what holds.\n\n",
-    );
+    text.push_str("  Once is for this very command, now. To be asked no more ");
+    let because = asked_because(question);
+    match because.and_then(|(judged, rule)| Some((judged.argv.as_deref()?, rule))) {
+        // One's own allow lifts what is built in, and nothing else.
+        Some((argv, rule))
+            if rule.origin.layer == Layer::Builtin && argv.iter().all(|w| is_plain(w)) =>
+        {
+            let words: Vec<String> = argv.iter().map(|word| in_a_rule(word)).collect();
+            let _ = writeln!(
+                text,
+                "about what begins so, write into your policy:\n\n      [[rule]]\n      prefix = [{}]\n      decision = \"allow\"\n",
+                words.join(", ")
+            );
+        }
+        Some((_, rule)) if rule.origin.layer == Layer::Builtin => {
+            text.push_str("write a rule into your policy that allows it.\n\n");
+        }
+        _ => text.push_str("change that rule.\n\n"),
+    }
     text
+}
+
+fn is_plain(word: &str) -> bool {
+    word.chars().all(|c| c == ' ' || c.is_ascii_graphic())
+}
+
+/// A word as it stands in the prefix of a rule, in TOML.
+fn in_a_rule(word: &str) -> String {
+    format!("{:?}", word.replace('\\', "\\\\").replace('*', "\\*"))
+}
+
+fn asked_because(question: &Question) -> Option<(&Judged, &MatchedRule)> {
+    let (judged, rule) = question.verdict().because()?;
+    Some((judged, rule?))
 }
 
 fn named(rule: &MatchedRule) -> String {
@@ -196,12 +225,15 @@ mod tests {
             text: text.to_owned(),
         };
         let rules = RuleSet::new(&read_rules(&file, Layer::User).unwrap()).unwrap();
-        let subject = Subject {
+        Question::new(rules.judge_argv(argv), subject(argv))
+    }
+
+    fn subject(argv: &[&str]) -> Subject {
+        Subject {
             argv: argv.iter().map(OsString::from).collect(),
             directory: "/w".into(),
             env: Vec::new(),
-        };
-        Question::new(rules.judge_argv(argv), subject)
+        }
     }
 
     /// A terminal: each read gives one line.
@@ -251,6 +283,10 @@ mod tests {
     #[test]
     fn it_shows_what_is_asked_and_why() {
         insta::assert_snapshot!(answer(&["?\n", "n\n"]).1);
+        let rules = RuleSet::new([]).unwrap().with_starting().unwrap();
+        let argv = ["env", "A=b", "git", "push", "a \"b*\\"];
+        let built_in = Question::new(rules.judge_argv(&argv), subject(&argv));
+        insta::assert_snapshot!(more(&built_in));
         let inner = page(&question(&["bash", "-c", "ls; git push 'a b'"]), "a ring").unwrap();
         insta::assert_snapshot!(inner);
     }

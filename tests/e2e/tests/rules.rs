@@ -115,7 +115,7 @@ fn said_and_json(done: &Done) -> (String, Value) {
 rings! {
     /// What is forbidden is not run; what is asked for is run when a person says so, who sees all of it.
     run_holds_commands_against_what_was_written needs ["userns", "tool:make"] |ws| {
-        ws.file(".ringfence.toml", &format!("{PROJECT}\n[[rule]]\nprefix = [\"touch\"]\ndecision = \"ask\"\nwhy = \"makes files\"\n"));
+        ws.file(".ringfence.toml", format!("{PROJECT}\n[[rule]]\nprefix = [\"touch\"]\ndecision = \"ask\"\nwhy = \"makes files\"\n"));
         ws.file("Makefile", "deploy:\n\ttouch deployed\ntest:\n\techo tested\n");
         let done = ws.ringfence(["run", "--json", "--", "sh", "-c", "make deploy"]).run().exits(125);
         let (said, json) = said_and_json(&done);
@@ -146,7 +146,7 @@ rings! {
             assert!(shown.contains("touch 'by a person'") && shown.contains("makes files"), "{shown}");
             terminal.types(answer);
             if code == 0 {
-                terminal.until_shows("now. To be asked no more");
+                terminal.until_shows("change that rule.");
                 assert!(!ws.has("by a person"));
                 terminal.types("y\r");
             }
