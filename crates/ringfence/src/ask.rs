@@ -233,6 +233,7 @@ mod tests {
             argv: argv.iter().map(OsString::from).collect(),
             directory: "/w".into(),
             env: Vec::new(),
+            bare: false,
         }
     }
 

@@ -344,6 +344,7 @@ fn subject(argv: &[OsString], directory: &Path) -> Subject {
         argv: argv.to_vec(),
         directory: directory.to_owned(),
         env: Vec::new(),
+        bare: false,
     }
 }
 

@@ -5,7 +5,7 @@
 //! that stays. What is forbidden is not started. What is asked for is not started until a person was
 //! shown the very command and allowed it ([`Question`]); whom to ask, and how, is for who embeds this to know.
 
-use std::collections::HashSet;
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -34,12 +34,14 @@ pub fn of(policy: &Effective) -> Result<RuleSet, Error> {
 }
 
 /// What is to be started, as a person is shown it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Subject {
     pub(crate) argv: Vec<OsString>,
     pub(crate) directory: PathBuf,
     /// Variables set for it alone, or taken out.
     pub(crate) env: Vec<(OsString, Option<OsString>)>,
+    /// It has no variable but those.
+    pub(crate) bare: bool,
 }
 
 /// A command about which the rules have a person asked, and why. An answer is for the very same command
@@ -84,9 +86,12 @@ impl Question {
 #[derive(Debug)]
 pub(crate) struct Rules {
     set: RuleSet,
-    /// Allowed as often as they come.
-    approved: Mutex<HashSet<Subject>>,
+    /// Allowed as often as they come, the newest last.
+    approved: Mutex<VecDeque<Subject>>,
 }
+
+/// So many commands of one ring can be allowed as often as they come; of more the oldest is asked about again.
+const APPROVED_MAX: usize = 256;
 
 impl Rules {
     pub(crate) fn of(policy: &Effective, starting: bool) -> Result<Rules, Error> {
@@ -137,10 +142,16 @@ impl Rules {
     }
 
     pub(crate) fn approve(&self, question: &Question) {
-        self.approvals().insert(question.subject.clone());
+        let mut approved = self.approvals();
+        if !approved.contains(&question.subject) {
+            if approved.len() >= APPROVED_MAX {
+                approved.pop_front();
+            }
+            approved.push_back(question.subject.clone());
+        }
     }
 
-    fn approvals(&self) -> std::sync::MutexGuard<'_, HashSet<Subject>> {
+    fn approvals(&self) -> std::sync::MutexGuard<'_, VecDeque<Subject>> {
         self.approved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

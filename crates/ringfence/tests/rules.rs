@@ -59,6 +59,7 @@ fn rules_hold_for_each_command() {
     for other in [
         touch("perhaps").arg("more"),
         touch("perhaps").env("A", "b"),
+        touch("perhaps").env_clear(),
         touch("perhaps").current_dir("sub"),
     ] {
         asked(other.approve(&question));

@@ -26,7 +26,7 @@ const IDLE: Duration = Duration::from_secs(30 * 60);
 
 /// Questions that may wait for their answers, and how long a command may be that is asked about, in bytes.
 const QUESTIONS_MAX: usize = 64;
-const QUESTION_MAX: usize = 64 * 1024;
+const QUESTION_MAX: usize = 16 * 1024;
 
 /// All that one server holds.
 #[derive(Debug, Default)]

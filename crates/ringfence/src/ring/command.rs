@@ -382,6 +382,7 @@ impl Command {
             argv: self.argv.clone(),
             directory: cwd.path.clone(),
             env: self.env.clone(),
+            bare: self.bare,
         };
         let rules = &inner.prepared.rules;
         rules.may_start(&subject, self.approval.take().as_ref())?;
