@@ -10,7 +10,7 @@ use crate::site::index;
 
 /// A command that runs longer than this has its write roots looked through for new
 /// repositories meanwhile.
-const FIRST: Duration = Duration::from_millis(250);
+pub(crate) const FIRST: Duration = Duration::from_millis(250);
 
 /// And again, after this long at least.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -29,6 +29,10 @@ pub(crate) struct Looks<'a> {
     roots: &'a [Located],
     running: Option<Look>,
     next: Instant,
+    /// Walks have cost so much that there is none before this.
+    not_before: Instant,
+    /// When the last whole walk began, and how long it took.
+    last: Option<(Instant, Duration)>,
 }
 
 impl<'a> Looks<'a> {
@@ -37,7 +41,31 @@ impl<'a> Looks<'a> {
             roots,
             running: None,
             next: start + FIRST,
+            not_before: start,
+            last: None,
         }
+    }
+
+    /// Earlier walks have cost so much that there is none before this.
+    pub(crate) fn cost(&mut self, not_before: Instant) {
+        self.not_before = not_before;
+        self.next = self.next.max(not_before);
+    }
+
+    pub(crate) fn not_before(&self) -> Instant {
+        self.not_before
+    }
+
+    /// A walk that begins from now on is wanted, as soon as may be.
+    pub(crate) fn want(&mut self, now: Instant) {
+        if self.running.is_none() {
+            self.next = self.next.min(self.not_before.max(now + FIRST));
+        }
+    }
+
+    /// When the last whole walk began, and how long it took.
+    pub(crate) fn last(&self) -> Option<(Instant, Duration)> {
+        self.last
     }
 
     /// Starts a walk when it is time, and gives what one has found.
@@ -55,7 +83,9 @@ impl<'a> Looks<'a> {
         }
         let found = look.thread.take().and_then(|t| t.join().ok());
         let took = now.saturating_duration_since(look.started);
-        self.next = now + AGAIN.max(took.saturating_mul(SHARE));
+        self.not_before = now + took.saturating_mul(SHARE);
+        self.next = self.not_before.max(now + AGAIN);
+        self.last = Some((look.started, took));
         self.running = None;
         found
     }
@@ -72,7 +102,31 @@ impl<'a> Looks<'a> {
     }
 }
 
-/// A walk through the write roots.
+/// Walks through the write roots, and waits for that. `None` where it takes longer than `most`.
+pub(crate) fn look_now(roots: &[Located], most: Duration) -> Option<Found> {
+    let (found, whole) = std::sync::mpsc::channel();
+    let roots = roots.to_vec();
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&stop);
+    std::thread::Builder::new()
+        .name("look".to_owned())
+        .spawn(move || {
+            // Nobody waits any more where this fails.
+            let _late = found.send(walk(&roots, &told));
+        })
+        .ok()?;
+    let found = whole.recv_timeout(most).ok();
+    stop.store(true, Ordering::Relaxed);
+    found
+}
+
+fn walk(roots: &[Located], stop: &AtomicBool) -> Found {
+    let dirs = roots.iter().filter(|root| root.dir);
+    let walks = dirs.map(|root| (root.clone(), index::walk(&root.path, stop)));
+    walks.filter(|(_, walked)| walked.whole).collect()
+}
+
+/// A walk through the write roots, beside what else there is to do.
 struct Look {
     started: Instant,
     stop: Arc<AtomicBool>,
@@ -81,20 +135,14 @@ struct Look {
 
 impl Look {
     fn start(roots: &[Located]) -> Option<Look> {
-        let roots: Vec<Located> = roots.iter().filter(|r| r.dir).cloned().collect();
+        let roots = roots.to_vec();
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("look".to_owned())
             .spawn(move || {
                 ringfence_sys_linux::process::idle();
-                roots
-                    .into_iter()
-                    .filter_map(|root| {
-                        let walked = index::walk(&root.path, &told);
-                        walked.whole.then_some((root, walked))
-                    })
-                    .collect()
+                walk(&roots, &told)
             })
             .ok()?;
         Some(Look {
@@ -146,5 +194,31 @@ mod tests {
             now >= before + Duration::from_secs(5),
             "a walk costs something"
         );
+    }
+
+    /// What is wanted comes sooner, and once.
+    #[test]
+    fn a_walk_that_is_wanted_does_not_wait_for_its_turn() {
+        let dir = Dir::new();
+        let roots = [follow(&dir.0).unwrap().at];
+        let start = Instant::now();
+        let mut looks = Looks::new(&roots, start);
+        let first = looks.wake(start).unwrap();
+        looks.take(first);
+        let mut now = first;
+        while looks.take(now).is_none() {
+            std::thread::yield_now();
+            now = Instant::now().max(first);
+        }
+        let (began, _) = looks.last().unwrap();
+        assert!(looks.wake(now).unwrap() >= now + Duration::from_secs(5));
+        looks.want(now);
+        let next = looks.wake(now).unwrap();
+        assert!(next >= now + super::FIRST && next < now + Duration::from_secs(5));
+        assert!(began <= now);
+        dir.dir("a/.git");
+        let found = super::look_now(&roots, Duration::from_secs(60)).unwrap();
+        assert_eq!(found[0].1.found, [PathBuf::from("a")]);
+        assert!(super::look_now(&roots, Duration::ZERO).is_none());
     }
 }

@@ -62,7 +62,7 @@ use rustix::io::Errno;
 use crate::error::Error;
 use crate::late::Late;
 use crate::launch::{self, Early, Launched, enter_group};
-use crate::look::Looks;
+use crate::look::{Looks, look_now};
 use crate::prepare::{Prepared, Request, begin_with};
 use crate::rules::Question;
 use crate::site::{Made, index};
@@ -81,6 +81,9 @@ const ANY: &str = "/bin/sh";
 /// any thread.
 #[derive(Debug, Clone)]
 pub struct Ring(Arc<Handle>);
+
+/// Whoever asks what commands made waits so long for a walk through the write roots.
+const LOOK_MAX: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// The ring ends with the last of these, whoever else still looks at it.
 #[derive(Debug)]
@@ -106,6 +109,8 @@ pub(crate) struct Inner {
     made_at: SystemTime,
     /// Wakes the thread that looks for new repositories; it ends with this.
     looks: Mutex<Option<Wake>>,
+    /// When the last walk through the write roots began that saw all of them.
+    looked: Mutex<Option<Instant>>,
     /// Something was told, or nobody listens any more.
     told: Condvar,
 }
@@ -189,6 +194,7 @@ impl Ring {
             late: Mutex::new(Late::default()),
             made_at,
             looks: Mutex::new(None),
+            looked: Mutex::new(None),
             told: Condvar::new(),
         }))));
         ring.inner().built(&build)?;
@@ -224,6 +230,17 @@ impl Ring {
         }));
         drop(state);
         less.extend(self.inner().granted().less.iter().cloned());
+        if !self.inner().look_at_all() {
+            less.push(Shortfall {
+                promise: promise::PROTECT_GIT.to_owned(),
+                what: format!(
+                    "repositories that commands made: the write roots are not looked through in {} s",
+                    LOOK_MAX.as_secs()
+                ),
+                remedy: "ask again later".to_owned(),
+                accepted: accepts(promise::PROTECT_GIT),
+            });
+        }
         less.extend(self.made().iter().map(|made| Shortfall {
             promise: promise::PROTECT_GIT.to_owned(),
             what: made.to_string(),
@@ -233,10 +250,12 @@ impl Ring {
         self.inner().plan.outcome(less)
     }
 
-    /// Repositories that commands made, and in which git would run programs of theirs.
+    /// Repositories that commands made, and in which git would run programs of theirs. Where a command has ended
+    /// since the write roots were last looked through, that is done first, for two seconds at most.
     #[must_use]
     pub fn made(&self) -> Vec<Made> {
         let inner = self.inner();
+        let _whole = inner.look_at_all();
         let all = inner.roots();
         let roots: Vec<&Path> = all
             .iter()
@@ -425,6 +444,34 @@ impl Inner {
                 thread: wake,
             });
         }
+    }
+
+    /// Looks through the write roots, where a command has ended since that was done. `false` where that takes too long.
+    fn look_at_all(&self) -> bool {
+        if !self.has_more_to_look_at() {
+            return true;
+        }
+        let began = Instant::now();
+        match look_now(&self.roots(), LOOK_MAX) {
+            Some(found) => {
+                self.protect(&found);
+                self.has_looked(began);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Whether a command has ended since the last walk began.
+    fn has_more_to_look_at(&self) -> bool {
+        let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = self.lock().last_end;
+        ended.is_some_and(|ended| looked.is_none_or(|looked| looked < ended))
+    }
+
+    fn has_looked(&self, began: Instant) {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        *looked = (*looked).max(Some(began));
     }
 
     /// Protects what a walk has found, and was there before any command that runs.
@@ -648,11 +695,13 @@ struct Wake {
 /// Looks through the write roots while commands run for longer than a moment, and again after a
 /// while, until the ring is gone.
 fn look(ring: &Weak<Inner>, awake: &AtomicBool, woken: &Receiver<()>) {
+    let mut not_before = Instant::now();
     loop {
         let Some(roots) = ring.upgrade().map(|ring| ring.roots()) else {
             return;
         };
         let mut looks = Looks::new(&roots, Instant::now());
+        looks.cost(not_before);
         loop {
             let now = Instant::now();
             let Some(at) = looks.wake(now) else {
@@ -669,9 +718,16 @@ fn look(ring: &Weak<Inner>, awake: &AtomicBool, woken: &Receiver<()>) {
             let Some(ring) = ring.upgrade() else { return };
             if let Some(found) = looks.take(Instant::now()) {
                 ring.protect(&found);
+                if let Some((began, _)) = looks.last() {
+                    ring.has_looked(began);
+                }
             }
+            not_before = looks.not_before();
             let idle = || ring.lock().running.is_empty();
-            if idle() {
+            // What ended last may have made a repository since the last walk began.
+            if idle() && ring.has_more_to_look_at() {
+                looks.want(Instant::now());
+            } else if idle() {
                 awake.store(false, Ordering::SeqCst);
                 // One that was started before that counted on this being awake.
                 if idle() || awake.swap(true, Ordering::SeqCst) {

@@ -17,7 +17,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::error::Error;
 use crate::late::Late;
 use crate::launch::{self, Launched, Waiting, hand_over, own_stdio};
-use crate::look::Looks;
+use crate::look::{FIRST, Looks, look_now};
 use crate::prepare::{Begun, Prepared};
 use crate::relay::{Relay, Screen};
 use crate::site::{Made, index};
@@ -189,6 +189,7 @@ impl Attempt<'_> {
                 taken_away: Vec::new(),
                 shortfalls: Vec::new(),
                 late: Late::default(),
+                walk_takes: None,
             }
             .watch(self.start),
             Err(error) => Err(Error::System {
@@ -220,7 +221,12 @@ struct Supervisor<'a> {
     shortfalls: Vec<Shortfall>,
     /// What has been found since the ring was made.
     late: Late,
+    /// How long a walk through the write roots takes.
+    walk_takes: Option<Duration>,
 }
+
+/// The least and the most time for the walk at the end.
+const LAST_LOOK: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
 
 /// Why the command is being ended by us.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -271,6 +277,7 @@ impl Supervisor<'_> {
             }
             if let Some(found) = looks.take(now) {
                 self.protect_new(&found);
+                self.walk_takes = looks.last().map(|(_, took)| took);
             }
             let mut wake: Vec<Instant> = deadline.into_iter().collect();
             wake.extend(looks.wake(now));
@@ -489,6 +496,7 @@ impl Supervisor<'_> {
             noted.push(self.shortfall(ringfence_plan::promise::PROTECT_MISSING, what));
         }
         noted.append(&mut self.shortfalls);
+        self.look_at_the_end();
         let made = self.made();
         noted.extend(made.iter().map(|made| Shortfall {
             promise: ringfence_plan::promise::PROTECT_GIT.to_owned(),
@@ -516,6 +524,26 @@ impl Supervisor<'_> {
             remedy: String::new(),
             accepted: self.prepared.accepts(promise),
         }
+    }
+
+    /// What a command of more than a moment made last no walk alongside has seen: once more, for a tenth of the time
+    /// that it took.
+    fn look_at_the_end(&mut self) {
+        let took = self.ring_made.elapsed().unwrap_or_default();
+        let most = (took / 10).clamp(LAST_LOOK[0], LAST_LOOK[1]);
+        if took < FIRST || self.walk_takes.is_some_and(|walk| walk > most) {
+            return;
+        }
+        let Some(found) = look_now(&self.prepared.roots, most) else {
+            return;
+        };
+        // There is nothing left to be protected from.
+        let _orders = self.late.orders(
+            &found,
+            self.prepared.state.as_ref(),
+            &self.prepared.site,
+            self.ring_made,
+        );
     }
 
     /// Looks at the repositories the command made.

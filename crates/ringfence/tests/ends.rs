@@ -155,6 +155,50 @@ fn what_stops_all_others_does_not_stop_the_ring() {
     assert_eq!(sh(&ring, "echo on"), "on\n");
 }
 
+/// The number of any thread stands for its process: none of the runner's, nor that of what stands ready, is let
+/// through by which a command would limit them.
+#[test]
+fn no_command_limits_the_runner_or_the_next_command() {
+    let Some(place) = Place::of("no_command_limits_the_runner_or_the_next_command") else {
+        return;
+    };
+    if !needs::tool("/usr/bin/prlimit") {
+        return;
+    }
+    let ring = place.ring();
+    // After the first something stands ready.
+    sh(&ring, "true");
+    until("it stands ready", || spare().is_some());
+    let script = "tried=0
+        for task in /proc/[0-9]*/task/*; do
+            number=${task##*/}
+            case $number in $$) continue;; esac
+            for limit in --nofile=4 --as=4096 --fsize=0; do
+                tried=$((tried + 1))
+                prlimit --pid $number $limit 2>/dev/null && echo limited $task $limit
+            done
+        done
+        ls -d /proc/1/task/* | wc -l
+        ulimit -S -n 99 && ulimit -n && echo tried $tried";
+    let said = sh(&ring, script);
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(!said.contains("limited"), "{said}");
+    assert!(
+        lines[0].parse::<u32>().unwrap() > 1 && lines[1] == "99",
+        "{said}"
+    );
+    assert!(
+        lines[2]
+            .strip_prefix("tried ")
+            .unwrap()
+            .parse::<u32>()
+            .unwrap()
+            >= 6,
+        "{said}"
+    );
+    sh(&ring, "ls /proc/self/fd > /dev/null && echo x > file");
+}
+
 #[test]
 fn a_ring_ends_with_its_last_handle_and_with_its_runner() {
     let Some(place) = Place::of("a_ring_ends_with_its_last_handle_and_with_its_runner") else {

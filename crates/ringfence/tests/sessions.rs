@@ -20,7 +20,7 @@ use std::time::Duration;
 use ringfence::ring::{Child, Size, Stdio};
 use ringfence::{Error, Ring};
 
-use place::{Place, line, piped, sh, until};
+use place::{Place, line, piped, sh};
 
 #[test]
 fn a_ring_is_made_once_and_holds_for_each_of_its_commands() {
@@ -385,12 +385,8 @@ fn a_repository_made_in_the_ring_is_protected_from_later_commands() {
         &ring,
         "git init -q other && git -C other config core.fsmonitor ./x",
     );
-    until("it is found", || {
-        ring.made().len() == 1 || {
-            sh(&ring, "sleep 0.5");
-            false
-        }
-    });
+    // At once: whoever asks has the write roots looked through, for however short it was.
+    assert_eq!(ring.made().len(), 1);
     let told = |shortfall: &ringfence_ops::Shortfall| shortfall.what.contains("core.fsmonitor");
     assert!(ring.outcome().shortfalls.iter().any(told));
     // Work in it goes on.

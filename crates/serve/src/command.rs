@@ -19,7 +19,7 @@ use crate::protocol::{
     BUFFER, BUFFER_MAX, CommandListed, Ended, Input, STDIN_MAX, SignalName, Sink, StartCommand,
     Stream, TerminalSize,
 };
-use crate::rings::{Open, lock, millis, path_of};
+use crate::rings::{Open, WORDS_MAX, lock, millis, path_of};
 
 /// A command that runs, or ran.
 #[derive(Debug)]
@@ -104,6 +104,11 @@ impl Running {
         let Some((program, arguments)) = argv.split_first() else {
             return wrong("argv: a program, at least");
         };
+        if argv.len() > WORDS_MAX || env.len() > WORDS_MAX {
+            return Err(Fault::Params(format!(
+                "argv, env: {WORDS_MAX} at most of each"
+            )));
+        }
         if argv.iter().any(|word| word.contains('\0')) {
             return wrong("argv: a word with a NUL in it cannot be given to a program");
         }

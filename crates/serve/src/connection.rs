@@ -251,11 +251,22 @@ impl Connection {
         length: usize,
         lines: &mut Lines,
     ) -> bool {
-        let room = match &call {
-            Call::Read(read) if read.wait_ms.is_none() => self.out.answer_room().await,
-            _ => None,
+        let is_long = match &call {
+            Call::Read(read) => read.wait_ms.is_none(),
+            Call::ListRings(_) | Call::ListCommands(_) => true,
+            _ => false,
         };
-        let now = match self.at_once(&call) {
+        let room = if is_long {
+            self.out.try_answer_room()
+        } else {
+            None
+        };
+        // Where long answers wait to be read already, the next waits beside what else is asked.
+        let at_once = match is_long && room.is_none() {
+            true => None,
+            false => self.at_once(&call),
+        };
+        let now = match at_once {
             Some(answer) => answer,
             None => match self.claim(id.as_deref(), length) {
                 Ok(claim) => {
@@ -445,15 +456,25 @@ impl Connection {
                     room = out.answer_room().await;
                     in_thread(|| Ok(report::doctor())).await
                 }
+                Call::ListRings(_) => {
+                    room = out.answer_room().await;
+                    json(Ok(AllRings {
+                        rings: rings.list(),
+                    }))
+                }
+                Call::ListCommands(of) => {
+                    room = out.answer_room().await;
+                    json(Ok(Commands {
+                        commands: rings.commands(of.ring),
+                    }))
+                }
                 // They have been answered.
                 Call::Initialize(_)
-                | Call::ListRings(_)
                 | Call::Resize(_)
                 | Call::Signal(_)
                 | Call::Kill(_)
                 | Call::Attach(_)
                 | Call::Detach(_)
-                | Call::ListCommands(_)
                 | Call::Forget(_) => Ok(serde_json::Value::Null),
             };
             // Told is what is of a thing after the thing itself.

@@ -124,12 +124,22 @@ impl Fault {
             ),
             other => other.to_string(),
         };
-        let mut error = json!({ "code": self.code(), "message": message });
+        let mut error = json!({ "code": self.code(), "message": cut(message) });
         if let (Some(data), Some(error)) = (self.data(), error.as_object_mut()) {
             error.insert("data".to_owned(), json!(data));
         }
         error
     }
+}
+
+/// What a client sent comes back in some errors. So much of it is enough to know it by.
+fn cut(mut text: String) -> String {
+    const MOST: usize = 4096;
+    if text.len() > MOST {
+        text.truncate(text.floor_char_boundary(MOST));
+        text.push('…');
+    }
+    text
 }
 
 /// What decided, of all that the rules say.
@@ -173,5 +183,13 @@ mod tests {
         let message = told["message"].as_str().unwrap();
         assert!(message.contains("`policy.accept`"), "{message}");
         assert!(!message.contains("--"), "{message}");
+    }
+
+    #[test]
+    fn what_was_sent_does_not_come_back_whole() {
+        let told = Fault::Params("é".repeat(1 << 20)).to_json().to_string();
+        assert!(told.len() < 5000, "{}", told.len());
+        let told = Fault::Params("short".to_owned()).to_json();
+        assert_eq!(told["message"], "short");
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::fault::Fault;
 use crate::protocol::{ShowPolicy, Why};
-use crate::rings::{Rings, path_of};
+use crate::rings::{Rings, WORDS_MAX, path_of};
 
 /// The ring this process runs in, as the ring's own variable says. Nothing is decided by
 /// it: it is said, so that an answer is not taken for one about the machine.
@@ -35,6 +35,9 @@ pub(crate) fn why(rings: &Rings, asked: Why) -> Result<Value, Fault> {
     let command: Vec<OsString> = argv.iter().flatten().map(OsString::from).collect();
     if command.is_empty() == path.is_none() {
         return Err(Fault::Params("one of `path` and `argv`".to_owned()));
+    }
+    if command.len() > WORDS_MAX {
+        return Err(Fault::Params(format!("argv: {WORDS_MAX} words at most")));
     }
     request.argv.clone_from(&command);
     let Some(path) = path else {

@@ -24,6 +24,11 @@ use crate::protocol::{
 /// A ring that is kept, and in which nothing runs, is closed after this.
 const IDLE: Duration = Duration::from_secs(30 * 60);
 
+/// Entries of one list of a policy. It is planned by each of them.
+const LIST_MAX: usize = 4096;
+/// Words of a command, and variables that are set for it: more no program is started with.
+pub(crate) const WORDS_MAX: usize = 100_000;
+
 /// Questions that may wait for their answers, and how long a command may be that is asked about, in bytes.
 const QUESTIONS_MAX: usize = 64;
 const QUESTION_MAX: usize = 16 * 1024;
@@ -466,6 +471,24 @@ fn flags(policy: Policy) -> Result<Flags, Fault> {
         sockets,
         nested,
     } = policy;
+    for (key, length) in [
+        ("write", write.len()),
+        ("protect", protect.len()),
+        ("hide", hide.len()),
+        ("reveal", reveal.len()),
+        ("read", read.as_ref().map_or(0, Vec::len)),
+        ("cache_tools", cache_tools.as_ref().map_or(0, Vec::len)),
+        ("pass_env", pass_env.len()),
+        ("drop_env", drop_env.len()),
+        ("accept", accept.len()),
+        ("sockets", sockets.len()),
+    ] {
+        if length > LIST_MAX {
+            return Err(Fault::Params(format!(
+                "policy.{key}: {length} entries, and {LIST_MAX} at most"
+            )));
+        }
+    }
     let paths = |all: Vec<String>| all.into_iter().map(PathBuf::from).collect();
     Ok(Flags {
         mode: parsed("mode", mode, str::parse)?,

@@ -51,7 +51,7 @@ pub fn serve(served: Served) -> io::Result<()> {
         .enable_io()
         .enable_time()
         .build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let rings = Rings::new(served.runner);
         let listening = match &served.socket {
             None => None,
@@ -94,7 +94,10 @@ pub fn serve(served: Served) -> io::Result<()> {
         };
         rings.close_all().await;
         served
-    })
+    });
+    // What is being planned for nobody any more, or waits for a disk that does not answer, ends with this process.
+    runtime.shutdown_background();
+    ended
 }
 
 type Writer = Box<dyn AsyncWrite + Send + Unpin>;
@@ -276,15 +279,32 @@ fn private(directory: &Path) -> io::Result<()> {
 }
 
 /// Whether whoever connected is this user, and not in a ring: a ring's processes are in a user namespace
-/// of their own, and what they may do is not theirs to say. (The directory is hidden from them as well.)
+/// of their own, or held to more than this process is, and what they may do is not theirs to say. (The directory is hidden from them as well.)
 fn is_own(stream: &UnixStream) -> bool {
     let Ok(peer) = stream.peer_cred() else {
         return false;
     };
     let namespace = |of: &str| std::fs::read_link(format!("/proc/{of}/ns/user")).ok();
     let Some(pid) = peer.pid() else { return false };
+    let pid = pid.to_string();
     let own = namespace("self");
-    peer.uid() == geteuid().as_raw() && own.is_some() && namespace(&pid.to_string()) == own
+    // A ring without namespaces (landlock-only) has what no process gets rid of: one filter more, and no way to more
+    // privileges.
+    let held = |of: &str| {
+        let status = std::fs::read_to_string(format!("/proc/{of}/status")).ok()?;
+        let number = |name: &str| -> Option<u32> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().parse().ok()
+        };
+        // Kernels before 5.9 do not say how many.
+        let filters = number("Seccomp_filters:").or_else(|| number("Seccomp:"))?;
+        Some((number("NoNewPrivs:")?, filters))
+    };
+    let freer = |own: (u32, u32), peer: (u32, u32)| peer.0 <= own.0 && peer.1 <= own.1;
+    peer.uid() == geteuid().as_raw()
+        && own.is_some()
+        && namespace(&pid) == own
+        && matches!((held("self"), held(&pid)), (Some(own), Some(peer)) if freer(own, peer))
 }
 
 /// One half of a socket.

@@ -143,6 +143,9 @@ rings! {
         // Found by the look alongside; its owner's other repositories are no news.
         let said = told("git init -q far/away && cd far/away && git config alias.st '!x' && sleep 1");
         assert!(said.contains("ws/far/away") && said.contains("alias.st"), "{said}");
+        // And after the last of those.
+        let said = told("sleep 0.5; git init -q later && cd later && git config alias.st '!x'");
+        assert!(said.contains("ws/later") && said.contains("alias.st"), "{said}");
         let said = ws.ring_sh("true").flags(["--json"]).run().ok().err();
         assert!(said.contains("\"made\":[]"), "{said}");
     }

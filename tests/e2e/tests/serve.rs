@@ -140,6 +140,15 @@ rings! {
             assert_eq!(client.ended(command, "stderr").0["code"], code);
         }
         assert_eq!(client.refused("command.start", dd(0))["code"], -32602);
+        // Many variables; the last word about each counts.
+        let mut many: std::collections::BTreeMap<String, Value> = (0..20_000).map(|n| (format!("VARIABLE_{n}"), json!("x"))).collect();
+        many.insert("HOME".to_owned(), Value::Null);
+        let command = client.command(with(sh(ring, "env | grep -c ^VARIABLE_; echo ${HOME-none}"), json!({ "env": many })));
+        assert_eq!(client.ended(command, "stdout").1, b"20000\nnone\n");
+        let error = client.refused("command.start", json!({ "ring": ring, "argv": vec!["x"; 100_001] }));
+        assert_eq!(error["code"], -32602);
+        let error = client.refused("ring.open", json!({ "workspace": ws.path(), "policy": { "drop_env": vec!["x"; 5000] } }));
+        assert_eq!(error["code"], -32602);
         let error = client.refused("command.start", json!({ "ring": ring, "argv": ["no-such-program"] }));
         assert_eq!((&error["code"], &error["data"]["how"]), (&json!(-32000), &json!("not-found")), "{error}");
         client.ok("ring.close", json!({ "ring": ring }));
@@ -597,6 +606,19 @@ rings! {
         let done = ws.ring(["python3", "-c", &connecting(&inner)]).flags([std::ffi::OsStr::new("--socket"), inner.as_os_str()]).run();
         assert!(!done.out().contains("got"), "{done}");
         second.signal(Signal::KILL);
+        // Nor from a ring without namespaces, whose processes are this user's like others.
+        let mut less = vec!["run".into(), "--linux-mode=landlock-only".into()];
+        let refused = ws.ringfence(["run", "--linux-mode=landlock-only", "--json", "--", "python3", "-c", ""]).run();
+        let report: Value = serde_json::from_str(refused.err().lines().last().unwrap()).unwrap();
+        for lack in report["lacking"].as_array().unwrap() {
+            less.push(format!("--accept={}", lack["promise"].as_str().unwrap()));
+        }
+        less.extend(["--", "python3", "-c"].map(String::from));
+        let connects = ["import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); print('connected', s.recv(1))"];
+        less.extend(connects.map(String::from));
+        less.push(path.to_str().unwrap().to_owned());
+        let done = ws.ringfence(&less).run();
+        assert_eq!(done.out(), "connected b''", "{done}");
         // What a dead server left is replaced; a living one is not.
         assert!(inner.exists());
         let third = Client::start(ws, &["serve", "--socket", inner.to_str().unwrap()]);
@@ -662,6 +684,25 @@ rings! {
         assert!(resident(pid) < 300 * 1024, "{} KiB", resident(pid));
         drop(held);
         let refused = client.until("one that is too much", |m| m["error"]["code"] == -32006);
+        // And what is answered at once: lists of long words, errors that would say again what was sent.
+        for number in 0..60 {
+            let mut words = vec!["y".repeat(20_000); 4];
+            words[0] = "true".to_owned();
+            client.command(json!({ "ring": ring, "argv": words, "attach": number == 0 }));
+        }
+        let held = unread.lock().unwrap();
+        for _ in 0..300 {
+            client.ask("command.list", json!({}));
+        }
+        for _ in 0..12 {
+            client.ask("command.kill", json!({ "command": long }));
+        }
+        for _ in 0..20 {
+            other.ok("doctor", json!({}));
+        }
+        assert!(resident(pid) < 300 * 1024, "{} KiB", resident(pid));
+        drop(held);
+        client.ok("ring.list", json!({}));
         assert!(refused["error"]["message"].as_str().unwrap().contains("waits for answers"), "{refused}");
         other.leave();
         client.wait().exits(0);
@@ -756,6 +797,16 @@ rings! {
         client.ok("grant.request", json!({ "ring": ring, "socket": service }));
         let command = client.command(connect(&service));
         assert_eq!(client.ended(command, "stdout").1, b"served\n");
+        // A service that starts again has another socket, for which it is granted once more; and again is no error.
+        std::fs::remove_file(&service).unwrap();
+        let listener = std::os::unix::net::UnixListener::bind(&service).unwrap();
+        std::os::unix::fs::chown(&service, Some(ws.person.uid), None).unwrap();
+        std::thread::spawn(move || listener.incoming().flatten().for_each(|mut one| drop(one.write_all(b"again"))));
+        for _ in 0..2 {
+            client.ok("grant.request", json!({ "ring": ring, "socket": service }));
+            let command = client.command(connect(&service));
+            assert_eq!(client.ended(command, "stdout").1, b"again\n");
+        }
         for own in [own.as_path(), &ws.base.join("run/ringfence"), &ws.base.join("run")] {
             let error = client.refused("grant.request", json!({ "ring": ring, "socket": own }));
             assert!(error.to_string().contains("own servers listen there"), "{error}");

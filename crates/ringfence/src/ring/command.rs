@@ -1,5 +1,6 @@
 //! A command to run in a ring, described as for [`std::process::Command`].
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -394,9 +395,16 @@ impl Command {
         if self.dir.is_some() && environment.get("PWD").is_some() {
             environment.set("PWD", cwd.path.clone());
         }
+        // The last word about each.
+        let mut set: HashMap<&OsStr, Option<&OsString>> = HashMap::new();
         for (name, value) in &self.env {
-            environment.variables.retain(|(n, _)| n != name);
-            if let Some(value) = value {
+            set.insert(name, value.as_ref());
+        }
+        environment
+            .variables
+            .retain(|(name, _)| !set.contains_key(name.as_os_str()));
+        for (name, _) in &self.env {
+            if let Some(Some(value)) = set.remove(name.as_os_str()) {
                 environment.variables.push((name.clone(), value.clone()));
             }
         }

@@ -38,6 +38,8 @@ pub(super) struct Granted {
     flags: Flags,
     pub(super) roots: Vec<Located>,
     revealed: Vec<Located>,
+    /// Sockets as they were when they were let in.
+    sockets: Vec<Located>,
     pub(super) less: Vec<Shortfall>,
     /// Rules that came with that.
     rules: Vec<Rule>,
@@ -52,6 +54,8 @@ pub struct Planned {
     widening: Option<Widening>,
     rules: Vec<Rule>,
     less: Vec<Shortfall>,
+    /// Sockets that are let in, as they are now.
+    sockets: Vec<Located>,
 }
 
 impl Planned {
@@ -175,11 +179,23 @@ impl Inner {
         .map_err(|why| grant.needs(why))?;
         let known = &self.plan.shortfalls;
         let less = wider.shortfalls.iter().filter(|s| !known.contains(s));
+        let sockets = match (grant, &widening) {
+            (Grant::Socket(_), Some(widening)) => {
+                let of = widening.sockets.iter().chain(&widening.reveal);
+                let of: Vec<&Path> = of.map(|at| at.path.as_path()).collect();
+                let all = after.site.granted_sockets.iter();
+                all.filter(|at| of.contains(&at.path.as_path()))
+                    .cloned()
+                    .collect()
+            }
+            _ => Vec::new(),
+        };
         Ok(Planned {
             grant: grant.clone(),
             less: less.cloned().collect(),
             widening,
             rules,
+            sockets,
         })
     }
 
@@ -230,6 +246,7 @@ impl Inner {
         }
         granted.roots.extend(widening.write);
         granted.revealed.extend(widening.reveal);
+        granted.sockets.extend(planned.sockets.iter().cloned());
         granted.rules = rules;
         granted.less.clone_from(&planned.less);
         Ok(())
@@ -348,8 +365,19 @@ impl Inner {
         after: &Preview,
         wider: &Plan,
     ) -> Result<(Option<Widening>, Vec<Rule>), String> {
-        let known = &before.site.granted_sockets;
-        let mut new = after.site.granted_sockets.iter();
+        // By what they are, and not by where: a service that is started again has another socket there.
+        let known = self
+            .prepared
+            .site
+            .granted_sockets
+            .iter()
+            .chain(&granted.sockets);
+        let known: Vec<&Located> = known.collect();
+        // What the policy names by now is nobody's grant.
+        let asked = |at: &&Located| {
+            !before.site.granted_sockets.contains(at) || granted.flags.sockets.contains(&at.path)
+        };
+        let mut new = after.site.granted_sockets.iter().filter(asked);
         let Some(at) = new.find(|at| !known.contains(at)) else {
             return Ok((None, Vec::new()));
         };

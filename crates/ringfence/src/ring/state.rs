@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use ringfence_plan::promise;
 use ringfence_sys_linux::SysError;
@@ -28,6 +28,8 @@ pub(super) struct State {
     pub(super) notes: Vec<Note>,
     /// What turned out to be kept less than whole since the ring stands: promise and why.
     pub(super) lost: Vec<(&'static str, String)>,
+    /// When a command last ended.
+    pub(super) last_end: Option<Instant>,
     /// Commands that were ended because they, or others, made protected names over and over.
     pub(super) insisted: HashSet<u32>,
     /// The commands that run, and since when.
@@ -99,6 +101,7 @@ impl State {
                 timed_out,
             } => {
                 let insisted = self.insisted.remove(&id);
+                self.last_end = Some(Instant::now());
                 self.of(
                     id,
                     Told::Ended(Ending {

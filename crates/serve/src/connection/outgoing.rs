@@ -87,6 +87,11 @@ impl Outgoing {
         Arc::clone(&self.rooms.answers).acquire_owned().await.ok()
     }
 
+    /// Room for an answer that may be long, if there is some.
+    pub(super) fn try_answer_room(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.rooms.answers).try_acquire_owned().ok()
+    }
+
     /// It was not needed.
     pub(super) fn give_back(&self, room: Room) {
         self.rooms.give(Message::of(room));

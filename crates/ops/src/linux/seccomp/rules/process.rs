@@ -10,6 +10,9 @@ const fn who(arg: u8, label: &'static str) -> Test {
 }
 
 const ITSELF_WHY: &str = "the calling thread itself";
+/// The number of each thread stands for its whole process.
+const LIMITS_WHY: &str =
+    "others': the runner, which could take nothing away any more, and the next command";
 const OTHERS_WHY: &str = "the kernel asks for the uid alone, which processes outside have too";
 const OWN_GROUP_WHY: &str = "the process group is the caller's and began outside, where a script and its pipeline are in it";
 
@@ -40,23 +43,9 @@ pub static KILL: Rule = rule(
 pub static LIMITS: Rule = rule(
     "limits of a process",
     Verdict::Checked(&Check {
-        clauses: &[
-            clause(&[who(0, "pid 0")], Action::Allow, ITSELF_WHY),
-            where_switch(
-                Switch::PidsIsolated,
-                false,
-                &[],
-                Action::Errno(EPERM),
-                OTHERS_WHY,
-            ),
-            clause(
-                &[test(0, WHOLE, &[1], "pid 1")],
-                Action::Errno(EPERM),
-                "the runner: with no descriptors left it could take nothing away any more",
-            ),
-        ],
-        otherwise: Action::Allow,
-        why: "the pid namespace bounds whom it reaches",
+        clauses: &[clause(&[who(0, "pid 0")], Action::Allow, ITSELF_WHY)],
+        otherwise: Action::Errno(EPERM),
+        why: LIMITS_WHY,
     }),
     "getrlimit, setrlimit and ulimit, by whose limits are meant",
 );
