@@ -1,6 +1,6 @@
 //! Why a set of rules is not taken: a rule that is not what its author thinks, with the place it stands.
 
-use ringfence_policy::Origin;
+use ringfence_policy::{Origin, PolicyError};
 
 /// Rules that cannot be taken. Nothing is judged by a part of a set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,9 +49,18 @@ pub enum RuleError {
         /// The part of it.
         found: String,
     },
+    /// The built-in rules cannot be read. None of ours are so: a test reads them.
+    #[error("{0}")]
+    Starting(#[source] Box<PolicyError>),
     /// More than one of the above kinds, one a line.
     #[error("{}", Lines(.0))]
     Several(Vec<RuleError>),
+}
+
+impl From<PolicyError> for RuleError {
+    fn from(error: PolicyError) -> Self {
+        Self::Starting(Box::new(error))
+    }
 }
 
 impl RuleError {
@@ -76,6 +85,7 @@ impl RuleError {
             Self::Pattern { at, .. } | Self::NotMatched { at, .. } | Self::Matched { at, .. } => {
                 Some(at)
             }
+            Self::Starting(_) => None,
             Self::Several(all) => all.first().and_then(Self::at),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use ringfence_policy::{Decision, Layer, Placement, PolicyError, Rule, Sourced, Word as RuleWord};
+use ringfence_policy::{Decision, Layer, Placement, Rule, Sourced, Word as RuleWord};
 
 use crate::error::RuleError;
 use crate::line::{Kind, Line, Segment};
@@ -91,11 +91,10 @@ impl RuleSet {
     ///
     /// # Errors
     /// None; see [`starting`](crate::starting()).
-    pub fn with_starting(mut self) -> Result<Self, PolicyError> {
-        let known = starting()?
-            .into_iter()
-            .filter_map(|rule| Known::of(&rule).ok());
-        self.rules.extend(known);
+    pub fn with_starting(mut self) -> Result<Self, RuleError> {
+        for rule in starting()? {
+            self.rules.push(Known::of(&rule)?);
+        }
         Ok(self)
     }
 
@@ -180,16 +179,15 @@ impl RuleSet {
 
     fn segment(&self, line: &Line, index: usize, text: Option<&str>) -> Judged {
         let segment = &line.segments[index];
-        let allowing: Vec<&Known> = self
+        let allowing: Vec<(&Known, Allowed)> = self
             .rules
             .iter()
             .filter(|rule| rule.decision() == Decision::Allow)
-            .filter(|rule| allows(rule, line, index, text).is_some())
+            .filter_map(|rule| Some((rule, allows(rule, line, index, text)?)))
             .collect();
         // What a person allowed by its whole text was looked at.
-        let exactly = allowing
-            .iter()
-            .any(|rule| allows(rule, line, index, text) == Some(Allowed::Text));
+        let exactly = allowing.iter().any(|(_, how)| *how == Allowed::Text);
+        let allowed = exactly || segment.inexact.is_none() && !allowing.is_empty();
         let mut matched = Vec::new();
         for rule in &self.rules {
             if rule.decision() == Decision::Allow {
@@ -199,17 +197,13 @@ impl RuleSet {
                 Kind::Opaque => Sure::Might,
                 _ => rule.pattern.occurs(&segment.words),
             };
-            let lifted = rule.layer() == Layer::Builtin && !allowing.is_empty()
+            let lifted = rule.layer() == Layer::Builtin && allowed
                 || sure == Sure::Might && exactly && rule.layer() != Layer::Managed
                 || sure == Sure::Might && self.starting_surely && rule.layer() == Layer::Builtin;
             if sure != Sure::No && !lifted {
                 matched.push((rule, sure));
             }
         }
-        let exact = segment.inexact.is_none();
-        let allowed = allowing
-            .iter()
-            .any(|rule| exact || allows(rule, line, index, text) == Some(Allowed::Text));
         let base = match segment.kind {
             Kind::Command | Kind::Opaque if !allowed => self.default,
             _ => Decision::Allow,
@@ -225,7 +219,7 @@ impl RuleSet {
             .map(|(rule, sure)| shown(rule, *sure == Sure::Yes))
             .collect();
         if segment.kind != Kind::Found {
-            rules.extend(allowing.iter().map(|rule| shown(rule, true)));
+            rules.extend(allowing.iter().map(|(rule, _)| shown(rule, true)));
         }
         // Sure before unsure, strict before lenient, and of equals the stronger layer first.
         rules.sort_by_key(|rule| std::cmp::Reverse((rule.sure, rule.decision, rule.origin.layer)));

@@ -78,8 +78,8 @@ pub struct MatchedRule {
     /// The layer it was written in.
     #[serde(serialize_with = "layer", rename = "layer")]
     pub origin: Origin,
-    /// Its file.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Its file. In JSON what is not UTF-8 in its path is replaced.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "path")]
     pub file: Option<PathBuf>,
     /// The line where it begins.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,6 +157,10 @@ fn decision<S: Serializer>(decision: &Decision, to: S) -> Result<S::Ok, S::Error
 
 fn placement<S: Serializer>(placement: &Placement, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(placement.name())
+}
+
+fn path<S: Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_some(&path.as_ref().map(|path| path.to_string_lossy()))
 }
 
 fn layer<S: Serializer>(origin: &Origin, to: S) -> Result<S::Ok, S::Error> {

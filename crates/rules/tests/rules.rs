@@ -46,16 +46,32 @@ fn an_allowing_rule_lifts_built_in_ones_and_no_others() {
     let with_user = set(&[built_in.clone(), user.clone()].concat());
     assert_eq!(decision(&set(&built_in), "git push"), Ask);
     assert_eq!(decision(&with_user, "git push"), Allow);
-    assert_eq!(
-        decision(
-            &with_user,
-            "git push origin \"$(git branch --show-current)\""
-        ),
-        Allow
-    );
+    assert_eq!(decision(&with_user, "git push origin main"), Allow);
     assert_eq!(decision(&with_user, "timeout 60 git push"), Allow);
     assert_eq!(decision(&with_user, "sudo ls"), Allow);
-    // Only where its prefix is known.
+    // Only where it allows: the command is exact.
+    for text in [
+        "git push \"$(git branch --show-current)\"",
+        "PATH=/tmp/x git push",
+        "git() { rm -rf x; }; git push",
+        "if ls; then git push; fi",
+        "alias git=rm; git push",
+        "npx git push",
+    ] {
+        assert_eq!(decision(&with_user, text), Ask, "{text}");
+    }
+    assert_eq!(decision(&with_user, "source x; sudo ls"), Decision::Forbid);
+    let whole = short(Layer::User, &[]);
+    let whole = [
+        whole,
+        of(
+            Layer::User,
+            "[[rule]]\nprefix = ['npx git push']\ndecision = 'allow'\n",
+        ),
+    ];
+    let whole = set(&[built_in.clone(), whole.concat()].concat());
+    assert_eq!(decision(&whole, "npx git push"), Allow);
+    // And where its prefix is known.
     assert_eq!(decision(&with_user, "git $x"), Ask);
     assert_eq!(decision(&with_user, "./git push"), Ask);
     let all = set(&[managed, user, built_in].concat());

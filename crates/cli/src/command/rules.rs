@@ -180,7 +180,7 @@ fn test(args: CommandArgs) -> Result<ExitCode, Error> {
         ExitCode::from(say::NO)
     };
     Ok(if args.json {
-        say::out_with(format_args!("{}\n", as_json(&verdict)), code)
+        as_json(&verdict, code)
     } else {
         say::out_with(format_args!("{}\n", verdict.line()), code)
     })
@@ -189,13 +189,19 @@ fn test(args: CommandArgs) -> Result<ExitCode, Error> {
 fn why(args: CommandArgs) -> Result<ExitCode, Error> {
     let verdict = judged(&args)?;
     if args.json {
-        return Ok(say::out(format_args!("{}\n", as_json(&verdict))));
+        return Ok(as_json(&verdict, ExitCode::SUCCESS));
     }
     Ok(say::out(page(&verdict, layers::home().as_deref())))
 }
 
-fn as_json(verdict: &Verdict) -> serde_json::Value {
-    serde_json::to_value(verdict).unwrap_or_default()
+/// Prints a verdict for programs. One that cannot be written is none.
+fn as_json(verdict: &Verdict, code: ExitCode) -> ExitCode {
+    match serde_json::to_string(verdict) {
+        Ok(json) => say::out_with(format_args!("{json}\n"), code),
+        Err(error) => say::refuse(format_args!(
+            "the verdict cannot be written as JSON: {error}"
+        )),
+    }
 }
 
 fn page(verdict: &Verdict, home: Option<&Path>) -> String {
