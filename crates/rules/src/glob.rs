@@ -41,6 +41,15 @@ impl Glob {
         }
     }
 
+    pub(crate) fn push(&mut self, other: &Self) {
+        for part in &other.parts {
+            match part {
+                Part::Text(text) => self.push_text(text),
+                Part::Gap => self.push_gap(),
+            }
+        }
+    }
+
     /// The text, where there is no gap.
     pub(crate) fn known(&self) -> Option<&str> {
         match self.parts.as_slice() {

@@ -37,6 +37,7 @@
 //! 5. `judge` takes the strictest over segments, rules and layers.
 #![forbid(unsafe_code)]
 
+mod effects;
 mod error;
 mod glob;
 pub mod import;

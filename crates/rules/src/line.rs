@@ -2,7 +2,8 @@
 
 use std::ffi::OsStr;
 
-use crate::names::{self, Effect};
+use crate::effects::effects;
+use crate::names::{self, Variable};
 use crate::read::{self, DEEPEST, Dialect, Reading, Redirect, Simple, Why};
 use crate::unwrap::{self, Inside};
 use crate::word::{Word, all_known};
@@ -43,11 +44,16 @@ const MOST: usize = 1024;
 /// The most words of a wrapper of unknown form that are looked at.
 const MOST_STARTS: usize = 64;
 
+/// The most bytes of text that are read for one command, each time they are read: past that a text is opaque. A text
+/// that many words may begin would be read anew for each.
+const MOST_READ: usize = 4 * read::LONGEST;
+
 /// What is to run.
 #[derive(Debug, Default)]
 pub(crate) struct Line {
     pub(crate) segments: Vec<Segment>,
     full: bool,
+    read: usize,
 }
 
 /// What is known about where something stands.
@@ -58,6 +64,8 @@ struct Place {
     inexact: Option<Why>,
     kind: Kind,
     in_shell: bool,
+    /// Whether variables or parameters there may be texts.
+    text_set: bool,
 }
 
 impl Line {
@@ -72,6 +80,7 @@ impl Line {
                 inexact: None,
                 kind: Kind::Command,
                 in_shell: false,
+                text_set: false,
             };
             let set: Vec<(String, Word)> = set
                 .iter()
@@ -96,6 +105,7 @@ impl Line {
             inexact: None,
             kind: Kind::Command,
             in_shell: true,
+            text_set: false,
         };
         match text.to_str() {
             Some(text) => line.shell(text, dialect, place),
@@ -176,6 +186,7 @@ impl Line {
         }
         let mut place = place;
         self.variables(assigned, &mut place);
+        self.variables(&declared(&words), &mut place);
         if words.is_empty() {
             return;
         }
@@ -229,10 +240,12 @@ impl Line {
                     text,
                     dialect,
                     set,
+                    given_text,
                     inexact,
                 } => {
                     within.inexact = within.inexact.or(inexact);
                     within.in_shell = true;
+                    within.text_set |= given_text;
                     self.variables(&set, &mut within);
                     match text {
                         Word::Known(text) => self.shell(&text, dialect, within),
@@ -244,45 +257,65 @@ impl Line {
                 }
                 Inside::Unknown(why) => {
                     self.opaque(why, None, within);
-                    self.among(&words, 1, within);
+                    self.among(&words, 1, 0, false, within);
                 }
-                Inside::Among(from) => self.among(&words, from, within),
+                Inside::Among { from, own, texts } => {
+                    self.among(&words, from, own, texts, within);
+                }
+                Inside::Alike(words) => {
+                    within.kind = Kind::Found;
+                    within.inexact.get_or_insert(Why::Names);
+                    self.command(words, &[], None, Vec::new(), within);
+                }
             }
         }
     }
 
-    /// Each word from `from` on may begin a command, or be a text that a shell reads.
-    fn among(&mut self, words: &[Word], from: usize, place: Place) {
+    /// Each word from `from` on may begin a command, or be a text that a shell reads. Of these `own` operands are no
+    /// commands, if they are not known either; with `texts` each is read as a text that is not a plain word.
+    fn among(&mut self, words: &[Word], from: usize, own: usize, texts: bool, place: Place) {
         let place = Place {
             kind: Kind::Found,
             inexact: Some(place.inexact.unwrap_or(Why::Made)),
             ..place
         };
-        let mut starts = 0;
+        let mut operands = 0;
         for (at, word) in words.iter().enumerate().skip(from) {
-            starts += 1;
-            if starts > MOST_STARTS {
+            if at - from >= MOST_STARTS {
                 self.opaque(Why::Size, None, place);
                 return;
             }
-            match word {
-                Word::Known(text) if text.contains([' ', '\t', '\n', ';']) => {
-                    self.shell(text, Dialect::Posix, place);
+            let Word::Known(text) = word else {
+                let behind = at.checked_sub(1).and_then(|at| words[at].known());
+                if texts && behind.is_some_and(takes_text) {
+                    self.opaque(Why::Made, None, place);
+                    self.crude(&word.marked(), place);
+                } else if operands == own {
+                    // Behind a word that is known this is an argument, most likely.
+                    self.found(words[at..].to_vec(), place);
+                } else if operands < own {
+                    operands += 1;
                 }
-                Word::Known(text) if text.starts_with('-') => {}
-                Word::Known(_) => {
-                    let rest = words[at..].to_vec();
-                    // What is looked through already is not looked through again.
-                    let again = unwrap::inside(&rest, None, false)
-                        .iter()
-                        .any(|inside| matches!(inside, Inside::Among(_) | Inside::Unknown(_)));
-                    if again {
-                        self.found(rest, place);
-                    } else {
-                        self.command(rest, &[], None, Vec::new(), place);
-                    }
-                }
-                Word::Open(_) | Word::Each(_) => {}
+                continue;
+            };
+            let mut read = false;
+            for text in values(text).filter(|text| is_text(text, texts)) {
+                self.shell(text, Dialect::Posix, place);
+                read = true;
+            }
+            if read || text.starts_with('-') {
+                continue;
+            }
+            operands += 1;
+            let rest = words[at..].to_vec();
+            // What is looked through already is not looked through again.
+            let again = unwrap::inside(&rest, None, false)
+                .iter()
+                .any(|inside| matches!(inside, Inside::Among { .. } | Inside::Unknown(_)));
+            if again {
+                self.found(rest, place);
+            } else {
+                self.command(rest, &[], None, Vec::new(), place);
             }
         }
     }
@@ -290,12 +323,13 @@ impl Line {
     /// Variables that are set for a command: some values are commands themselves.
     fn variables(&mut self, assigned: &[(String, Word)], place: &mut Place) {
         for (name, value) in assigned {
+            // `x+=…`, `x[1]=…`.
+            let name = name.split(['+', '[']).next().unwrap_or_default();
             if !names::harmless_variable(name) {
                 place.inexact.get_or_insert(Why::Variable);
             }
-            if !names::variable_is_run(name) {
-                continue;
-            }
+            let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            place.text_set |= !value.known().is_some_and(number);
             let beside = Place {
                 kind: Kind::Found,
                 inexact: Some(Why::Variable),
@@ -303,9 +337,31 @@ impl Line {
                 in_shell: true,
                 ..*place
             };
-            match value {
-                Word::Known(text) => self.shell(text, Dialect::Posix, beside),
-                Word::Open(_) | Word::Each(_) => self.opaque(Why::Variable, None, beside),
+            let text = value.known();
+            let is_safe = match names::variable(name) {
+                // Shells of old take such a value for a function, whatever its name.
+                Variable::Plain => !text.is_some_and(|text| text.starts_with("() {")),
+                Variable::Run => match text {
+                    Some(text) => {
+                        self.shell(text, Dialect::Posix, beside);
+                        true
+                    }
+                    None => false,
+                },
+                Variable::Expanded => text.is_some_and(|text| {
+                    !["$(", "${", "$[", "`"]
+                        .iter()
+                        .any(|open| text.contains(open))
+                        && !unwrap::may_be_input(value)
+                }),
+                Variable::Setting => {
+                    text.is_some_and(|key| names::setting(key) == names::Setting::Harmless)
+                }
+                Variable::Names => text == Some(""),
+            };
+            if !is_safe {
+                self.opaque(Why::Variable, None, beside);
+                self.crude(&value.marked(), beside);
             }
         }
     }
@@ -316,12 +372,21 @@ impl Line {
             self.opaque(Why::Size, Some(text), place);
             return;
         }
+        self.read += text.len().min(read::LONGEST);
+        if self.read > MOST_READ {
+            self.opaque(Why::Size, Some(text), place);
+            return;
+        }
         let mut reading = read::read(text, dialect);
         effects(&mut reading);
+        if reading.calculates && place.text_set {
+            reading.is_opaque(Why::Arithmetic);
+        }
         let Reading {
             commands,
             inexact,
             opaque,
+            sets_text,
             ..
         } = reading;
         if let Some(why) = opaque {
@@ -333,6 +398,7 @@ impl Line {
                 (Kind::Command, Some(_)) => Kind::Found,
                 (kind, _) => kind,
             },
+            text_set: place.text_set || sets_text,
             ..place
         };
         for command in commands {
@@ -340,6 +406,7 @@ impl Line {
                 words,
                 assigned,
                 redirects,
+                input,
                 ..
             } = command;
             let writes = redirects.iter().filter_map(written).collect();
@@ -347,13 +414,46 @@ impl Line {
             if redirects.iter().any(open_file) {
                 place.inexact.get_or_insert(Why::Expansion);
             }
-            let input = redirects
-                .iter()
-                .rev()
-                .find(|redirect| !matches!(redirect, Redirect::Output(_)));
-            self.command(words, &assigned, input, writes, place);
+            self.command(words, &assigned, input.as_ref(), writes, place);
         }
     }
+}
+
+/// What `export NAME=value` and its like set.
+fn declared(words: &[Word]) -> Vec<(String, Word)> {
+    let name = words.first().and_then(Word::known);
+    let declares = name.is_some_and(names::declares);
+    let operands = words.iter().skip(1).filter(|_| declares);
+    operands.filter_map(unwrap::assignment).collect()
+}
+
+/// A word, and what may be the value in it where it is an option: `-c'…'`, `-qc'…'`, `--command='…'`.
+fn values(word: &str) -> impl Iterator<Item = &str> {
+    let mut values: [Option<&str>; 2] = [None, None];
+    if let Some(long) = word.strip_prefix("--") {
+        values[0] = long.split_once('=').map(|(_, value)| value);
+    } else if let Some(letters) = word.strip_prefix('-') {
+        values[0] = letters.split_once('c').map(|(_, value)| value);
+        let mut rest = letters.chars();
+        rest.next();
+        values[1] = Some(rest.as_str());
+    } else {
+        values[0] = Some(word);
+    }
+    values.into_iter().flatten()
+}
+
+/// Whether it may be more than a word to a shell; with `all`, whatever it would do to a word.
+fn is_text(text: &str, all: bool) -> bool {
+    text.contains([' ', '\t', '\n', ';', '|', '&', '<', '>', '`'])
+        || text.contains("$(")
+        || all && text.contains(['{', '$', '\'', '"', '\\', '*', '?', '[', '~'])
+}
+
+/// Whether an option takes a text that a shell reads, in its many names.
+fn takes_text(option: &str) -> bool {
+    option.starts_with('-')
+        && (option.ends_with('c') || option.ends_with("command") || option.ends_with("run"))
 }
 
 /// The file that a redirection writes, for people.
@@ -376,63 +476,47 @@ fn open_file(redirect: &Redirect) -> bool {
     }
 }
 
-/// What the commands of a string do to each other.
-fn effects(reading: &mut Reading) {
-    let mut effects = Vec::new();
-    let mut set_text = false;
-    for command in &reading.commands {
-        if command.words.is_empty() {
-            let harmless = |(name, _): &(String, Word)| names::harmless_variable(name);
-            if !command.assigned.iter().all(harmless) {
-                effects.push(Effect::None);
-                set_text = true;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many bytes were read for a command.
+    fn work(argv: &[&str]) -> usize {
+        read::work::take();
+        Line::of_argv(argv);
+        read::work::take()
+    }
+
+    #[test]
+    fn what_many_words_may_begin_is_not_read_anew_without_end() {
+        let text = "x ".repeat(10_000);
+        // What is read once costs what it is long.
+        assert_eq!(work(&["bash", "-c", &text]), text.len());
+        for many in ["eval", "bash -c", "script -c", "watch"] {
+            for first in ["npx", "script"] {
+                let mut argv: Vec<&str> = first.split(' ').collect();
+                argv.extend(std::iter::repeat_n(many.split(' '), 60).flatten());
+                argv.push(&text);
+                let done = work(&argv);
+                assert!(done <= MOST_READ, "{first} {many}: {done}");
+                let line = argv.join(" ");
+                read::work::take();
+                Line::of_shell(OsStr::new(&line), Dialect::Bash);
+                let done = read::work::take();
+                assert!(done <= MOST_READ, "{first} {many}: {done}");
             }
         }
-        let mut words = command.words.as_slice();
-        // `builtin export …`, `command . file`.
-        while let Some(name) = words.first().and_then(unwrap::program)
-            && matches!(name.as_str(), "builtin" | "command")
-        {
-            words = &words[1..];
-        }
-        let Some((first, rest)) = words.split_first() else {
-            continue;
-        };
-        let Some(name) = unwrap::program(first) else {
-            continue;
-        };
-        let rest: Vec<Option<&str>> = rest.iter().map(Word::known).collect();
-        effects.push(names::effect(&name, &rest));
-        if names::calculates_names(&name)
-            && rest.iter().flatten().any(|word| names::runs_in_index(word))
-        {
-            effects.push(Effect::Alias);
-        }
-        // A word that is open and has a beginning is no option.
-        let options: Vec<Option<&str>> = words[1..]
-            .iter()
-            .map(|word| match word.is_option() {
-                Some(false) => Some(""),
-                _ => word.known(),
-            })
-            .collect();
-        reading.calculates |= names::calculates_values(&name, &options);
     }
-    if set_text {
-        reading.not_exact(Why::Variable);
-    }
-    for effect in effects {
-        match effect {
-            Effect::None => {}
-            Effect::Names => reading.not_exact(Why::Names),
-            Effect::Sets => {
-                reading.sets_text = true;
-                reading.not_exact(Why::Variable);
-            }
-            Effect::Alias => reading.is_opaque(Why::Alias),
-        }
-    }
-    if reading.calculates && reading.sets_text {
-        reading.is_opaque(Why::Arithmetic);
+
+    #[test]
+    fn what_is_read_too_often_is_opaque() {
+        let text = "x ".repeat(10_000);
+        let mut argv = vec!["npx"];
+        argv.extend(std::iter::repeat_n("eval", 60));
+        argv.push(&text);
+        let line = Line::of_argv(&argv);
+        let opaque =
+            |segment: &Segment| segment.kind == Kind::Opaque && segment.inexact == Some(Why::Size);
+        assert!(line.segments.iter().any(opaque));
     }
 }

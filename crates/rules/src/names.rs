@@ -48,8 +48,22 @@ pub(crate) fn harmless_variable(name: &str) -> bool {
     HARMLESS.contains(&name) || name.starts_with("LC_")
 }
 
-/// Whether the value of a variable is a command line that a program or a shell runs.
-pub(crate) fn variable_is_run(name: &str) -> bool {
+/// What the value of a variable is to a program or a shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Variable {
+    /// A text.
+    Plain,
+    /// A command line that is run.
+    Run,
+    /// A text that a shell expands, with the substitutions in it: a prompt, the path of a file that is read first.
+    Expanded,
+    /// The name of a setting of git, which may be one that is run.
+    Setting,
+    /// What names mean from now on: a function, an alias, where a program is.
+    Names,
+}
+
+pub(crate) fn variable(name: &str) -> Variable {
     const ENDS: &[&str] = &[
         "ASKPASS",
         "BROWSER",
@@ -60,92 +74,117 @@ pub(crate) fn variable_is_run(name: &str) -> bool {
         "LESSOPEN",
         "LINKER",
         "PAGER",
-        "PS4",
         "RUNNER",
         "SHELL",
         "VISUAL",
         "WRAPPER",
     ];
-    ENDS.iter().any(|end| name.ends_with(end)) || matches!(name, "CC" | "CXX" | "GIT_SSH")
-}
-
-/// What a builtin does to what stands around it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Effect {
-    /// Nothing that matters.
-    None,
-    /// Later names may mean something else.
-    Names,
-    /// It sets variables to text from elsewhere.
-    Sets,
-    /// Names mean what the string itself says from now on.
-    Alias,
-}
-
-/// What a command of this name and these words does to the commands around it. A word that is not known is
-/// `None`.
-pub(crate) fn effect(name: &str, words: &[Option<&str>]) -> Effect {
     match name {
-        "alias" if !words.is_empty() => Effect::Alias,
-        // A function or a command that is run for each line, for each word, or with words of jobs.
-        "mapfile" | "readarray" | "compgen" | "jobs"
-            if words
-                .iter()
-                .any(|word| word.is_none_or(|word| word.starts_with('-'))) =>
-        {
-            Effect::Alias
+        "BASH_ENV" | "ENV" | "PS0" | "PS1" | "PS2" | "PS3" | "PS4" | "PROMPT" | "RPROMPT" => {
+            Variable::Expanded
         }
-        "unalias" | "source" | "." | "enable" | "hash" | "bind" | "complete" | "compopt"
-        | "trap" | "emulate" | "setopt" | "unsetopt" | "zmodload" | "autoload" | "rehash" => {
-            Effect::Names
-        }
-        "shopt" => {
-            // With this an alias counts.
-            let aliases = |word: &Option<&str>| word.is_none_or(|word| word == "expand_aliases");
-            if words.iter().any(aliases) {
-                Effect::Alias
-            } else {
-                Effect::Names
-            }
-        }
-        "set" => {
-            let usual = |word: &Option<&str>| {
-                word.is_some_and(|word| {
-                    matches!(word, "pipefail" | "errexit" | "nounset" | "xtrace")
-                        || word
-                            .strip_prefix(['-', '+'])
-                            .is_some_and(|letters| letters.chars().all(|c| "euxo".contains(c)))
-                })
-            };
-            if words.iter().all(usual) {
-                Effect::None
-            } else {
-                Effect::Sets
-            }
-        }
-        "export" | "declare" | "typeset" | "readonly" | "local" | "integer" | "float" => {
-            let harmless = |word: &Option<&str>| {
-                word.is_some_and(|word| {
-                    let name = word.split_once('=').map_or(word, |(name, _)| name);
-                    harmless_variable(name) || word == "-x"
-                })
-            };
-            if words.iter().all(harmless) {
-                Effect::None
-            } else {
-                Effect::Sets
-            }
-        }
-        "read" | "mapfile" | "readarray" | "getopts" | "unset" | "let" | "vared" => Effect::Sets,
-        "printf"
-            if words
-                .first()
-                .is_some_and(|word| word.is_none_or(|w| w.starts_with("-v"))) =>
-        {
-            Effect::Sets
-        }
-        _ => Effect::None,
+        "BASH_ALIASES" | "BASH_CMDS" | "GIT_CONFIG_PARAMETERS" => Variable::Names,
+        "CC" | "CXX" | "GIT_SSH" => Variable::Run,
+        _ if name.starts_with("BASH_FUNC_") => Variable::Names,
+        _ if name.starts_with("GIT_CONFIG_KEY_") => Variable::Setting,
+        _ if ENDS.iter().any(|end| name.ends_with(end)) => Variable::Run,
+        _ => Variable::Plain,
     }
+}
+
+/// Tables of zsh in which a name stands for a command.
+pub(crate) fn is_table_of_names(name: &str) -> bool {
+    matches!(
+        name,
+        "aliases" | "galiases" | "saliases" | "commands" | "functions"
+    ) || variable(name) == Variable::Names
+}
+
+/// Whether a shell calculates whatever is assigned to a variable.
+pub(crate) fn is_calculated(name: &str) -> bool {
+    matches!(
+        name,
+        "RANDOM"
+            | "SRANDOM"
+            | "SECONDS"
+            | "LINENO"
+            | "OPTIND"
+            | "HISTCMD"
+            | "BASHPID"
+            | "BASH_SUBSHELL"
+            | "EPOCHSECONDS"
+            | "EPOCHREALTIME"
+            | "TMOUT"
+            | "HISTSIZE"
+            | "SAVEHIST"
+    )
+}
+
+/// What a setting of git is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Setting {
+    /// Nothing that is run.
+    Harmless,
+    /// Another name for a command.
+    Alias,
+    /// A command line.
+    Command,
+    /// Where programs or more settings are, or that programs may be named.
+    File,
+}
+
+/// From git-config(1).
+pub(crate) fn setting(key: &str) -> Setting {
+    let key = key.to_ascii_lowercase();
+    let (Some((section, _)), Some((_, last))) = (key.split_once('.'), key.rsplit_once('.')) else {
+        return Setting::Harmless;
+    };
+    const LAST: &[&str] = &[
+        "askpass",
+        "browser",
+        "clean",
+        "cmd",
+        "difffilter",
+        "driver",
+        "editor",
+        "external",
+        "fsmonitor",
+        "gitproxy",
+        "helper",
+        "packobjectshook",
+        "pager",
+        "process",
+        "program",
+        "receivepack",
+        "smudge",
+        "textconv",
+        "uploadpack",
+        "vcs",
+    ];
+    match section {
+        "alias" => Setting::Alias,
+        "include" | "includeif" => Setting::File,
+        "filter" | "pager" | "sendemail" => Setting::Command,
+        "difftool" | "mergetool" | "man" | "browser" if last == "path" => Setting::Command,
+        "submodule" if last == "update" => Setting::Command,
+        _ if matches!(
+            key.as_str(),
+            "core.hookspath" | "init.templatedir" | "protocol.allow" | "protocol.ext.allow"
+        ) =>
+        {
+            Setting::File
+        }
+        _ if last.contains("command") || LAST.contains(&last) => Setting::Command,
+        _ => Setting::Harmless,
+    }
+}
+
+/// Whether words `NAME=value` set variables behind this name.
+pub(crate) fn declares(name: &str) -> bool {
+    matches!(
+        name,
+        "export" | "declare" | "typeset" | "readonly" | "local"
+    )
 }
 
 /// Whether a text is a name with an index, or a list, in which a command stands.
@@ -154,39 +193,8 @@ pub(crate) fn runs_in_index(text: &str) -> bool {
     inside.contains("$(") || inside.contains('`')
 }
 
-/// Whether a builtin gives variables a kind by which what is assigned to them is calculated, or calculates itself.
-pub(crate) fn calculates_values(name: &str, words: &[Option<&str>]) -> bool {
-    let family = matches!(
-        name,
-        "declare" | "typeset" | "local" | "readonly" | "export"
-    );
-    let kind = |word: &Option<&str>| {
-        word.is_none_or(|word| {
-            word.strip_prefix(['-', '+'])
-                .is_some_and(|letters| letters.contains(['i', 'n', 'A']))
-        })
-    };
-    family && words.iter().any(kind) || matches!(name, "let" | "integer" | "float")
-}
-
-/// Whether a builtin calculates the index in a name it is given.
-pub(crate) fn calculates_names(name: &str) -> bool {
-    matches!(
-        name,
-        "test"
-            | "["
-            | "printf"
-            | "unset"
-            | "read"
-            | "declare"
-            | "typeset"
-            | "local"
-            | "export"
-            | "readonly"
-            | "let"
-            | "mapfile"
-            | "readarray"
-            | "getopts"
-            | "wait"
-    )
+/// Whether a text that is calculated speaks of `_`, the last word of the command before, which may be any text.
+pub(crate) fn speaks_of_last(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .any(|name| name == "_")
 }

@@ -5,7 +5,7 @@ use ringfence_policy::{Piece, Rule, Word as RuleWord, pieces};
 use crate::glob::Glob;
 use crate::tool::{Arity, Tool};
 use crate::unwrap::program_name;
-use crate::word::Word;
+use crate::word::{Word, normal};
 
 /// One word of a prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -220,25 +220,6 @@ fn is_called(token: &Token, name: &str) -> bool {
             glob.matches(&bare)
         }
     })
-}
-
-/// A path without `.`, `..` and doubled slashes, as far as its text says.
-fn normal(path: &str) -> String {
-    if !path.contains('/') {
-        return path.to_owned();
-    }
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    let root = if path.starts_with('/') { "/" } else { "" };
-    format!("{root}{}", parts.join("/"))
 }
 
 /// The words of a prefix looked for among those of a command, options passed over.

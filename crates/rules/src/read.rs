@@ -8,6 +8,7 @@ mod ansi;
 mod crude;
 mod expansion;
 mod here;
+mod raw;
 mod scan;
 mod structure;
 mod tree;
@@ -94,7 +95,7 @@ pub(crate) enum Dialect {
 }
 
 /// A simple command.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Simple {
     pub(crate) words: Vec<Word>,
     /// Where each word stands.
@@ -102,6 +103,18 @@ pub(crate) struct Simple {
     /// Leading assignments, in their order.
     pub(crate) assigned: Vec<(String, Word)>,
     pub(crate) redirects: Vec<Redirect>,
+    /// Of these the last one of descriptor 0: what it reads.
+    pub(crate) input: Option<Redirect>,
+}
+
+impl Simple {
+    /// Adds a redirection, of descriptor 0 or of another one.
+    fn redirect(&mut self, redirect: Redirect, of_input: bool) {
+        if of_input {
+            self.input = Some(redirect.clone());
+        }
+        self.redirects.push(redirect);
+    }
 }
 
 /// Where input comes from or output goes.
@@ -150,6 +163,8 @@ impl Reading {
 
 /// Reads a shell string.
 pub(crate) fn read(text: &str, dialect: Dialect) -> Reading {
+    #[cfg(test)]
+    work::done(text.len());
     let mut reading = Reading::default();
     if text.len() > LONGEST {
         reading.is_opaque(Why::Size);
@@ -194,4 +209,21 @@ fn plain_everywhere(text: &str) -> bool {
         character.is_ascii_alphanumeric() || " _./:=,+-@&|;'\"\n".contains(character)
     }) && !text.contains("'\"")
         && !text.contains("\"'")
+}
+
+/// How much was read, for tests that bound it.
+#[cfg(test)]
+pub(crate) mod work {
+    use std::cell::Cell;
+
+    thread_local!(static BYTES: Cell<usize> = const { Cell::new(0) });
+
+    pub(super) fn done(bytes: usize) {
+        BYTES.with(|all| all.set(all.get() + bytes));
+    }
+
+    /// The bytes that were read since this was last asked, in this thread.
+    pub(crate) fn take() -> usize {
+        BYTES.with(|all| all.replace(0))
+    }
 }

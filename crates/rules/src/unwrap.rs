@@ -1,13 +1,16 @@
 //! Commands that run commands: what stands inside them.
 
 mod find;
+mod git;
 mod options;
+mod others;
 mod shells;
 mod windows;
 
 use crate::read::{Dialect, Redirect, Why};
 use crate::word::Word;
 use options::{Spec, operands};
+pub(crate) use shells::may_be_input;
 
 /// What a command runs.
 #[derive(Debug)]
@@ -27,12 +30,22 @@ pub(crate) enum Inside {
         text: Word,
         dialect: Dialect,
         set: Vec<(String, Word)>,
+        /// Whether it is given parameters that are texts.
+        given_text: bool,
         inexact: Option<Why>,
     },
     /// What cannot be told; each word may begin a command.
     Unknown(Why),
     /// It is a command in its own right, and may run one that begins with any of its words from here.
-    Among(usize),
+    Among {
+        from: usize,
+        /// How many operands surely stand before that.
+        own: usize,
+        /// Whether each of the words may be a text that a shell reads.
+        texts: bool,
+    },
+    /// It is this command too, or runs it beside its own work: that can ask and forbid.
+    Alike(Vec<Word>),
 }
 
 impl Inside {
@@ -42,6 +55,26 @@ impl Inside {
             words: words[at..].to_vec(),
             set: Vec::new(),
             inexact: None,
+        }
+    }
+
+    fn among(from: usize) -> Self {
+        Self::Among {
+            from,
+            own: 0,
+            texts: false,
+        }
+    }
+
+    /// A text that a shell reads, beside the command it stands in.
+    fn beside(at: usize, text: &str, why: Why) -> Self {
+        Self::Text {
+            at,
+            text: Word::Known(text.to_owned()),
+            dialect: Dialect::Posix,
+            set: Vec::new(),
+            given_text: false,
+            inexact: Some(why),
         }
     }
 }
@@ -70,33 +103,54 @@ pub(crate) fn program_name(path: &str) -> String {
     name
 }
 
-/// What a command runs, if it is one that does. `input` is what it reads, where it is redirected; `in_shell` says
+/// The programs of GNU as other systems call them: `gtimeout`.
+fn bare(name: &str) -> &str {
+    const PREFIXED: &[&str] = &[
+        "env", "find", "nice", "nohup", "stdbuf", "time", "timeout", "xargs",
+    ];
+    name.strip_prefix('g')
+        .filter(|bare| PREFIXED.contains(bare))
+        .unwrap_or(name)
+}
+
+/// What a command runs, if it is one that does. `input` is what its descriptor 0 is redirected to; `in_shell` says
 /// that it stands in a shell string.
 pub(crate) fn inside(words: &[Word], input: Option<&Redirect>, in_shell: bool) -> Vec<Inside> {
     let Some(name) = words.first().and_then(program) else {
         return Vec::new();
     };
+    let name = bare(&name);
     let one = |inside| vec![inside];
-    if let Some(spec) = options::spec(&name) {
+    if let Some(spec) = options::spec(name) {
         return one(simple(words, spec));
     }
-    match name.as_str() {
+    match name {
         "env" => one(env(words)),
         "command" => command(words).into_iter().collect(),
-        "xargs" | "gxargs" => one(find::xargs(words)),
-        "find" | "gfind" => find::find(words),
+        "xargs" => one(find::xargs(words)),
+        "find" => find::find(words),
+        "fd" | "fdfind" => find::fd(words),
+        "rg" => others::rg(words),
         "eval" => one(eval(words)),
         "trap" => trap(words).into_iter().collect(),
         "watch" => one(watch(words)),
+        "at" | "batch" => shells::at(words, input, in_shell).into_iter().collect(),
         "busybox" | "toybox" if words.len() > 1 => one(Inside::command(1, words)),
         "cmd" => windows::cmd(words).into_iter().collect(),
         "powershell" | "pwsh" => windows::powershell(words).into_iter().collect(),
-        "su" | "runuser" | "sg" => one(Inside::Among(1)),
-        "git" => git(words),
+        "git" => git::git(words),
         "source" | "." => source(words).into_iter().collect(),
-        _ if shells::is_shell(&name) => shells::shell(&name, words, input, in_shell),
-        _ if options::runs_others(&name, words) => one(Inside::Among(1)),
-        _ => Vec::new(),
+        _ if shells::is_shell(name) => shells::shell(name, words, input, in_shell),
+        _ if name == "py" || name.starts_with("python") || name.starts_with("pypy") => {
+            others::python(words).into_iter().collect()
+        }
+        _ => match name.strip_prefix("git-") {
+            Some(subcommand) => {
+                let named = ["git", subcommand].map(|word| Word::Known(word.to_owned()));
+                one(Inside::Alike([&named, &words[1..]].concat()))
+            }
+            None => others::others(name, words),
+        },
     }
 }
 
@@ -109,7 +163,7 @@ fn simple(words: &[Word], spec: &Spec) -> Inside {
         match words.get(at) {
             Some(word) if word.is_one() => at += 1,
             Some(_) => return Inside::Unknown(Why::Expansion),
-            None => return Inside::Among(words.len()),
+            None => return Inside::among(words.len()),
         }
     }
     // To bash it is a word of the grammar, and this another.
@@ -124,21 +178,20 @@ fn simple(words: &[Word], spec: &Spec) -> Inside {
         }
     }
     if at >= words.len() {
-        return Inside::Among(words.len());
+        return Inside::among(words.len());
     }
-    match Inside::command(at, words) {
-        Inside::Command { at, words, .. } => Inside::Command {
-            at,
-            words,
-            set,
-            inexact: None,
-        },
-        other => other,
+    // Only bash's own `time` takes assignments; to the program they are the command's name.
+    let inexact = (spec.before_not && !set.is_empty()).then_some(Why::Variable);
+    Inside::Command {
+        at,
+        words: words[at..].to_vec(),
+        set,
+        inexact,
     }
 }
 
 /// `NAME=value` as a word.
-fn assignment(word: &Word) -> Option<(String, Word)> {
+pub(crate) fn assignment(word: &Word) -> Option<(String, Word)> {
     match word {
         Word::Known(text) => {
             let (name, value) = text.split_once('=')?;
@@ -193,7 +246,7 @@ fn env_split(words: &[Word]) -> Inside {
         .collect();
     inner.extend_from_slice(&words[rest..]);
     if inner.is_empty() {
-        return Inside::Among(words.len());
+        return Inside::among(words.len());
     }
     Inside::Command {
         at: rest - 1,
@@ -217,7 +270,16 @@ fn command(words: &[Word]) -> Option<Inside> {
 
 /// The words are joined with blanks, and read again.
 fn eval(words: &[Word]) -> Inside {
-    joined(words, 1, Dialect::Bash)
+    joined(words, behind_dashes(words), Dialect::Bash)
+}
+
+/// Where the operands of a builtin begin that has no options.
+pub(crate) fn behind_dashes(words: &[Word]) -> usize {
+    if words.get(1).and_then(Word::known) == Some("--") {
+        2
+    } else {
+        1
+    }
 }
 
 /// Words from `at` on as one text that a shell reads.
@@ -232,6 +294,7 @@ fn joined(words: &[Word], at: usize, dialect: Dialect) -> Inside {
             text: Word::Known(texts.join(" ")),
             dialect,
             set: Vec::new(),
+            given_text: false,
             inexact: None,
         },
         None => Inside::Unknown(Why::Made),
@@ -240,11 +303,7 @@ fn joined(words: &[Word], at: usize, dialect: Dialect) -> Inside {
 
 /// The first operand is run later.
 fn trap(words: &[Word]) -> Option<Inside> {
-    let at = if words.get(1).and_then(Word::known) == Some("--") {
-        2
-    } else {
-        1
-    };
+    let at = behind_dashes(words);
     let text = words.get(at)?;
     match text {
         Word::Known(text) if text.starts_with('-') || text.is_empty() => None,
@@ -253,6 +312,7 @@ fn trap(words: &[Word]) -> Option<Inside> {
             text: text.clone(),
             dialect: Dialect::Bash,
             set: Vec::new(),
+            given_text: false,
             inexact: Some(Why::Names),
         }),
         Word::Open(_) | Word::Each(_) => Some(Inside::Unknown(Why::Made)),
@@ -261,91 +321,23 @@ fn trap(words: &[Word]) -> Option<Inside> {
 
 /// A file that is sourced is a program like any other, but not where it is made in the string itself.
 fn source(words: &[Word]) -> Option<Inside> {
-    let file = words.get(1)?;
-    let made = match file {
-        Word::Known(path) => shells::is_input(path),
-        Word::Open(glob) | Word::Each(glob) => shells::is_input(glob.head()),
-    };
-    made.then_some(Inside::Unknown(Why::Made))
+    let mut at = 1;
+    // bash 5.3: the path that the file is looked for in.
+    if words.get(at).and_then(Word::known) == Some("-p") {
+        at += 2;
+    }
+    if words.get(at).and_then(Word::known) == Some("--") {
+        at += 1;
+    }
+    shells::may_be_input(words.get(at)?).then_some(Inside::Unknown(Why::Made))
 }
 
 /// It hands its words, joined, to `sh -c`; with `-x` it runs them.
 fn watch(words: &[Word]) -> Inside {
     match operands(words, 1, &options::WATCH) {
         Ok(at) if at < words.len() => joined(words, at, Dialect::Posix),
-        Ok(_) => Inside::Among(words.len()),
+        Ok(_) => Inside::among(words.len()),
         Err(()) => Inside::Unknown(Why::Expansion),
-    }
-}
-
-/// What git itself runs for some of its commands, or because of a setting on its command line.
-fn git(words: &[Word]) -> Vec<Inside> {
-    let mut inside = Vec::new();
-    let texts: Vec<Option<&str>> = words.iter().map(Word::known).collect();
-    for (at, text) in texts.iter().enumerate().skip(1) {
-        let Some(text) = text else { continue };
-        let setting = match *text {
-            "-c" | "--config-env" => texts.get(at + 1).copied().flatten(),
-            other => other.strip_prefix("--config-env=").or_else(|| {
-                other
-                    .strip_prefix("-c")
-                    .filter(|rest| !rest.starts_with('-'))
-            }),
-        };
-        if let Some(setting) = setting
-            && let Some((key, value)) = setting.split_once('=')
-        {
-            let key = key.to_ascii_lowercase();
-            if key.starts_with("alias.") {
-                // With `!` it is a command of its own, without one of git's.
-                match value.strip_prefix('!') {
-                    Some(command) => inside.push(text_inside(at, command)),
-                    None => inside.push(text_inside(at, &format!("git {value}"))),
-                }
-            } else if key.contains("command")
-                || [
-                    "pager", "editor", "external", "askpass", "helper", "program", "cmd",
-                ]
-                .iter()
-                .any(|end| key.ends_with(end))
-                || key.starts_with("pager.")
-                || key.ends_with("fsmonitor")
-                || key.starts_with("filter.")
-            {
-                inside.push(text_inside(at, value.trim_start_matches('!')));
-            }
-        }
-        match *text {
-            "--exec" | "-x" | "--tree-filter" | "--msg-filter" | "--index-filter"
-            | "--env-filter" | "--commit-filter" | "--parent-filter" | "--upload-pack" | "-u"
-            | "--receive-pack" => {
-                if let Some(Some(next)) = texts.get(at + 1) {
-                    inside.push(text_inside(at + 1, next));
-                }
-            }
-            "foreach" | "run" => {
-                inside.push(Inside::Among(at + 1));
-            }
-            other => {
-                if let Some((option, value)) = other.split_once('=')
-                    && matches!(option, "--exec" | "--upload-pack" | "--receive-pack")
-                {
-                    inside.push(text_inside(at, value));
-                }
-            }
-        }
-    }
-    inside
-}
-
-/// A text that a shell reads, beside the command it stands in.
-fn text_inside(at: usize, text: &str) -> Inside {
-    Inside::Text {
-        at,
-        text: Word::Known(text.to_owned()),
-        dialect: Dialect::Posix,
-        set: Vec::new(),
-        inexact: Some(Why::Names),
     }
 }
 
@@ -354,14 +346,14 @@ pub(crate) fn is_wrapper(words: &[Word]) -> bool {
     let Some(name) = words.first().and_then(program) else {
         return false;
     };
-    options::spec(&name).is_some()
-        || shells::is_shell(&name)
+    let name = bare(&name);
+    options::spec(name).is_some()
+        || shells::is_shell(name)
         || matches!(
-            name.as_str(),
+            name,
             "env"
                 | "command"
                 | "xargs"
-                | "gxargs"
                 | "eval"
                 | "watch"
                 | "busybox"

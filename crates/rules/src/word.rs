@@ -105,3 +105,22 @@ impl Word {
 pub(crate) fn all_known(words: &[Word]) -> bool {
     words.iter().all(|word| word.known().is_some())
 }
+
+/// A path without `.`, `..` and doubled slashes, as far as its text says.
+pub(crate) fn normal(path: &str) -> String {
+    if !path.contains('/') {
+        return path.to_owned();
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    let root = if path.starts_with('/') { "/" } else { "" };
+    format!("{root}{}", parts.join("/"))
+}

@@ -21,6 +21,56 @@ use ringfence_rules::{RuleSet, Shell, starting};
 
 const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Posix, Shell::Foreign];
 
+/// What runs other commands, each in its own way.
+const WRAPPERS: &[&str] = &[
+    "env",
+    "xargs",
+    "find",
+    "timeout",
+    "bash",
+    "git",
+    "npx",
+    "cmd",
+    "powershell",
+    "pwsh",
+    "sudo",
+    "doas",
+    "pkexec",
+    "nice",
+    "ionice",
+    "stdbuf",
+    "setsid",
+    "time",
+    "exec",
+    "command",
+    "builtin",
+    "eval",
+    "trap",
+    "source",
+    "watch",
+    "busybox",
+    "fd",
+    "rg",
+    "at",
+    "script",
+    "flock",
+    "su",
+    "python3",
+    "uv",
+    "npm",
+    "cargo",
+    "zsh",
+    "fish",
+    "export",
+    "declare",
+    "read",
+    "printf",
+    "hash",
+    "git-rebase",
+    "parallel",
+    "mvn",
+];
+
 /// The built-in rules, read and tried once.
 fn all() -> &'static RuleSet {
     static RULES: LazyLock<RuleSet> = LazyLock::new(|| written::set(&starting().unwrap()));
@@ -38,12 +88,28 @@ proptest! {
     }
 
     #[test]
-    fn any_words_have_a_verdict(words in proptest::collection::vec("[-a-z${}()'\"*=/; ]{0,12}", 0..20)) {
+    fn any_words_have_a_verdict(words in proptest::collection::vec("[-a-zA-Z0é${}()'\"*=/; ]{0,12}", 0..20)) {
         let rules = all();
-        for first in ["env", "xargs", "find", "timeout", "bash", "git", "npx", "cmd", "powershell", "sudo"] {
-            let mut argv = vec![first.to_owned()];
+        for first in WRAPPERS {
+            let mut argv = vec![(*first).to_owned()];
             argv.extend(words.iter().cloned());
             rules.judge_argv(&argv);
+        }
+    }
+
+    /// Options that lack their value, and letters of more than one byte wherever an option has letters.
+    #[test]
+    fn any_options_have_a_verdict(
+        options in proptest::collection::vec("(-|--|/|[+])?[a-zA-Zéß=/-]{0,4}", 0..6),
+        last in "(-|--|/|-/)[a-zA-Zé]{0,3}(=é?)?",
+    ) {
+        let rules = all();
+        for first in WRAPPERS {
+            let mut argv = vec![(*first).to_owned()];
+            argv.extend(options.iter().cloned());
+            argv.push(last.clone());
+            rules.judge_argv(&argv);
+            rules.judge_shell(argv.join(" "), Shell::Bash);
         }
     }
 
@@ -74,6 +140,39 @@ proptest! {
         let both = written::set(&[few.clone(), more].concat());
         let decision = |rules: &RuleSet| rules.judge_shell(&text, Shell::Bash).decision;
         prop_assert!(decision(&both) >= decision(&written::set(&few)));
+    }
+}
+
+/// Each letter that may be an option, at the end of the words and with a letter of two bytes behind it.
+#[test]
+fn each_option_at_the_end_has_a_verdict() {
+    let rules = all();
+    let letters = ('a'..='z')
+        .chain('A'..='Z')
+        .chain('0'..='9')
+        .chain(['é', '-', '+', '=']);
+    for letter in letters {
+        for dash in ["-", "--", "/é/"] {
+            for end in ["", "é", "=é"] {
+                let option = format!("{dash}{letter}{end}");
+                for first in WRAPPERS {
+                    rules.judge_argv(&[*first, &option]);
+                    rules.judge_argv(&[*first, "x", &option]);
+                    rules.judge_argv(&[*first, &option, "é"]);
+                }
+            }
+        }
+    }
+    for text in [
+        "xargs -n",
+        "xargs -I",
+        "xargs --max-args",
+        "cmd '/é/c'",
+        "cmd /é/c x",
+        "timeout -k",
+        "sudo -u",
+    ] {
+        rules.judge_shell(text, Shell::Bash);
     }
 }
 

@@ -21,10 +21,8 @@ pub(crate) fn crude(text: &str) -> Vec<Simple> {
         .filter(|words| !words.is_empty())
         .take(MOST)
         .map(|words| Simple {
-            spans: Vec::new(),
-            assigned: Vec::new(),
-            redirects: Vec::new(),
             words: words.into_iter().map(Word::Known).collect(),
+            ..Simple::default()
         })
         .collect()
 }

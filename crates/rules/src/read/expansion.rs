@@ -1,8 +1,10 @@
 //! What is expanded in a word: it leaves a gap, and the commands in it are read.
 
 use super::ansi;
-use super::scan::{End, Raw, Scanner};
+use super::raw::Raw;
+use super::scan::{End, Scanner};
 use super::{DEEPEST, Why};
+use crate::glob::Glob;
 
 impl Scanner<'_> {
     /// Between double quotes, behind the first.
@@ -18,11 +20,11 @@ impl Scanner<'_> {
                     match self.bump()? {
                         '\n' => {}
                         escaped @ ('$' | '`' | '"' | '\\') => {
-                            raw.glob.push_text(escaped.encode_utf8(&mut [0; 4]));
+                            raw.text(escaped.encode_utf8(&mut [0; 4]));
                         }
                         other => {
-                            raw.glob.push_text("\\");
-                            raw.glob.push_text(other.encode_utf8(&mut [0; 4]));
+                            raw.text("\\");
+                            raw.text(other.encode_utf8(&mut [0; 4]));
                         }
                     }
                 }
@@ -30,7 +32,7 @@ impl Scanner<'_> {
                 '`' => self.backquotes(raw, true)?,
                 other => {
                     self.bump();
-                    raw.glob.push_text(other.encode_utf8(&mut [0; 4]));
+                    raw.text(other.encode_utf8(&mut [0; 4]));
                 }
             }
         }
@@ -63,10 +65,12 @@ impl Scanner<'_> {
                 raw.quoted = true;
                 self.pos += 2;
                 let rest = self.text.get(self.pos..self.limit)?;
-                let mut glob = std::mem::take(&mut raw.glob);
-                let read = ansi::decode(rest, &mut glob);
-                raw.glob = glob;
-                self.pos += read?;
+                let mut glob = Glob::default();
+                self.pos += ansi::decode(rest, &mut glob)?;
+                match glob.known() {
+                    Some(text) => raw.text(text),
+                    None => raw.splice(&glob),
+                }
                 if self.dialect != super::Dialect::Bash {
                     self.reading.not_exact(Why::Character);
                 }
@@ -101,7 +105,10 @@ impl Scanner<'_> {
             Some(letter) if letter.is_ascii_alphabetic() || letter == '_' => {
                 raw.open();
                 self.pos += 1;
+                let start = self.pos;
                 self.name();
+                // The last word of the command before.
+                self.reading.sets_text |= &self.text[start..self.pos] == "_";
                 // The name goes on in the next line.
                 if self.starts("\\\n") {
                     return None;
@@ -110,7 +117,7 @@ impl Scanner<'_> {
             }
             _ => {
                 self.pos += 1;
-                raw.glob.push_text("$");
+                raw.text("$");
                 raw.end_lead();
             }
         }
@@ -131,6 +138,7 @@ impl Scanner<'_> {
     fn parameter(&mut self, raw: &mut Raw, quoted: bool) -> Option<()> {
         self.reading.not_exact(Why::Expansion);
         let mut many = !quoted;
+        let mut name = String::new();
         let rest = self.rest();
         if rest.starts_with("#}") || rest.starts_with("!}") {
             self.pos += 2;
@@ -152,9 +160,12 @@ impl Scanner<'_> {
                 many |= special == '@';
             }
             _ => {
+                let start = self.pos;
                 if self.name() == 0 {
                     return None;
                 }
+                name = self.text[start..self.pos].to_owned();
+                self.reading.sets_text |= name == "_";
             }
         }
         if self.peek()? == '[' {
@@ -169,6 +180,7 @@ impl Scanner<'_> {
                     .all(|b| b.is_ascii_alphanumeric() || b"_$+-*/ ".contains(&b)) =>
                 {
                     self.reading.calculates = true;
+                    self.reading.sets_text |= crate::names::speaks_of_last(index);
                 }
                 _ => return None,
             }
@@ -193,7 +205,10 @@ impl Scanner<'_> {
                 self.pos += 1;
                 match self.peek()? {
                     '-' | '?' | '+' => {}
-                    '=' => self.reading.not_exact(Why::Variable),
+                    '=' => {
+                        self.reading.not_exact(Why::Variable);
+                        self.sets(&name);
+                    }
                     // A part of the value, by numbers.
                     _ => {
                         let close = self.rest().find('}')?;
@@ -204,15 +219,22 @@ impl Scanner<'_> {
                         {
                             return None;
                         }
-                        if numbers.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+                        if numbers
+                            .bytes()
+                            .any(|b| b.is_ascii_alphabetic() || b"_$".contains(&b))
+                        {
                             self.reading.calculates = true;
+                            self.reading.sets_text |= crate::names::speaks_of_last(numbers);
                         }
                         self.pos += close + 1;
                         return Some(());
                     }
                 }
             }
-            '=' => self.reading.sets_text = true,
+            '=' => {
+                self.reading.not_exact(Why::Variable);
+                self.sets(&name);
+            }
             '-' | '?' | '+' | '#' | '%' | '/' | '^' | ',' => {}
             _ => return None,
         }

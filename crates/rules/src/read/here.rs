@@ -1,6 +1,7 @@
 //! Redirections and here-documents.
 
-use super::scan::{Raw, Scanner};
+use super::raw::Raw;
+use super::scan::Scanner;
 use super::{Redirect, Why};
 
 /// A here-document whose text begins behind the next newline.
@@ -28,7 +29,7 @@ impl Scanner<'_> {
                 let word = self.word()?.into_word();
                 Some(Redirect::Here(word.known().map(str::to_owned)))
             }
-            "<" | "<&" => Some(Redirect::Input(self.target()?)),
+            "<" | "<&" | "<>" => Some(Redirect::Input(self.target()?)),
             _ => Some(Redirect::Output(self.target()?)),
         }
     }

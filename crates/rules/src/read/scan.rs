@@ -1,11 +1,11 @@
 //! Our own reader: where commands begin and end, and what their words are.
 
-use std::ops::Range;
-
 use super::here::Pending;
+use super::raw::{Assignment, Brace, Raw, assigned_value, assignment, is_name};
 use super::structure::Nest;
 use super::{DEEPEST, Dialect, Reading, Redirect, Simple, Why};
 use crate::glob::Glob;
+use crate::names;
 use crate::word::Word;
 
 /// The most commands that are kept.
@@ -82,101 +82,6 @@ pub(super) struct Scanner<'a> {
     /// Between backquotes, where another backquote cannot begin.
     pub(super) in_backquotes: bool,
     pub(super) reading: &'a mut Reading,
-}
-
-/// A word as it was read.
-#[derive(Debug, Default)]
-pub(super) struct Raw {
-    pub(super) glob: Glob,
-    /// It may become any number of any words.
-    pub(super) many: bool,
-    /// It is a pattern, and may become any number of names of files.
-    pattern: bool,
-    /// Something in it is quoted.
-    pub(super) quoted: bool,
-    /// What stands before the first quote or expansion.
-    pub(super) lead: String,
-    /// It holds what may be no number.
-    text: bool,
-    lead_ended: bool,
-    in_class: bool,
-    pub(super) span: Range<usize>,
-}
-
-impl Raw {
-    fn literal(&mut self, text: &str) {
-        if self.in_class {
-            self.glob.push_gap();
-        } else {
-            self.glob.push_text(text);
-        }
-        if !self.lead_ended {
-            self.lead.push_str(text);
-        }
-    }
-
-    /// A character that stands there as it is.
-    fn unquoted(&mut self, character: char) {
-        let text = &mut [0; 4];
-        let text = character.encode_utf8(text);
-        if matches!(character, '*' | '?' | '[') {
-            self.pattern = true;
-            if !self.lead_ended {
-                self.lead.push_str(text);
-            }
-            self.glob.push_gap();
-            // What a class in brackets stands for is not looked at, nor what follows.
-            self.in_class |= character == '[';
-        } else if self.in_class {
-            if !self.lead_ended {
-                self.lead.push_str(text);
-            }
-            self.glob.push_gap();
-        } else {
-            self.literal(text);
-        }
-    }
-
-    pub(super) fn end_lead(&mut self) {
-        self.lead_ended = true;
-    }
-
-    /// What is open in it may be anything.
-    pub(super) fn open(&mut self) {
-        self.end_lead();
-        self.glob.push_gap();
-        self.text = true;
-    }
-
-    /// What is open in it is a number.
-    pub(super) fn open_number(&mut self) {
-        self.end_lead();
-        self.glob.push_gap();
-    }
-
-    /// Whether what it assigns is a number, whatever is open.
-    fn assigns_number(&self) -> bool {
-        let texts_are = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        let mut texts = self.glob.texts();
-        let first = texts.next().and_then(|first| first.split_once('='));
-        !self.text && first.is_some_and(|(_, value)| texts_are(value)) && texts.all(texts_are)
-    }
-
-    /// Its text, where nothing in it is quoted or open.
-    pub(super) fn plain(&self) -> Option<&str> {
-        (!self.quoted && !self.many && !self.pattern && !self.lead_ended)
-            .then_some(self.lead.as_str())
-    }
-
-    pub(super) fn into_word(self) -> Word {
-        if self.many {
-            Word::many()
-        } else if self.pattern {
-            Word::Each(self.glob)
-        } else {
-            Word::of(self.glob)
-        }
-    }
 }
 
 impl Scanner<'_> {
@@ -346,10 +251,8 @@ impl Scanner<'_> {
     /// A redirection of a whole compound command: what is in it may read it.
     fn stray_redirect(&mut self, redirect: Redirect) {
         self.push(Simple {
-            words: Vec::new(),
-            spans: Vec::new(),
-            assigned: Vec::new(),
             redirects: vec![redirect],
+            ..Simple::default()
         });
     }
 
@@ -363,12 +266,7 @@ impl Scanner<'_> {
 
     /// A simple command, or a word of the grammar.
     fn command(&mut self, nests: &mut Vec<Nest>, pending: &mut Vec<Pending>) -> Option<Expect> {
-        let mut simple = Simple {
-            words: Vec::new(),
-            spans: Vec::new(),
-            assigned: Vec::new(),
-            redirects: Vec::new(),
-        };
+        let mut simple = Simple::default();
         loop {
             self.blanks();
             match self.peek() {
@@ -380,7 +278,9 @@ impl Scanner<'_> {
                 }
                 Some('&') => simple.redirects.push(self.redirect(pending)?),
                 Some('<' | '>') if !self.process_substitution() => {
-                    simple.redirects.push(self.redirect(pending)?);
+                    let reads = self.starts("<");
+                    let redirect = self.redirect(pending)?;
+                    simple.redirect(redirect, reads);
                 }
                 Some('(') => {
                     let [_] = simple.words.as_slice() else {
@@ -393,13 +293,15 @@ impl Scanner<'_> {
                     });
                 }
                 Some(_) => {
-                    let raw = self.word()?;
+                    let mut raw = self.word()?;
                     let first = simple.words.is_empty();
                     if matches!(self.peek(), Some('<' | '>'))
                         && let Some(plain) = raw.plain()
                     {
                         if plain.bytes().all(|byte| byte.is_ascii_digit()) {
-                            simple.redirects.push(self.redirect(pending)?);
+                            let of_input = plain.bytes().all(|byte| byte == b'0');
+                            let redirect = self.redirect(pending)?;
+                            simple.redirect(redirect, of_input);
                             continue;
                         }
                         if plain.starts_with('{') && plain.ends_with('}') {
@@ -414,17 +316,18 @@ impl Scanner<'_> {
                             return Some(if said { Expect::Compound } else { Expect::Must });
                         }
                     }
-                    if first && let Some((name, value)) = assignment(&raw) {
-                        self.reading.sets_text |= !raw.assigns_number();
-                        let value = if value && self.peek() == Some('(') {
-                            self.array()?;
-                            self.reading.sets_text = true;
-                            Word::many()
-                        } else {
-                            assigned_value(&raw)
-                        };
-                        simple.assigned.push((name, value));
-                        continue;
+                    if let Some(to) = assignment(&raw) {
+                        if first {
+                            let value = self.assigned(&raw, &to)?;
+                            simple.assigned.push((to.name, value));
+                            continue;
+                        }
+                        // There bash splits no value either, and expands no pattern.
+                        if self.dialect == Dialect::Bash
+                            && simple.words[0].known().is_some_and(names::declares)
+                        {
+                            raw.is_one_assignment();
+                        }
                     }
                     simple.spans.push(raw.span.clone());
                     simple.words.push(raw.into_word());
@@ -434,6 +337,37 @@ impl Scanner<'_> {
         self.note(&simple);
         self.push(simple);
         Some(Expect::Operator)
+    }
+
+    /// The value of an assignment before a command.
+    fn assigned(&mut self, raw: &Raw, to: &Assignment) -> Option<Word> {
+        let is_array = to.empty && self.peek() == Some('(');
+        let is_number = raw.assigns_number() && !is_array;
+        self.reading.sets_text |= !is_number;
+        self.reading.calculates |= names::is_calculated(&to.name) && !is_number;
+        if let Some(index) = to.index.as_deref() {
+            self.reading.calculates |= !index
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b']');
+            self.reading.sets_text |= names::speaks_of_last(index);
+        }
+        if (to.index.is_some() || is_array) && names::is_table_of_names(&to.name) {
+            self.reading.is_opaque(Why::Alias);
+        }
+        if is_array {
+            self.array()?;
+            return Some(Word::many());
+        }
+        Some(assigned_value(raw))
+    }
+
+    /// A variable is set by what is no assignment: to a text, which may be run.
+    pub(super) fn sets(&mut self, name: &str) {
+        self.reading.sets_text = true;
+        self.reading.calculates |= names::is_calculated(name);
+        if names::variable(name) != names::Variable::Plain {
+            self.reading.is_opaque(Why::Variable);
+        }
     }
 
     /// What the words of a command mean for how exactly it is read.
@@ -494,10 +428,7 @@ impl Scanner<'_> {
 
     /// A word. The cursor stands at its first character.
     pub(super) fn word(&mut self) -> Option<Raw> {
-        let mut raw = Raw {
-            span: self.pos..self.pos,
-            ..Raw::default()
-        };
+        let mut raw = Raw::at(self.pos);
         let mut brace = Brace::default();
         // Where `~` means a home directory.
         let mut at_start = true;
@@ -560,6 +491,10 @@ impl Scanner<'_> {
                     self.pos += 1;
                 }
                 other => {
+                    // To bash an index that goes on over blanks and quotes, where a variable may be set.
+                    if other == '[' && !raw.lead_ended && is_name(&raw.lead) && !self.closes() {
+                        return None;
+                    }
                     self.bump();
                     brace.see(other);
                     raw.unquoted(other);
@@ -582,6 +517,12 @@ impl Scanner<'_> {
         Some(raw)
     }
 
+    /// Whether a class in brackets ends before anything that is not plain.
+    fn closes(&self) -> bool {
+        let mut inside = self.rest()[1..].chars();
+        inside.find(|c| " \t\n'\"\\`$;&|<>()[]".contains(*c)) == Some(']')
+    }
+
     /// Whether `=` is followed by a name.
     fn names_program(&self) -> bool {
         let next = self.rest()[1..].chars().next();
@@ -599,70 +540,4 @@ impl Scanner<'_> {
         self.depth -= 1;
         Some(())
     }
-}
-
-/// `{a,b}` and `{1..3}`, unquoted.
-#[derive(Debug, Default)]
-struct Brace {
-    open: bool,
-    inner: bool,
-    closed: bool,
-    last: Option<char>,
-}
-
-impl Brace {
-    fn see(&mut self, character: char) {
-        match character {
-            '{' => self.open = true,
-            ',' if self.open => self.inner = true,
-            '.' if self.open && self.last == Some('.') => self.inner = true,
-            '}' if self.inner => self.closed = true,
-            _ => {}
-        }
-        self.last = Some(character);
-    }
-
-    fn expands(&self) -> bool {
-        self.closed
-    }
-}
-
-/// The name that a word assigns to, and whether the value is empty as far as it was read.
-fn assignment(raw: &Raw) -> Option<(String, bool)> {
-    let (name, value) = raw.lead.split_once('=')?;
-    let name = name.strip_suffix('+').unwrap_or(name);
-    let name = match name.split_once('[') {
-        Some((name, index)) => {
-            let index = index.strip_suffix(']')?;
-            let simple = index
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_');
-            simple.then_some(name)?
-        }
-        None => name,
-    };
-    is_name(name).then(|| {
-        let empty = value.is_empty() && !raw.quoted && !raw.lead_ended;
-        (name.to_owned(), empty)
-    })
-}
-
-/// What is assigned: a pattern is not expanded there, and nothing is split.
-fn assigned_value(raw: &Raw) -> Word {
-    match raw.glob.known().filter(|_| !raw.many) {
-        Some(text) => {
-            let value = text.split_once('=').map_or("", |(_, value)| value);
-            Word::Known(value.to_owned())
-        }
-        None => Word::Open(Glob::any()),
-    }
-}
-
-/// Whether a shell takes it for a variable's name.
-pub(super) fn is_name(text: &str) -> bool {
-    let mut bytes = text.bytes();
-    bytes
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
-        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

@@ -1,7 +1,8 @@
 //! The words of the grammar: `if`, `for`, `case`, `[[`. What is between them is read as commands; the whole is
 //! a program, and not exact.
 
-use super::scan::{Raw, Scanner, is_name};
+use super::raw::{Raw, is_name};
+use super::scan::Scanner;
 use super::{DEEPEST, Why};
 
 /// What was opened and not closed yet.
@@ -126,7 +127,7 @@ impl Scanner<'_> {
         }
         let raw = self.word()?;
         let name = raw.plain().filter(|name| is_name(name))?;
-        self.reading.sets_text = true;
+        self.sets(name);
         if !crate::names::harmless_variable(name) && !is_loop_variable(name) {
             self.reading.not_exact(Why::Variable);
         }
@@ -207,6 +208,7 @@ impl Scanner<'_> {
                     if raw.glob.texts().any(crate::names::runs_in_index) {
                         self.reading.is_opaque(Why::Arithmetic);
                     }
+                    self.reading.sets_text |= raw.glob.texts().any(crate::names::speaks_of_last);
                     match raw.plain() {
                         Some("]]") => return Some(()),
                         Some("-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" | "-v") => {
@@ -258,7 +260,11 @@ impl Scanner<'_> {
                     if other.is_ascii_alphanumeric()
                         || " \t\n_+-*/%<>=!&|^~?:,#[]".contains(other) =>
                 {
-                    names |= other.is_ascii_alphabetic();
+                    names |= other.is_ascii_alphabetic() || other == '_';
+                    // `_` is the last word of the command before.
+                    let before = self.text[..self.pos].chars().next_back();
+                    let is_in_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                    self.reading.sets_text |= other == '_' && !before.is_some_and(is_in_name);
                     self.pos += 1;
                 }
                 // A quote, a semicolon: a list in a subshell, or nothing that is known here.

@@ -116,7 +116,11 @@ impl Seen {
                     .map(|child| child.byte_range())
                     .collect()
             }
-            "test_command" if text[node.start_byte()..].starts_with("[ ") => {
+            "test_command"
+                if text
+                    .get(node.start_byte()..)
+                    .is_some_and(|rest| rest.starts_with("[ ")) =>
+            {
                 // Its words are an expression to the grammar; where it begins is what counts.
                 std::iter::once(node.start_byte()..node.start_byte() + 1).collect()
             }
@@ -167,9 +171,7 @@ impl Seen {
             .into_iter()
             .map(|command| Simple {
                 words: command.texts.into_iter().map(Word::Known).collect(),
-                spans: Vec::new(),
-                assigned: Vec::new(),
-                redirects: Vec::new(),
+                ..Simple::default()
             })
             .collect()
     }

@@ -1,6 +1,6 @@
 //! The options of commands that run commands, as their manuals have them.
 
-use crate::word::{Word, all_known};
+use crate::word::Word;
 
 /// Which options a command has before its operands.
 #[derive(Debug, Clone, Copy)]
@@ -9,24 +9,33 @@ pub(crate) struct Spec {
     flags: &'static str,
     /// Letters with a value.
     values: &'static str,
+    /// Letters whose value, if there is one, is attached.
+    optional: &'static str,
     long_flags: &'static [&'static str],
     long_values: &'static [&'static str],
+    /// Long ones whose value, if there is one, stands behind `=`.
+    long_optional: &'static [&'static str],
     /// Operands of its own before the command.
     pub(super) operands: usize,
     /// `NAME=value` may stand before the command.
     pub(super) sets: bool,
-    /// `!` may stand before the command.
+    /// A word of the grammar to bash: `!` may stand before the command.
     pub(super) before_not: bool,
+    /// A lone dash is an option.
+    dash: bool,
 }
 
 const NONE: Spec = Spec {
     flags: "",
     values: "",
+    optional: "",
     long_flags: &[],
     long_values: &[],
+    long_optional: &[],
     operands: 0,
     sets: false,
     before_not: false,
+    dash: false,
 };
 
 pub(super) const ENV: Spec = Spec {
@@ -36,13 +45,12 @@ pub(super) const ENV: Spec = Spec {
         "ignore-environment",
         "null",
         "debug",
-        "block-signal",
-        "default-signal",
-        "ignore-signal",
         "list-signal-handling",
     ],
     long_values: &["unset", "chdir", "argv0"],
+    long_optional: &["block-signal", "default-signal", "ignore-signal"],
     sets: true,
+    dash: true,
     ..NONE
 };
 
@@ -69,6 +77,7 @@ pub(super) const WATCH: Spec = Spec {
 pub(super) const XARGS: Spec = Spec {
     flags: "0prtxo",
     values: "EILPadns",
+    optional: "eil",
     long_flags: &[
         "null",
         "interactive",
@@ -83,11 +92,10 @@ pub(super) const XARGS: Spec = Spec {
         "delimiter",
         "max-args",
         "max-chars",
-        "max-lines",
         "max-procs",
         "process-slot-var",
-        "replace",
     ],
+    long_optional: &["eof", "max-lines", "replace"],
     ..NONE
 };
 
@@ -153,23 +161,13 @@ const SPECS: &[(&str, Spec)] = &[
         },
     ),
     (
-        "gtimeout",
-        Spec {
-            flags: "vfp",
-            values: "ks",
-            long_flags: &["preserve-status", "foreground", "verbose"],
-            long_values: &["kill-after", "signal"],
-            operands: 1,
-            ..NONE
-        },
-    ),
-    (
         "time",
         Spec {
             flags: "pav",
             values: "fo",
             long_flags: &["portability", "append", "verbose"],
             long_values: &["format", "output"],
+            sets: true,
             before_not: true,
             ..NONE
         },
@@ -183,7 +181,6 @@ const SPECS: &[(&str, Spec)] = &[
                 "askpass",
                 "background",
                 "non-interactive",
-                "preserve-env",
                 "set-home",
                 "stdin",
                 "no-update",
@@ -200,6 +197,7 @@ const SPECS: &[(&str, Spec)] = &[
                 "command-timeout",
                 "user",
             ],
+            long_optional: &["preserve-env"],
             sets: true,
             ..NONE
         },
@@ -229,8 +227,24 @@ pub(super) fn spec(name: &str) -> Option<&'static Spec> {
         .map(|(_, spec)| spec)
 }
 
+/// An option, without its dashes, and its value.
+pub(super) struct Given<'w> {
+    pub(super) name: &'w str,
+    pub(super) value: Option<&'w str>,
+}
+
 /// Where the operands begin; an error where that cannot be told.
 pub(super) fn operands(words: &[Word], from: usize, spec: &Spec) -> Result<usize, ()> {
+    each_option(words, from, spec, |_| {})
+}
+
+/// The same, and every option on the way. A value that is not known is none.
+pub(super) fn each_option<'w>(
+    words: &'w [Word],
+    from: usize,
+    spec: &Spec,
+    mut see: impl FnMut(Given<'w>),
+) -> Result<usize, ()> {
     let mut at = from;
     while let Some(word) = words.get(at) {
         let text = match word {
@@ -245,7 +259,7 @@ pub(super) fn operands(words: &[Word], from: usize, spec: &Spec) -> Result<usize
             return Ok(at + 1);
         }
         // `env -` is `env -i`.
-        if text == "-" && spec.sets {
+        if text == "-" && spec.dash {
             at += 1;
             continue;
         }
@@ -253,26 +267,48 @@ pub(super) fn operands(words: &[Word], from: usize, spec: &Spec) -> Result<usize
             return Ok(at);
         }
         at += 1;
+        let next = words.get(at).and_then(Word::known);
         if let Some(long) = text.strip_prefix("--") {
             let (name, value) = match long.split_once('=') {
-                Some((name, _)) => (name, true),
-                None => (long, false),
+                Some((name, value)) => (name, Some(value)),
+                None => (long, None),
             };
             if spec.long_values.contains(&name) {
-                at += usize::from(!value);
-            } else if !spec.long_flags.contains(&name) {
+                at += usize::from(value.is_none());
+                see(Given {
+                    name,
+                    value: value.or(next),
+                });
+            } else if spec.long_optional.contains(&name) || spec.long_flags.contains(&name) {
+                see(Given { name, value });
+            } else {
                 return Err(());
             }
         } else {
-            let mut letters = text[1..].chars();
-            while let Some(letter) = letters.next() {
+            let letters = &text[1..];
+            for (index, letter) in letters.char_indices() {
+                let behind = index + letter.len_utf8();
+                let name = &letters[index..behind];
+                let attached = Some(&letters[behind..]).filter(|rest| !rest.is_empty());
                 if spec.values.contains(letter) {
-                    at += usize::from(letters.as_str().is_empty());
+                    at += usize::from(attached.is_none());
+                    see(Given {
+                        name,
+                        value: attached.or(next),
+                    });
+                    break;
+                }
+                if spec.optional.contains(letter) {
+                    see(Given {
+                        name,
+                        value: attached,
+                    });
                     break;
                 }
                 if !spec.flags.contains(letter) {
                     return Err(());
                 }
+                see(Given { name, value: None });
             }
         }
         // The value of an option is one word.
@@ -281,113 +317,8 @@ pub(super) fn operands(words: &[Word], from: usize, spec: &Spec) -> Result<usize
             return Err(());
         }
     }
-    Ok(at)
-}
-
-/// Programs that run what stands in their words, and how is not followed here: any word may begin a command.
-const RUN_OTHERS: &[&str] = &[
-    "arch",
-    "bwrap",
-    "caffeinate",
-    "catchsegv",
-    "chronic",
-    "chroot",
-    "chrt",
-    "cpulimit",
-    "dbus-run-session",
-    "direnv",
-    "distrobox",
-    "dotenv",
-    "dotenvx",
-    "entr",
-    "expect",
-    "fakeroot",
-    "faketime",
-    "firejail",
-    "flatpak-spawn",
-    "flock",
-    "gdb",
-    "hyperfine",
-    "lldb",
-    "ltrace",
-    "mise",
-    "nix-shell",
-    "npx",
-    "nsenter",
-    "numactl",
-    "parallel",
-    "perf",
-    "pipx",
-    "pnpx",
-    "prlimit",
-    "proot",
-    "proxychains",
-    "proxychains4",
-    "repeat",
-    "rr",
-    "run0",
-    "runcon",
-    "rush",
-    "script",
-    "setarch",
-    "setpriv",
-    "socat",
-    "start-stop-daemon",
-    "strace",
-    "systemd-run",
-    "tasksel",
-    "taskset",
-    "timelimit",
-    "torsocks",
-    "torify",
-    "trickle",
-    "tsocks",
-    "unbuffer",
-    "unshare",
-    "uvx",
-    "valgrind",
-    "wine",
-    "xvfb-run",
-    "yes",
-];
-
-/// Programs that do so after one of these words.
-const RUN_OTHERS_AFTER: &[(&str, &[&str])] = &[
-    ("asdf", &["exec"]),
-    ("bun", &["x"]),
-    ("bundle", &["exec"]),
-    ("conda", &["run"]),
-    ("corepack", &["pnpm", "yarn", "npm"]),
-    ("devbox", &["run"]),
-    ("go", &["run"]),
-    ("hatch", &["run"]),
-    ("mamba", &["run"]),
-    ("nix", &["develop", "run", "shell"]),
-    ("npm", &["exec", "x"]),
-    ("op", &["run"]),
-    ("pdm", &["run"]),
-    ("pipenv", &["run"]),
-    ("pnpm", &["dlx", "exec"]),
-    ("poetry", &["run"]),
-    ("rbenv", &["exec"]),
-    ("rustup", &["run"]),
-    ("uv", &["run", "tool"]),
-    ("yarn", &["dlx", "exec"]),
-];
-
-pub(super) fn runs_others(name: &str, words: &[Word]) -> bool {
-    if RUN_OTHERS.contains(&name) {
-        return true;
-    }
-    let Some((_, after)) = RUN_OTHERS_AFTER.iter().find(|(known, _)| *known == name) else {
-        return false;
-    };
-    let early = &words[1..words.len().min(6)];
-    after
-        .iter()
-        .any(|word| early.iter().any(|w| w.may_be(word)))
-        && !early.is_empty()
-        || !all_known(early)
+    // The last option may lack its value.
+    Ok(at.min(words.len()))
 }
 
 #[cfg(test)]
@@ -412,6 +343,12 @@ mod tests {
             ("nohup", "nohup -- cmd", Ok(2)),
             ("stdbuf", "stdbuf -oL -eL cmd", Ok(3)),
             ("sudo", "sudo -nu ada cmd", Ok(3)),
+            ("sudo", "sudo --preserve-env cmd", Ok(2)),
+            ("time", "time - cmd", Ok(1)),
+            ("timeout", "timeout -k", Ok(2)),
+            ("nice", "nice --adjustment", Ok(2)),
+            ("nice", "nice -né", Ok(2)),
+            ("nice", "nice -é", Err(())),
         ] {
             let spec = spec(name).unwrap();
             assert_eq!(operands(&words(line), 1, spec), expected, "{line}");

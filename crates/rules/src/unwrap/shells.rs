@@ -2,7 +2,7 @@
 
 use super::Inside;
 use crate::read::{Dialect, Redirect, Why};
-use crate::word::Word;
+use crate::word::{Word, normal};
 
 /// Shells of the family of `sh`, and others, whose `-c` is read as far as it is the same everywhere.
 const SHELLS: &[(&str, Dialect)] = &[
@@ -105,14 +105,33 @@ pub(super) fn shell(
     }
     if text_follows {
         return match words.get(at) {
-            Some(word) => vec![text_at(at, word.clone(), dialect, inexact)],
+            Some(word) => {
+                let mut inside = text_at(at, word.clone(), dialect, inexact);
+                // What its parameters are may be calculated.
+                if let Inside::Text { given_text, .. } = &mut inside {
+                    let number = |word: &Word| {
+                        let text = word.known();
+                        text.is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+                    };
+                    // The first is the name of the shell, which few texts speak of.
+                    let named = word.known().is_none_or(|text| {
+                        ["$0", "${0", "BASH_ARGV0", "argv"]
+                            .iter()
+                            .any(|name| text.contains(name))
+                    });
+                    let first = if named { at + 1 } else { at + 2 };
+                    *given_text = !words.iter().skip(first).all(number);
+                }
+                vec![inside]
+            }
             None => Vec::new(),
         };
     }
     // `dash -`: its input as well.
-    if at < words.len() && !reads_input {
-        return match &words[at] {
-            Word::Known(script) if is_input(script) => vec![reads(input, dialect)],
+    if let Some(script) = words.get(at).filter(|_| !reads_input) {
+        return match script {
+            Word::Known(path) if is_descriptor_0(path) => vec![reads(input, dialect)],
+            script if may_be_input(script) => vec![Inside::Unknown(Why::Made)],
             Word::Known(_) => Vec::new(),
             script if is_file(script) => Vec::new(),
             _ => vec![Inside::Unknown(Why::Made)],
@@ -126,20 +145,59 @@ pub(super) fn shell(
     }
 }
 
+/// `at TIME` and `batch` hand what they read to a shell, later.
+pub(super) fn at(words: &[Word], input: Option<&Redirect>, in_shell: bool) -> Option<Inside> {
+    // These list, show and remove, or name a file instead.
+    let other = ["-l", "-r", "-d", "-c", "-V", "-f"];
+    let reads_none = |word: &Word| word.known().is_some_and(|text| other.contains(&text));
+    if words.iter().any(reads_none) || input.is_none() && !in_shell {
+        return None;
+    }
+    Some(reads(input, Dialect::Posix))
+}
+
 /// Whether it surely is the path of a file, and no option: `"$dir/run.sh"`.
 fn is_file(word: &Word) -> bool {
     match word {
-        Word::Open(glob) => {
-            let head = glob.head();
-            !is_input(head) && !head.starts_with(['-', '+']) && glob.tail().contains('/')
-        }
+        Word::Open(glob) => !glob.head().starts_with(['-', '+']) && glob.tail().contains('/'),
         Word::Known(_) | Word::Each(_) => false,
     }
 }
 
-/// Whether a file is what was opened already.
-pub(super) fn is_input(path: &str) -> bool {
-    path.starts_with("/dev/fd/") || path.starts_with("/dev/stdin") || path.starts_with("/proc/")
+/// Whether a file may be what was opened already: `//dev/./stdin`, `"/dev/$x"`.
+pub(crate) fn may_be_input(word: &Word) -> bool {
+    match word {
+        Word::Known(path) => is_input(path),
+        Word::Open(glob) | Word::Each(glob) => {
+            let head = below_root(glob.head());
+            is_input(glob.head()) || matches!(head.as_str(), "dev" | "proc" | "dev/fd")
+        }
+    }
+}
+
+/// A path without its way to the root, which may be the directory it is looked up in.
+fn below_root(path: &str) -> String {
+    let normal = normal(path);
+    let parts = normal
+        .split('/')
+        .skip_while(|part| matches!(*part, "" | ".."));
+    parts.collect::<Vec<_>>().join("/")
+}
+
+fn is_input(path: &str) -> bool {
+    let below = below_root(path);
+    let relative = !path.starts_with(['/', '.']);
+    below.starts_with("dev/fd/")
+        || below.starts_with("dev/stdin")
+        || below.starts_with("proc/self/")
+        || below.starts_with("proc/") && !relative
+}
+
+fn is_descriptor_0(path: &str) -> bool {
+    matches!(
+        below_root(path).as_str(),
+        "dev/stdin" | "dev/fd/0" | "proc/self/fd/0"
+    )
 }
 
 fn reads(input: Option<&Redirect>, dialect: Dialect) -> Inside {
@@ -157,6 +215,7 @@ fn text_at(at: usize, text: Word, dialect: Dialect, inexact: Option<Why>) -> Ins
         text,
         dialect,
         set: Vec::new(),
+        given_text: false,
         inexact,
     }
 }

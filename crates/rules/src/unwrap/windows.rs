@@ -15,12 +15,18 @@ pub(super) fn cmd(words: &[Word]) -> Option<Inside> {
         if !lower.starts_with('/') {
             return None;
         }
-        if lower.contains("/c") || lower.contains("/k") || lower.contains("/r") {
-            let (_, attached) = text.split_at(2.min(text.len()));
-            if lower.len() > 2 && !lower.ends_with("/c") && !lower.ends_with("/k") {
-                return Some(rest(words, at, Some(attached)));
-            }
-            return Some(rest(words, at + 1, None));
+        if let Some(at_switch) = ["/c", "/k", "/r"]
+            .iter()
+            .filter_map(|s| lower.find(s))
+            .min()
+        {
+            // Lower case takes as many bytes; what stands behind the switch begins the text.
+            let attached = text.get(at_switch + 2..).unwrap_or_default();
+            return Some(if attached.is_empty() {
+                rest(words, at + 1, None)
+            } else {
+                rest(words, at, Some(attached))
+            });
         }
     }
     None
@@ -36,13 +42,14 @@ fn rest(words: &[Word], at: usize, attached: Option<&str>) -> Inside {
         }
     }
     if texts.is_empty() {
-        return Inside::Among(words.len());
+        return Inside::among(words.len());
     }
     Inside::Text {
         at,
         text: Word::Known(texts.join(" ")),
         dialect: Dialect::Foreign,
         set: Vec::new(),
+        given_text: false,
         inexact: None,
     }
 }
