@@ -69,9 +69,15 @@ impl Token {
         self.any_of.iter().all(|glob| glob.known().is_some())
     }
 
-    /// Whether it speaks of options: then options are not passed over to find it.
+    /// Whether it speaks of options only: they are looked for by themselves.
     fn is_option(&self) -> bool {
-        self.any_of.iter().any(|glob| glob.head().starts_with('-'))
+        self.options().count() == self.any_of.len()
+    }
+
+    /// What it says of options.
+    fn options(&self) -> impl Iterator<Item = &Glob> {
+        let is_option = |glob: &&Glob| glob.head().starts_with('-');
+        self.any_of.iter().filter(is_option)
     }
 }
 
@@ -184,6 +190,7 @@ impl Pattern {
             tokens,
             words: rest,
             tool,
+            later: Sure::No,
             known: vec![None; (tokens.len() + 1) * (rest.len() + 1)],
         };
         let found = if name.is_one() {
@@ -227,6 +234,8 @@ struct Search<'a> {
     tokens: &'a [Token],
     words: &'a [Word],
     tool: Tool,
+    /// Whether the option that is looked for stands further behind.
+    later: Sure,
     /// What is known for the first of each, once.
     known: Vec<Option<Sure>>,
 }
@@ -235,10 +244,12 @@ impl Search<'_> {
     /// Fills the table from its end: each place depends on later ones only.
     fn run(&mut self) -> Sure {
         for token in (0..=self.tokens.len()).rev() {
+            self.later = Sure::No;
             for word in (0..=self.words.len()).rev() {
                 let sure = self.at(token, word);
                 let place = self.place(token, word);
                 self.known[place] = Some(sure);
+                self.later = self.option_at_or_behind(token, word);
             }
         }
         self.get(0, 0)
@@ -250,6 +261,23 @@ impl Search<'_> {
 
     fn get(&self, token: usize, word: usize) -> Sure {
         self.known[self.place(token, word)].unwrap_or(Sure::No)
+    }
+
+    /// Whether the option that is looked for stands here or further behind: it may stand anywhere, up to `--`.
+    fn option_at_or_behind(&self, token: usize, at: usize) -> Sure {
+        let (Some(want), Some(word)) = (self.tokens.get(token), self.words.get(at)) else {
+            return Sure::No;
+        };
+        let found = match word {
+            Word::Known(text) if text == "--" => return Sure::No,
+            Word::Known(text) if want.options().any(|glob| glob.matches(text)) => Sure::Yes,
+            Word::Known(_) => Sure::No,
+            Word::Open(glob) | Word::Each(glob) if want.options().any(|want| want.meets(glob)) => {
+                Sure::Might
+            }
+            Word::Open(_) | Word::Each(_) => Sure::No,
+        };
+        self.get(token + 1, at + 1).min(found).max(self.later)
     }
 
     fn at(&self, token: usize, at: usize) -> Sure {
@@ -266,8 +294,22 @@ impl Search<'_> {
                 } else {
                     Sure::No
                 };
-                if want.is_option() || word.is_option() != Some(true) {
+                if text == "--" && want.is_option() {
                     return taken;
+                }
+                let taken = taken.max(self.later);
+                if want.is_option() {
+                    return taken;
+                }
+                if word.is_option() != Some(true) {
+                    // Each operand may be a subcommand, or the first is none.
+                    let passes = self.tool.goals && token == 0
+                        || self.tool.plus && token == 0 && at == 0 && text.starts_with('+');
+                    return if passes {
+                        taken.max(self.get(token, at + 1))
+                    } else {
+                        taken
+                    };
                 }
                 // What it takes may be any number of words.
                 let value = match self.words.get(at + 1) {
@@ -297,7 +339,11 @@ impl Search<'_> {
                     let passed = self.get(token, at + 1).max(self.get(token, at + 2));
                     best = best.max(passed.min(Sure::Might));
                 }
-                best
+                let plus = self.tool.plus && at == 0 && glob.head().starts_with('+');
+                if token == 0 && (self.tool.goals || plus) {
+                    best = best.max(self.get(token, at + 1));
+                }
+                best.max(self.later)
             }
             Word::Each(glob) => {
                 // None of them, or any number of them.
@@ -311,7 +357,7 @@ impl Search<'_> {
                 if word.is_option() != Some(false) {
                     best = best.max(self.get(token, at + 2));
                 }
-                best.min(Sure::Might)
+                best.max(self.later).min(Sure::Might)
             }
         }
     }

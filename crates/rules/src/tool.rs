@@ -17,12 +17,23 @@ pub(crate) struct Tool {
     values: &'static [&'static str],
     /// Of both, those that a rule that allows passes over.
     harmless: &'static [&'static str],
+    /// Each of its operands is a subcommand: `mvn clean deploy`.
+    pub(crate) goals: bool,
+    /// A word that begins with `+` may stand before the subcommand: the toolchain of `cargo`.
+    pub(crate) plus: bool,
 }
 
 const UNKNOWN: Tool = Tool {
     flags: &[],
     values: &[],
     harmless: &[],
+    goals: false,
+    plus: false,
+};
+
+const GOALS: Tool = Tool {
+    goals: true,
+    ..UNKNOWN
 };
 
 /// From the manuals of each.
@@ -67,6 +78,7 @@ const TOOLS: &[(&str, Tool)] = &[
                 "--literal-pathspecs",
                 "-C",
             ],
+            ..UNKNOWN
         },
     ),
     (
@@ -93,6 +105,7 @@ const TOOLS: &[(&str, Tool)] = &[
                 "--project-directory",
             ],
             harmless: &[],
+            ..UNKNOWN
         },
     ),
     (
@@ -125,6 +138,7 @@ const TOOLS: &[(&str, Tool)] = &[
                 "--v",
             ],
             harmless: &[],
+            ..UNKNOWN
         },
     ),
     (
@@ -154,6 +168,7 @@ const TOOLS: &[(&str, Tool)] = &[
                 "--otp",
             ],
             harmless: &["-s", "--silent", "-q", "--quiet"],
+            ..UNKNOWN
         },
     ),
     (
@@ -169,6 +184,7 @@ const TOOLS: &[(&str, Tool)] = &[
             ],
             values: &["-C", "--dir", "-F", "--filter", "--registry", "--reporter"],
             harmless: &["-s", "--silent", "-r", "--recursive"],
+            ..UNKNOWN
         },
     ),
     (
@@ -177,6 +193,7 @@ const TOOLS: &[(&str, Tool)] = &[
             flags: &["-s", "--silent"],
             values: &["--cwd", "--registry"],
             harmless: &["-s", "--silent"],
+            ..UNKNOWN
         },
     ),
     (
@@ -203,6 +220,8 @@ const TOOLS: &[(&str, Tool)] = &[
                 "--offline",
                 "--frozen",
             ],
+            plus: true,
+            ..UNKNOWN
         },
     ),
     (
@@ -211,6 +230,7 @@ const TOOLS: &[(&str, Tool)] = &[
             flags: &[],
             values: &["-R", "--repo", "--hostname"],
             harmless: &[],
+            ..UNKNOWN
         },
     ),
     (
@@ -235,6 +255,7 @@ const TOOLS: &[(&str, Tool)] = &[
                 "--color",
             ],
             harmless: &[],
+            ..UNKNOWN
         },
     ),
     (
@@ -249,22 +270,78 @@ const TOOLS: &[(&str, Tool)] = &[
                 "--verbosity",
             ],
             harmless: &[],
+            ..UNKNOWN
         },
     ),
+    ("terraform", UNKNOWN),
+    ("ant", GOALS),
     (
-        "terraform",
+        "gradle",
         Tool {
-            flags: &[],
-            values: &[],
-            harmless: &[],
+            flags: &[
+                "-q",
+                "--quiet",
+                "-i",
+                "--info",
+                "-s",
+                "--stacktrace",
+                "--no-daemon",
+            ],
+            values: &[
+                "-b",
+                "--build-file",
+                "-p",
+                "--project-dir",
+                "-x",
+                "--exclude-task",
+                "-g",
+                "-I",
+                "-c",
+            ],
+            goals: true,
+            ..UNKNOWN
         },
     ),
+    ("make", GOALS),
+    (
+        "mvn",
+        Tool {
+            flags: &[
+                "-B",
+                "--batch-mode",
+                "-q",
+                "--quiet",
+                "-o",
+                "--offline",
+                "-U",
+                "-e",
+                "-X",
+            ],
+            values: &[
+                "-f",
+                "--file",
+                "-pl",
+                "--projects",
+                "-P",
+                "-s",
+                "--settings",
+                "-T",
+                "-rf",
+                "-D",
+            ],
+            goals: true,
+            ..UNKNOWN
+        },
+    ),
+    ("rake", GOALS),
+    ("sbt", GOALS),
     (
         "helm",
         Tool {
             flags: &["--debug"],
             values: &["-n", "--namespace", "--kube-context", "--kubeconfig"],
             harmless: &[],
+            ..UNKNOWN
         },
     ),
     (
@@ -273,6 +350,7 @@ const TOOLS: &[(&str, Tool)] = &[
             flags: &[],
             values: &["-C"],
             harmless: &["-C"],
+            ..UNKNOWN
         },
     ),
 ];
@@ -288,6 +366,9 @@ impl Tool {
             "podman" | "nerdctl" | "docker-compose" | "podman-compose" => "docker",
             "oc" | "k" => "kubectl",
             "tofu" => "terraform",
+            "gmake" => "make",
+            "gradlew" => "gradle",
+            "mvnw" | "mvnd" => "mvn",
             other => other,
         };
         TOOLS

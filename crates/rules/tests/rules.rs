@@ -309,14 +309,50 @@ fn options_between_the_words_are_passed_over_where_a_rule_asks() {
         ("npm --access public publish", Ask),
         ("docker --context x compose -f y.yml push", Ask),
         ("docker compose up", Allow),
-        // An option of the prefix stands where it stands.
+        // An option of the prefix stands anywhere behind the words before it, up to `--`.
         ("tool do --all", Ask),
-        ("tool do --some --all", Allow),
+        ("tool do --some --all", Ask),
+        ("tool do it --all", Ask),
+        ("tool do it -- --all", Allow),
+        ("tool --all do", Allow),
+        ("tool do \"$x\"", Ask),
         ("tool -x do --all", Ask),
         ("tool --value do --all do --all", Ask),
     ] {
         assert_eq!(decision(&rules, text), expected, "{text}");
     }
+}
+
+#[test]
+fn goals_and_toolchains_are_passed_over_where_a_rule_asks() {
+    let rules = set(&short(
+        Layer::User,
+        &[
+            "ask make deploy",
+            "ask mvn deploy",
+            "ask cargo publish",
+            "ask npm publish",
+            "allow cargo test",
+        ],
+    ));
+    for (text, expected) in [
+        ("make deploy", Ask),
+        ("make -j8 clean deploy", Ask),
+        ("make \"$x\"", Ask),
+        ("make clean all", Allow),
+        ("mvn -q clean deploy -DskipTests", Ask),
+        ("./mvnw -f deploy test", Allow),
+        ("cargo +nightly publish", Ask),
+        ("cargo \"+$x\" publish", Ask),
+        ("cargo +nightly test publish", Allow),
+        ("npm test publish", Allow),
+    ] {
+        assert_eq!(decision(&rules, text), expected, "{text}");
+    }
+    // A rule that allows passes over neither.
+    let asking = rules.with_default(Ask);
+    assert_eq!(decision(&asking, "cargo test"), Allow);
+    assert_eq!(decision(&asking, "cargo +nightly test"), Ask);
 }
 
 #[test]
