@@ -150,23 +150,25 @@ impl Reader<'_> {
                         return Ok(());
                     }
                 }
-                Some('(' | '[' | '{') => {
-                    open += 1;
-                    self.bump();
-                }
-                Some(')' | ']' | '}') => {
-                    open = open.saturating_sub(1);
-                    self.bump();
-                }
-                Some('"' | '\'') => {
-                    self.string(false)?;
-                }
                 Some('#') => self.blanks(false),
-                Some(_) => {
-                    self.bump();
-                }
+                Some(_) => self.pass(&mut open)?,
             }
         }
+    }
+
+    /// Past a string or one character, brackets counted.
+    fn pass(&mut self, open: &mut usize) -> Result<(), ImportError> {
+        match self.peek() {
+            Some('"' | '\'') => {
+                self.string(false)?;
+                return Ok(());
+            }
+            Some('(' | '[' | '{') => *open += 1,
+            Some(')' | ']' | '}') => *open = open.saturating_sub(1),
+            _ => {}
+        }
+        self.bump();
+        Ok(())
     }
 
     /// Behind `(`, up to and with `)`.
@@ -248,21 +250,8 @@ impl Reader<'_> {
             match self.peek() {
                 None => return Err(self.wrong("a call does not end")),
                 Some(',' | ')' | ']') if open == 0 => return Ok(Value::Other),
-                Some('(' | '[' | '{') => {
-                    open += 1;
-                    self.bump();
-                }
-                Some(')' | ']' | '}') => {
-                    open = open.saturating_sub(1);
-                    self.bump();
-                }
-                Some('"' | '\'') => {
-                    self.string(false)?;
-                }
                 Some('#') => self.blanks(true),
-                Some(_) => {
-                    self.bump();
-                }
+                Some(_) => self.pass(&mut open)?,
             }
         }
     }
