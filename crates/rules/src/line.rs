@@ -303,11 +303,16 @@ impl Line {
                 self.shell(text, Dialect::Posix, place);
                 read = true;
             }
-            if read || text.starts_with('-') {
+            if text.starts_with('-') {
                 continue;
             }
             operands += 1;
             let rest = words[at..].to_vec();
+            if read {
+                // Or a path with blanks in it.
+                self.found(rest, place);
+                continue;
+            }
             // What is looked through already is not looked through again.
             let again = unwrap::inside(&rest, None, false)
                 .iter()

@@ -36,6 +36,18 @@ const GOALS: Tool = Tool {
     ..UNKNOWN
 };
 
+/// All of them change nothing about what runs.
+const CARGO_FLAGS: &[&str] = &[
+    "-v",
+    "-vv",
+    "--verbose",
+    "-q",
+    "--quiet",
+    "--locked",
+    "--offline",
+    "--frozen",
+];
+
 /// From the manuals of each.
 const TOOLS: &[(&str, Tool)] = &[
     (
@@ -199,27 +211,9 @@ const TOOLS: &[(&str, Tool)] = &[
     (
         "cargo",
         Tool {
-            flags: &[
-                "-v",
-                "-vv",
-                "--verbose",
-                "-q",
-                "--quiet",
-                "--locked",
-                "--offline",
-                "--frozen",
-            ],
+            flags: CARGO_FLAGS,
             values: &["--color", "-C", "--config", "-Z", "--explain"],
-            harmless: &[
-                "-v",
-                "-vv",
-                "--verbose",
-                "-q",
-                "--quiet",
-                "--locked",
-                "--offline",
-                "--frozen",
-            ],
+            harmless: CARGO_FLAGS,
             plus: true,
             ..UNKNOWN
         },

@@ -103,6 +103,9 @@ pub(crate) fn program_name(path: &str) -> String {
     name
 }
 
+/// The most words that may be options or assignments of `time`.
+const MOST_EARLY: usize = 32;
+
 /// The programs of GNU as other systems call them: `gtimeout`.
 fn bare(name: &str) -> &str {
     const PREFIXED: &[&str] = &[
@@ -122,7 +125,20 @@ pub(crate) fn inside(words: &[Word], input: Option<&Redirect>, in_shell: bool) -
     let name = bare(&name);
     let one = |inside| vec![inside];
     if let Some(spec) = options::spec(name) {
-        return one(simple(words, spec));
+        let inner = simple(words, spec);
+        let mut inside = Vec::new();
+        // To bash it has one option, and takes assignments that are not quoted; to the program it has others, and
+        // they are names: a command may begin anywhere before the one that is found.
+        if spec.before_not {
+            let found = match &inner {
+                Inside::Command { at, .. } => *at,
+                _ => words.len(),
+            };
+            let early = 1..found.min(MOST_EARLY);
+            inside.extend(early.map(|at| Inside::Alike(words[at..].to_vec())));
+        }
+        inside.push(inner);
+        return inside;
     }
     match name {
         "env" => one(env(words)),
@@ -134,7 +150,8 @@ pub(crate) fn inside(words: &[Word], input: Option<&Redirect>, in_shell: bool) -
         "eval" => one(eval(words)),
         "trap" => trap(words).into_iter().collect(),
         "watch" => one(watch(words)),
-        "at" | "batch" => shells::at(words, input, in_shell).into_iter().collect(),
+        "parallel" | "sem" | "rush" => others::parallel(words),
+        "at" | "batch" | "newgrp" => shells::at(words, input, in_shell).into_iter().collect(),
         "busybox" | "toybox" if words.len() > 1 => one(Inside::command(1, words)),
         "cmd" => windows::cmd(words).into_iter().collect(),
         "powershell" | "pwsh" => windows::powershell(words).into_iter().collect(),
@@ -167,7 +184,7 @@ fn simple(words: &[Word], spec: &Spec) -> Inside {
         }
     }
     // To bash it is a word of the grammar, and this another.
-    while spec.before_not && words.get(at).is_some_and(|word| word.may_be("!")) {
+    while spec.before_not && words.get(at).and_then(Word::known) == Some("!") {
         at += 1;
     }
     let mut set = Vec::new();
@@ -180,7 +197,6 @@ fn simple(words: &[Word], spec: &Spec) -> Inside {
     if at >= words.len() {
         return Inside::among(words.len());
     }
-    // Only bash's own `time` takes assignments; to the program they are the command's name.
     let inexact = (spec.before_not && !set.is_empty()).then_some(Why::Variable);
     Inside::Command {
         at,

@@ -124,7 +124,7 @@ proptest! {
     fn nothing_is_safer_for_being_wrapped(text in strings::string()) {
         let rules = written::set(&written::short(Layer::User, &["ask ab", "forbid bx", "ask xx"]));
         let bare = rules.judge_shell(&text, Shell::Bash).decision;
-        let argv = rules.judge_argv(&["env", "timeout", "5", "bash", "-c", &text]).decision;
+        let argv = rules.judge_argv(&["env", "timeout", "5", "bash", "-c", "--", &text]).decision;
         prop_assert!(argv >= bare, "{text:?}: {argv} in a wrapper, {bare} by itself");
         for around in [format!("q; {text}\n"), format!("{{ {text}\n}}\n")] {
             let within = rules.judge_shell(&around, Shell::Bash).decision;

@@ -1,7 +1,7 @@
 //! Programs that run what stands in their words, and how is not followed here.
 
 use super::Inside;
-use crate::read::Why;
+use crate::read::{Why, crude};
 use crate::word::Word;
 
 /// How their words become commands.
@@ -11,22 +11,29 @@ enum How {
     Words,
     /// The same, and each word is a text that a shell may read.
     Texts,
+    /// The same, and each word is a text of another language, in which a command may stand anywhere.
+    Foreign,
 }
-use How::{Texts, Words};
+use How::{Foreign, Texts, Words};
 
 /// From their manuals.
 const ALWAYS: &[(&str, How)] = &[
     ("abduco", Words),
+    ("appimage-run", Words),
     ("arch", Words),
     ("aws-vault", Words),
+    ("bunx", Words),
     ("bwrap", Words),
     ("caffeinate", Words),
+    ("catatonit", Words),
     ("catchsegv", Words),
+    ("chamber", Words),
     ("chpst", Words),
     ("chronic", Words),
     ("chroot", Words),
     ("chrt", Words),
     ("concurrently", Texts),
+    ("corepack", Words),
     ("cpulimit", Words),
     ("cross-env", Words),
     ("cross-env-shell", Texts),
@@ -38,17 +45,20 @@ const ALWAYS: &[(&str, How)] = &[
     ("dotenv", Words),
     ("dotenvx", Words),
     ("dtach", Words),
+    ("dumb-init", Words),
     ("entr", Texts),
     ("env-cmd", Words),
+    ("envchain", Words),
     ("envdir", Words),
-    ("expect", Texts),
+    ("execlineb", Texts),
+    ("expect", Foreign),
     ("fakechroot", Words),
     ("fakeroot", Words),
     ("faketime", Words),
     ("firejail", Words),
     ("flatpak-spawn", Words),
     ("flock", Texts),
-    ("gdb", Words),
+    ("gdb", Foreign),
     ("gosu", Words),
     ("hyperfine", Texts),
     ("i386", Words),
@@ -57,15 +67,15 @@ const ALWAYS: &[(&str, How)] = &[
     ("lckdo", Words),
     ("linux32", Words),
     ("linux64", Words),
-    ("lldb", Words),
+    ("lldb", Foreign),
     ("ltrace", Words),
     ("mise", Words),
     ("nix-shell", Texts),
     ("nodemon", Texts),
     ("npx", Words),
+    ("nq", Words),
     ("nsenter", Words),
     ("numactl", Words),
-    ("parallel", Texts),
     ("pee", Texts),
     ("perf", Words),
     ("pipx", Words),
@@ -74,34 +84,43 @@ const ALWAYS: &[(&str, How)] = &[
     ("proot", Words),
     ("proxychains", Words),
     ("proxychains4", Words),
+    ("pueue", Texts),
     ("reflex", Words),
     ("repeat", Words),
     ("rr", Words),
+    ("rtx", Words),
     ("run0", Words),
     ("runcon", Words),
     ("runuser", Texts),
-    ("rush", Texts),
-    ("screen", Texts),
+    ("s6-envdir", Words),
+    ("s6-setlock", Words),
+    ("s6-setsid", Words),
+    ("s6-setuidgid", Words),
+    ("s6-softlimit", Words),
+    ("screen", Foreign),
     ("script", Texts),
-    ("sem", Texts),
     ("setarch", Words),
     ("setlock", Words),
     ("setpriv", Words),
     ("setuidgid", Words),
     ("sg", Texts),
-    ("socat", Texts),
+    ("socat", Foreign),
     ("softlimit", Words),
+    ("sops", Texts),
     ("ssh-agent", Words),
     ("start-stop-daemon", Words),
+    ("steam-run", Words),
     ("strace", Words),
     ("su", Texts),
     ("su-exec", Words),
     ("systemd-inhibit", Words),
     ("systemd-run", Words),
-    ("taskset", Words),
     ("tasksel", Words),
+    ("taskset", Words),
+    ("teller", Words),
     ("timelimit", Words),
-    ("tmux", Texts),
+    ("tini", Words),
+    ("tmux", Foreign),
     ("torify", Words),
     ("torsocks", Words),
     ("trickle", Words),
@@ -138,18 +157,26 @@ const ONE_OF_ITS_OWN: &[&str] = &[
 /// Programs that do so after one of these words, wherever it stands: what is before it may be options and their values.
 const AFTER: &[(&str, &[&str])] = &[
     ("asdf", &["exec"]),
-    ("bun", &["x"]),
+    ("bun", &["run", "x"]),
     ("bundle", &["exec"]),
     ("cargo", &["watch"]),
     ("conda", &["run"]),
-    ("corepack", &["pnpm", "yarn", "npm"]),
     ("devbox", &["run"]),
+    ("devenv", &["shell"]),
+    ("fnm", &["exec"]),
+    ("foreman", &["run"]),
+    ("forego", &["run"]),
     ("go", &["run"]),
+    ("goenv", &["exec"]),
     ("guix", &["environment", "shell"]),
     ("hatch", &["run"]),
+    ("honcho", &["run"]),
     ("ip", &["exec"]),
+    ("jenv", &["exec"]),
+    ("lerna", &["exec"]),
     ("mamba", &["run"]),
     ("micromamba", &["run"]),
+    ("n", &["exec", "run", "x"]),
     ("nix", &["develop", "run", "shell"]),
     ("nodenv", &["exec"]),
     ("npm", &["exec", "x"]),
@@ -181,8 +208,17 @@ pub(super) fn others(name: &str, words: &[Word]) -> Vec<Inside> {
         let mut inside = vec![Inside::Among {
             from: 1,
             own: usize::from(ONE_OF_ITS_OWN.contains(&name)),
-            texts: *how == Texts,
+            texts: *how != Words,
         }];
+        if *how == Foreign {
+            inside.extend(
+                words
+                    .iter()
+                    .skip(1)
+                    .filter_map(Word::known)
+                    .flat_map(anywhere),
+            );
+        }
         if name == "npx" {
             inside.extend(called(words));
         }
@@ -199,6 +235,17 @@ pub(super) fn others(name: &str, words: &[Word]) -> Vec<Inside> {
     if name == "npm" {
         inside.extend(called(words));
     }
+    // `nix run nixpkgs#git -- push`.
+    if name == "nix"
+        && let Some((installable, rest)) = words.get(at + 2..).and_then(<[Word]>::split_first)
+        && let Some((_, program)) = installable.known().and_then(|text| text.split_once('#'))
+    {
+        let rest = rest.iter().filter(|word| word.known() != Some("--"));
+        let program = Word::Known(program.to_owned());
+        inside.push(Inside::Alike(
+            std::iter::once(&program).chain(rest).cloned().collect(),
+        ));
+    }
     if name == "cargo" {
         // `-x` is one of cargo's own, `-s` a text.
         for pair in words.windows(2) {
@@ -207,6 +254,59 @@ pub(super) fn others(name: &str, words: &[Word]) -> Vec<Inside> {
             {
                 inside.push(Inside::beside(at + 2, &format!("cargo {text}"), Why::Made));
             }
+        }
+    }
+    inside
+}
+
+/// The most words of a text of another language that are looked at.
+const MOST_STARTS: usize = 64;
+
+/// What a text of another language may run: it is not read, a command may begin with any of its words.
+fn anywhere(text: &str) -> Vec<Inside> {
+    if !text.contains([' ', '\t', '\n']) {
+        return Vec::new();
+    }
+    let mut inside = Vec::new();
+    // Keys that are typed end with one.
+    for piece in crude(&text.replace("\\n", "\n")) {
+        for at in 0..piece.words.len() {
+            if inside.len() == MOST_STARTS {
+                inside.push(Inside::Unknown(Why::Size));
+                return inside;
+            }
+            inside.push(Inside::Alike(piece.words[at..].to_vec()));
+        }
+    }
+    inside
+}
+
+/// `parallel CMD ::: WORD …`: the command is a text that a shell reads, with the words at its end or in their place.
+pub(super) fn parallel(words: &[Word]) -> Vec<Inside> {
+    let is_list = |word: &Word| word.known().is_some_and(|text| text.starts_with(":::"));
+    let end = words.iter().position(is_list).unwrap_or(words.len());
+    let mut inside = vec![Inside::Among {
+        from: 1,
+        own: 0,
+        texts: true,
+    }];
+    let asks = ["--version", "--help", "--citation", "-h", "-V"];
+    let operand = |word: &Word| match word.known() {
+        Some(text) => !text.starts_with('-') || asks.contains(&text),
+        None => true,
+    };
+    if !words[1..end].iter().any(operand) {
+        // It reads its commands.
+        inside.push(Inside::Unknown(Why::Made));
+    }
+    // Its options are many: the command begins somewhere among the first words, or they are all options.
+    for at in 1..end.min(MOST_STARTS) {
+        if words[at].is_option() != Some(true) {
+            let given = words[at..end].iter().map(|word| match word {
+                Word::Known(text) if text.contains('{') => Word::many(),
+                other => other.clone(),
+            });
+            inside.push(Inside::Alike(given.chain([Word::many()]).collect()));
         }
     }
     inside

@@ -12,20 +12,30 @@ const SHELLS: &[(&str, Dialect)] = &[
     ("dash", Dialect::Posix),
     ("elvish", Dialect::Foreign),
     ("fish", Dialect::Foreign),
+    ("hush", Dialect::Posix),
     ("ksh", Dialect::Bash),
+    ("lksh", Dialect::Bash),
+    ("loksh", Dialect::Bash),
     ("mksh", Dialect::Bash),
     ("nu", Dialect::Foreign),
     ("oksh", Dialect::Bash),
     ("osh", Dialect::Bash),
+    ("pdksh", Dialect::Bash),
+    ("posh", Dialect::Posix),
     ("rbash", Dialect::Bash),
+    ("rzsh", Dialect::Bash),
+    ("sash", Dialect::Foreign),
     ("sh", Dialect::Posix),
     ("tcsh", Dialect::Foreign),
     ("xonsh", Dialect::Foreign),
     ("yash", Dialect::Posix),
+    ("ysh", Dialect::Foreign),
     ("zsh", Dialect::Bash),
 ];
 
 fn dialect(name: &str) -> Option<Dialect> {
+    // `bash-5.2`, `ksh93`.
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || "-._".contains(c));
     SHELLS
         .iter()
         .find(|(shell, _)| *shell == name)
