@@ -69,6 +69,7 @@ pub(crate) fn variable(name: &str) -> Variable {
         "BROWSER",
         "COMMAND",
         "DIFF",
+        "EDIT",
         "EDITOR",
         "LESSCLOSE",
         "LESSOPEN",
@@ -83,6 +84,8 @@ pub(crate) fn variable(name: &str) -> Variable {
         "BASH_ENV" | "ENV" | "PS0" | "PS1" | "PS2" | "PS3" | "PS4" | "PROMPT" | "RPROMPT" => {
             Variable::Expanded
         }
+        // Files of settings, which may be what the string itself writes.
+        "GIT_CONFIG" | "GIT_CONFIG_GLOBAL" | "GIT_CONFIG_SYSTEM" => Variable::Expanded,
         "BASH_ALIASES" | "BASH_CMDS" | "GIT_CONFIG_PARAMETERS" => Variable::Names,
         "CC" | "CXX" | "GIT_SSH" => Variable::Run,
         _ if name.starts_with("BASH_FUNC_") => Variable::Names,
@@ -166,6 +169,7 @@ pub(crate) fn setting(key: &str) -> Setting {
         "include" | "includeif" => Setting::File,
         "filter" | "pager" | "sendemail" => Setting::Command,
         "difftool" | "mergetool" | "man" | "browser" if last == "path" => Setting::Command,
+        "lfs" if last == "path" => Setting::Command,
         "submodule" if last == "update" => Setting::Command,
         _ if matches!(
             key.as_str(),

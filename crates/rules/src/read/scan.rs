@@ -223,7 +223,7 @@ impl Scanner<'_> {
                     expect = Expect::Maybe;
                 }
                 _ => {
-                    expect = self.command(&mut nests, &mut pending)?;
+                    expect = self.command(expect, &mut nests, &mut pending)?;
                 }
             }
         }
@@ -265,7 +265,12 @@ impl Scanner<'_> {
     }
 
     /// A simple command, or a word of the grammar.
-    fn command(&mut self, nests: &mut Vec<Nest>, pending: &mut Vec<Pending>) -> Option<Expect> {
+    fn command(
+        &mut self,
+        expect: Expect,
+        nests: &mut Vec<Nest>,
+        pending: &mut Vec<Pending>,
+    ) -> Option<Expect> {
         let mut simple = Simple::default();
         loop {
             self.blanks();
@@ -310,6 +315,13 @@ impl Scanner<'_> {
                     }
                     if first && simple.assigned.is_empty() && simple.redirects.is_empty() {
                         let plain = raw.plain().map(str::to_owned);
+                        // Nothing stands between them: `{ }`, `if ls; then fi`.
+                        if expect == Expect::Must
+                            && let Some("then" | "elif" | "else" | "fi" | "done" | "}") =
+                                plain.as_deref()
+                        {
+                            return None;
+                        }
                         if let Some(plain) = plain
                             && let Some(said) = self.reserved(&plain, nests)?
                         {

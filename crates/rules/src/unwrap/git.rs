@@ -45,14 +45,19 @@ pub(super) fn git(words: &[Word]) -> Vec<Inside> {
             _ => (text, None),
         };
         match (option, value) {
-            ("-c" | "--config", None) => match (next, words.get(at + 1)) {
-                (Some(Some(setting)), _) => inside.extend(configured(at + 1, setting)),
-                (Some(None), Some(Word::Open(glob))) => {
-                    inside.extend(open_setting(glob.head()));
+            (option, None) if option == "-c" || is_short_for(option, "--config") => {
+                match (next, words.get(at + 1)) {
+                    (Some(Some(setting)), _) => inside.extend(configured(at + 1, setting)),
+                    (Some(None), Some(Word::Open(glob))) => match glob.head().split_once('=') {
+                        Some(_) => inside.extend(open_setting(glob.head())),
+                        None => inside.push(Inside::Unknown(Why::Made)),
+                    },
+                    _ => {}
                 }
-                _ => {}
-            },
-            ("--config", Some(setting)) => inside.extend(configured(at, setting)),
+            }
+            (option, Some(setting)) if is_short_for(option, "--config") => {
+                inside.extend(configured(at, setting));
+            }
             ("--config-env", _) => {
                 let setting = value.or(next.flatten()).unwrap_or_default();
                 inside.extend(open_setting(setting));
@@ -63,8 +68,12 @@ pub(super) fn git(words: &[Word]) -> Vec<Inside> {
             (option, None) if runs_value(option) || FILTERS.contains(&option) => {
                 next_as_text(&mut inside);
             }
-            ("--open-files-in-pager", Some(value)) => {
+            (option, Some(value)) if is_short_for(option, "--open-files-in-pager") => {
                 inside.push(Inside::beside(at, value, Why::Names));
+            }
+            // Hooks of a repository that is made.
+            ("--template", value) if (named("clone") || named("init")) && value != Some("") => {
+                inside.push(Inside::Unknown(Why::Made));
             }
             ("foreach" | "run", None) => inside.push(Inside::Among {
                 from: at + 1,
@@ -102,6 +111,13 @@ pub(super) fn git(words: &[Word]) -> Vec<Inside> {
     match subcommand.and_then(|at| Some((at, texts.get(at).copied().flatten()?))) {
         // A setting that is kept, and counts for what comes after it.
         Some((at, "config")) => {
+            let open_key = |word: &Word| match word {
+                Word::Open(glob) => names::setting(glob.head()) != Setting::Harmless,
+                _ => false,
+            };
+            if words.iter().skip(at + 1).any(open_key) {
+                inside.push(Inside::Unknown(Why::Made));
+            }
             for (index, pair) in texts.windows(2).enumerate().skip(at + 1) {
                 let [Some(key), value] = pair else { continue };
                 match (names::setting(key), value) {
@@ -139,11 +155,16 @@ fn subcommand(texts: &[Option<&str>]) -> Option<usize> {
     None
 }
 
-/// Options whose value is a command; git takes them cut short.
+/// Whether git takes an option for this one: cut short, as long as it is clear.
+fn is_short_for(option: &str, long: &str) -> bool {
+    option.len() > 3 && long.starts_with(option)
+}
+
+/// Options whose value is a command.
 fn runs_value(option: &str) -> bool {
     ["--exec", "--extcmd", "--upload-pack", "--receive-pack"]
         .iter()
-        .any(|long| option.len() > 3 && long.starts_with(option))
+        .any(|long| is_short_for(option, long))
 }
 
 /// What a setting runs: `KEY=VALUE`.

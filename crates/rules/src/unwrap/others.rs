@@ -300,13 +300,18 @@ pub(super) fn parallel(words: &[Word]) -> Vec<Inside> {
         inside.push(Inside::Unknown(Why::Made));
     }
     // Its options are many: the command begins somewhere among the first words, or they are all options.
+    let filled = |word: &Word| match word {
+        Word::Known(text) if text.contains('{') => Word::many(),
+        other => other.clone(),
+    };
+    let mut named = false;
     for at in 1..end.min(MOST_STARTS) {
-        if words[at].is_option() != Some(true) {
-            let given = words[at..end].iter().map(|word| match word {
-                Word::Known(text) if text.contains('{') => Word::many(),
-                other => other.clone(),
-            });
+        let is_known = filled(&words[at]).known().is_some();
+        // What is not known is an argument behind a word that is.
+        if words[at].is_option() != Some(true) && (is_known || !named) {
+            let given = words[at..end].iter().map(filled);
             inside.push(Inside::Alike(given.chain([Word::many()]).collect()));
+            named |= is_known;
         }
     }
     inside
@@ -333,15 +338,18 @@ fn called(words: &[Word]) -> Vec<Inside> {
     inside
 }
 
-/// `rg --pre CMD`, which is given paths.
+/// `rg --pre CMD`, which is given paths, and `--hostname-bin CMD`.
 pub(super) fn rg(words: &[Word]) -> Vec<Inside> {
     let mut inside = Vec::new();
     for (at, word) in words.iter().enumerate().skip(1) {
         let program = match word {
             Word::Known(text) if text == "--" => break,
-            Word::Known(text) if text == "--pre" => words.get(at + 1).cloned(),
+            Word::Known(text) if text == "--pre" || text == "--hostname-bin" => {
+                words.get(at + 1).cloned()
+            }
             Word::Known(text) => text
                 .strip_prefix("--pre=")
+                .or_else(|| text.strip_prefix("--hostname-bin="))
                 .map(|text| Word::Known(text.to_owned())),
             Word::Open(_) | Word::Each(_) => None,
         };
