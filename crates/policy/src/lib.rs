@@ -55,7 +55,7 @@ pub use model::{
     Bounds, CacheMode, Caches, Effective, Hide, Layer, Limits, Linux, LinuxMode, Mode, Network,
     NetworkMode, Origin, Protect, Read, Sourced,
 };
-pub use names::UnknownName;
+pub use names::{UnknownName, one_line};
 pub use not_yet::{NotYet, not_yet};
 pub use quantity::{parse_duration, parse_size};
 pub use rule::{BadEscape, Decision, Piece, Placement, Rule, Word, pieces};

@@ -90,10 +90,14 @@ fn distance(a: &str, b: &str) -> usize {
 
 /// A value as it may stand in a one-line message: escaped, and cut where it is long.
 pub(crate) fn quoted(value: &str) -> String {
-    const LONGEST: usize = 60;
-    let mut out = String::from("`");
-    for (index, character) in value.chars().enumerate() {
-        if index == LONGEST {
+    format!("`{}`", one_line(value, 60))
+}
+
+/// A text as it may stand in one line: what would break it is escaped, and past `longest` characters it is cut.
+pub fn one_line(text: &str, longest: usize) -> String {
+    let mut out = String::new();
+    for (index, character) in text.chars().enumerate() {
+        if index == longest {
             out.push('…');
             break;
         }
@@ -103,7 +107,6 @@ pub(crate) fn quoted(value: &str) -> String {
             out.push(character);
         }
     }
-    out.push('`');
     out
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use ringfence_policy::{Decision, Layer, Placement, Rule, Sourced, Word as RuleWord};
+use ringfence_policy::{Decision, Layer, Placement, Rule, Sourced, Word as RuleWord, one_line};
 
 use crate::error::RuleError;
 use crate::line::{Kind, Line, Segment};
@@ -344,19 +344,7 @@ fn command(segment: &Segment) -> String {
             words.join(" ")
         }
     };
-    let mut shown = String::new();
-    for (index, character) in whole.chars().enumerate() {
-        if index == LONGEST {
-            shown.push('…');
-            break;
-        }
-        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
+    one_line(&whole, LONGEST)
 }
 
 impl Known {
