@@ -81,9 +81,8 @@ pub(crate) fn variable(name: &str) -> Variable {
         "WRAPPER",
     ];
     match name {
-        "BASH_ENV" | "ENV" | "PS0" | "PS1" | "PS2" | "PS3" | "PS4" | "PROMPT" | "RPROMPT" => {
-            Variable::Expanded
-        }
+        "BASH_ENV" | "ENV" | "MAILPATH" | "PS0" | "PS1" | "PS2" | "PS3" | "PS4" | "PROMPT"
+        | "RPROMPT" => Variable::Expanded,
         // Files of settings, which may be what the string itself writes.
         "GIT_CONFIG" | "GIT_CONFIG_GLOBAL" | "GIT_CONFIG_SYSTEM" => Variable::Expanded,
         "BASH_ALIASES" | "BASH_CMDS" | "GIT_CONFIG_PARAMETERS" => Variable::Names,

@@ -156,6 +156,11 @@ pub(crate) fn inside(words: &[Word], input: Option<&Redirect>, in_shell: bool) -
         "cmd" => windows::cmd(words).into_iter().collect(),
         "powershell" | "pwsh" => windows::powershell(words).into_iter().collect(),
         "git" => git::git(words),
+        // It hands what it does not know to git.
+        "hub" => {
+            let git = [Word::Known("git".to_owned())];
+            one(Inside::Alike([&git, &words[1..]].concat()))
+        }
         "source" | "." => source(words).into_iter().collect(),
         _ if shells::is_shell(name) => shells::shell(name, words, input, in_shell),
         _ if name == "py" || name.starts_with("python") || name.starts_with("pypy") => {

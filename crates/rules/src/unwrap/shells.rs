@@ -114,33 +114,25 @@ pub(super) fn shell(
         }
     }
     if text_follows {
-        return match words.get(at) {
-            Some(word) => {
-                let mut inside = text_at(at, word.clone(), dialect, inexact);
-                // What its parameters are may be calculated.
-                if let Inside::Text { given_text, .. } = &mut inside {
-                    let number = |word: &Word| {
-                        let text = word.known();
-                        text.is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
-                    };
-                    // The first is the name of the shell, which few texts speak of.
-                    let named = word.known().is_none_or(|text| {
-                        ["$0", "${0", "BASH_ARGV0", "argv"]
-                            .iter()
-                            .any(|name| text.contains(name))
-                    });
-                    let first = if named { at + 1 } else { at + 2 };
-                    *given_text = !words.iter().skip(first).all(number);
-                }
-                vec![inside]
-            }
-            None => Vec::new(),
+        let Some(word) = words.get(at) else {
+            return Vec::new();
         };
+        // The first parameter is the name of the shell, which few texts speak of.
+        let named = word.known().is_none_or(|text| {
+            ["$0", "${0", "BASH_ARGV0", "argv"]
+                .iter()
+                .any(|name| text.contains(name))
+        });
+        let first = if named { at + 1 } else { at + 2 };
+        let inside = text_at(at, word.clone(), dialect, inexact);
+        return vec![inside.given(words, first)];
     }
     // `dash -`: its input as well.
     if let Some(script) = words.get(at).filter(|_| !reads_input) {
         return match script {
-            Word::Known(path) if is_descriptor_0(path) => vec![reads(input, dialect)],
+            Word::Known(path) if is_descriptor_0(path) => {
+                vec![reads(input, dialect).given(words, at + 1)]
+            }
             script if may_be_input(script) => vec![Inside::Unknown(Why::Made)],
             Word::Known(_) => Vec::new(),
             script if is_file(script) => Vec::new(),
@@ -148,10 +140,24 @@ pub(super) fn shell(
         };
     }
     match input {
-        Some(_) => vec![reads(input, dialect)],
+        Some(_) => vec![reads(input, dialect).given(words, at)],
         // Another command writes what it reads; by itself it is a person's shell.
         None if in_shell => vec![Inside::Unknown(Why::Made)],
         None => Vec::new(),
+    }
+}
+
+impl Inside {
+    /// The same with parameters, from a word on: what they are may be calculated.
+    fn given(mut self, words: &[Word], from: usize) -> Self {
+        if let Self::Text { given_text, .. } = &mut self {
+            let number = |word: &Word| {
+                let text = word.known();
+                text.is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+            };
+            *given_text = !words.iter().skip(from).all(number);
+        }
+        self
     }
 }
 
