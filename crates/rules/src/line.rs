@@ -264,7 +264,12 @@ impl Line {
                 Inside::Alike(words) => {
                     within.kind = Kind::Found;
                     within.inexact.get_or_insert(Why::Names);
-                    self.command(words, &[], None, Vec::new(), within);
+                    // What was found is looked into once, or there is no end to it.
+                    if place.kind == Kind::Found {
+                        self.found(words, within);
+                    } else {
+                        self.command(words, &[], None, Vec::new(), within);
+                    }
                 }
             }
         }

@@ -104,7 +104,7 @@ pub(crate) fn program_name(path: &str) -> String {
 }
 
 /// The most words that may be options or assignments of `time`.
-const MOST_EARLY: usize = 32;
+const MOST_EARLY: usize = 8;
 
 /// The programs of GNU as other systems call them: `gtimeout`.
 fn bare(name: &str) -> &str {
@@ -136,6 +136,9 @@ pub(crate) fn inside(words: &[Word], input: Option<&Redirect>, in_shell: bool) -
             };
             let early = 1..found.min(MOST_EARLY);
             inside.extend(early.map(|at| Inside::Alike(words[at..].to_vec())));
+            if found > MOST_EARLY {
+                inside.push(Inside::Unknown(Why::Size));
+            }
         }
         inside.push(inner);
         return inside;

@@ -281,6 +281,9 @@ fn anywhere(text: &str) -> Vec<Inside> {
     inside
 }
 
+/// The most words of `parallel` with which its command may begin.
+const MOST_OF_PARALLEL: usize = 16;
+
 /// `parallel CMD ::: WORD …`: the command is a text that a shell reads, with the words at its end or in their place.
 pub(super) fn parallel(words: &[Word]) -> Vec<Inside> {
     let is_list = |word: &Word| word.known().is_some_and(|text| text.starts_with(":::"));
@@ -305,14 +308,22 @@ pub(super) fn parallel(words: &[Word]) -> Vec<Inside> {
         other => other.clone(),
     };
     let mut named = false;
-    for at in 1..end.min(MOST_STARTS) {
+    let mut starts = 0;
+    for at in 1..end {
         let is_known = filled(&words[at]).known().is_some();
         // What is not known is an argument behind a word that is.
-        if words[at].is_option() != Some(true) && (is_known || !named) {
-            let given = words[at..end].iter().map(filled);
-            inside.push(Inside::Alike(given.chain([Word::many()]).collect()));
-            named |= is_known;
+        if words[at].is_option() == Some(true) || !is_known && named {
+            continue;
         }
+        starts += 1;
+        if starts > MOST_OF_PARALLEL {
+            inside.push(Inside::Unknown(Why::Size));
+            break;
+        }
+        // Any words follow anyway.
+        let given = words[at..end].iter().take(MOST_STARTS).map(filled);
+        inside.push(Inside::Alike(given.chain([Word::many()]).collect()));
+        named |= is_known;
     }
     inside
 }
