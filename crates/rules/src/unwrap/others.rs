@@ -147,7 +147,6 @@ const ONE_OF_ITS_OWN: &[&str] = &[
     "flock",
     "gosu",
     "lckdo",
-    "setarch",
     "setlock",
     "setuidgid",
     "su-exec",
