@@ -1,6 +1,7 @@
 //! Rules against segments, the strictest over all.
 
 use std::ffi::OsStr;
+use std::sync::OnceLock;
 
 use ringfence_policy::{Decision, Layer, Placement, Rule, Sourced, Word as RuleWord, one_line};
 
@@ -92,9 +93,17 @@ impl RuleSet {
     /// # Errors
     /// None; see [`starting`](crate::starting()).
     pub fn with_starting(mut self) -> Result<Self, RuleError> {
-        for rule in starting()? {
-            self.rules.push(Known::of(&rule)?);
+        // They are the same each time: who has many sets reads them once.
+        static STARTING: OnceLock<Vec<Known>> = OnceLock::new();
+        if let Some(known) = STARTING.get() {
+            self.rules.extend_from_slice(known);
+            return Ok(self);
         }
+        let known: Vec<Known> = starting()?
+            .iter()
+            .map(Known::of)
+            .collect::<Result<_, _>>()?;
+        self.rules.extend_from_slice(STARTING.get_or_init(|| known));
         Ok(self)
     }
 

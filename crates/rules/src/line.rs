@@ -70,9 +70,9 @@ struct Place {
 impl Line {
     pub(crate) fn of_argv<S: AsRef<OsStr>, V: AsRef<OsStr>>(argv: &[S], set: &[(V, V)]) -> Self {
         let mut line = Self::default();
+        let size: usize = argv.iter().map(|word| word.as_ref().len()).sum();
         let words: Vec<Word> = argv.iter().map(|w| Word::of_argv(w.as_ref())).collect();
         if !words.is_empty() {
-            let size: usize = argv.iter().map(|word| word.as_ref().len()).sum();
             let place = Place {
                 parent: None,
                 depth: 0,
@@ -88,9 +88,11 @@ impl Line {
                     (name, Word::of_argv(value.as_ref()))
                 })
                 .collect();
-            line.command(words, &set, None, Vec::new(), place);
+            // Hardly a program is started with more, and no person reads it.
             if size > 16 * read::LONGEST {
                 line.opaque(Why::Size, None, place);
+            } else {
+                line.command(words, &set, None, Vec::new(), place);
             }
         }
         line
@@ -409,7 +411,7 @@ mod tests {
     /// How many bytes were read for a command.
     fn work(argv: &[&str]) -> usize {
         read::work::take();
-        Line::of_argv(argv);
+        Line::of_argv::<_, &str>(argv, &[]);
         read::work::take()
     }
 
@@ -440,7 +442,7 @@ mod tests {
         let mut argv = vec!["npx"];
         argv.extend(std::iter::repeat_n("eval", 60));
         argv.push(&text);
-        let line = Line::of_argv(&argv);
+        let line = Line::of_argv::<_, &str>(&argv, &[]);
         let opaque =
             |segment: &Segment| segment.kind == Kind::Opaque && segment.inexact == Some(Why::Size);
         assert!(line.segments.iter().any(opaque));
