@@ -402,7 +402,7 @@ impl Command {
     /// # Errors
     /// As [`ring::Command::spawn`].
     pub async fn spawn(&mut self) -> Result<Child, Error> {
-        self.ring.free().await?;
+        self.ready().await?;
         let mut child = self.start(inherited(), true)?;
         std::future::poll_fn(|task| child.child.poll_started(task)).await?;
         Ok(child)
@@ -422,7 +422,7 @@ impl Command {
     /// # Errors
     /// As [`ring::Command::spawn`].
     pub async fn status(&mut self) -> Result<ExitStatus, Error> {
-        self.ring.free().await?;
+        self.ready().await?;
         self.start(inherited(), false)?.wait().await
     }
 
@@ -431,10 +431,19 @@ impl Command {
     /// # Errors
     /// As [`ring::Command::spawn`], and what reading its output says.
     pub async fn output(&mut self) -> Result<Output, Error> {
-        self.ring.free().await?;
+        self.ready().await?;
         self.start([Stdio::null(), Stdio::piped(), Stdio::piped()], false)?
             .wait_with_output()
             .await
+    }
+
+    /// Judged by the rules, where that takes a while; and there is room for the order.
+    async fn ready(&mut self) -> Result<(), Error> {
+        if let Some(judge) = self.command.judge_beside()? {
+            let judged = tokio::task::spawn_blocking(judge);
+            self.command.allow(judged.await.map_err(over)??);
+        }
+        self.ring.free().await
     }
 
     fn start(&mut self, or: [Stdio; 3], announce: bool) -> Result<Child, Error> {

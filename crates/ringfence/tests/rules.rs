@@ -65,6 +65,17 @@ fn rules_hold_for_each_command() {
         asked(other.approve(&question));
     }
     assert!(!made("perhaps") && !made("sub/perhaps"));
+    // What it was given is there for the next try.
+    let mut cat = ring.command("sh");
+    cat.args(["-c", "cat; touch perhaps"])
+        .stdin(std::fs::File::open("/proc/version").unwrap());
+    let asked_cat = asked(&mut cat);
+    let output = cat.approve(&asked_cat).output().unwrap();
+    assert!(
+        output.status.success() && output.stdout.starts_with(b"Linux"),
+        "{output:?}"
+    );
+    std::fs::remove_file(place.workspace().join("perhaps")).unwrap();
     let mut perhaps = touch("perhaps");
     assert!(runs(perhaps.approve(&question)).unwrap() && made("perhaps"));
     asked(&mut perhaps);

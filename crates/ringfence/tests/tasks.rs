@@ -188,3 +188,49 @@ fn tasks_end_commands_and_learn_of_the_end_of_their_ring() {
         std::fs::remove_dir_all(workspace).unwrap();
     });
 }
+
+/// A command that takes long to be judged keeps no other task of the thread waiting; its question is answered as any.
+#[test]
+fn long_commands_are_judged_beside_the_thread() {
+    if !needs::userns() {
+        return;
+    }
+    on_one_thread(async {
+        let workspace = directory("judged");
+        let own = std::env::current_exe().unwrap();
+        let ring = Ring::open(Request {
+            workspace: Some(workspace.clone()),
+            directory: Some(workspace.clone()),
+            runner: Some(own.ancestors().nth(2).unwrap().join("ringfence-runner")),
+            starting_rules: true,
+            ..Request::default()
+        })
+        .await
+        .unwrap();
+        let script = format!("true {}; git push --nothing", "x ".repeat(2000));
+        let mut long = ring.command("sh");
+        long.args(["-c", &script]);
+        let judging = async {
+            let Err(Error::Asks(question)) = long.status().await else {
+                panic!("it was not asked about");
+            };
+            let status = long.approve(&question).status().await.unwrap();
+            assert!(!status.success(), "there is no repository");
+            assert!(matches!(long.status().await, Err(Error::Asks(_))));
+        };
+        let turns = std::cell::Cell::new(0);
+        let other = async {
+            loop {
+                turns.set(turns.get() + 1);
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = judging => {}
+            () = other => {}
+        }
+        assert!(turns.get() > 1, "the thread had other turns");
+        ring.close().await;
+        std::fs::remove_dir_all(workspace).unwrap();
+    });
+}

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ringfence_ops::linux::Located;
 use ringfence_sys_linux::SysError;
 use ringfence_sys_linux::error::Named;
 use ringfence_sys_linux::terminal::is_terminal;
@@ -101,7 +102,14 @@ pub struct Command {
     time: Option<Duration>,
     memory: Option<u64>,
     approval: Option<Question>,
+    /// The rules have let exactly this go.
+    #[cfg(feature = "tokio")]
+    allowed: Option<Subject>,
 }
+
+/// So many bytes of words are judged in no time; to read more takes a while, of which a runtime's thread has none.
+#[cfg(feature = "tokio")]
+const JUDGED_AT_ONCE: usize = 1024;
 
 impl Command {
     pub(super) fn new(ring: Ring, program: OsString) -> Command {
@@ -121,6 +129,8 @@ impl Command {
             time: None,
             memory: None,
             approval: None,
+            #[cfg(feature = "tokio")]
+            allowed: None,
         }
     }
 
@@ -349,6 +359,9 @@ impl Command {
     }
 
     pub(crate) fn start(&mut self, or: [Stdio; 3], announce: bool) -> Result<Child, Error> {
+        // Before anything it was given is taken: whoever is asked may start the same once more.
+        let cwd = self.directory()?;
+        self.may_start(&cwd)?;
         let inner = self.ring.inner();
         let own = match self.terminal {
             None => None,
@@ -367,26 +380,6 @@ impl Command {
         let (stdin, ours_in) = end(self.stdin.take().unwrap_or(stdin), 0)?;
         let (stdout, ours_out) = end(self.stdout.take().unwrap_or(stdout), 1)?;
         let (stderr, ours_err) = end(self.stderr.take().unwrap_or(stderr), 2)?;
-        let cwd = match &self.dir {
-            None => inner.prepared.cwd.clone(),
-            Some(dir) => {
-                let path = inner.prepared.cwd.path.join(dir);
-                let found = follow(&path).map_err(|error| Error::Path {
-                    path,
-                    origin: "current_dir".to_owned(),
-                    error,
-                })?;
-                found.at
-            }
-        };
-        let subject = Subject {
-            argv: self.argv.clone(),
-            directory: cwd.path.clone(),
-            env: self.env.clone(),
-            bare: self.bare,
-        };
-        let rules = &inner.prepared.rules;
-        rules.may_start(&subject, self.approval.take().as_ref())?;
         let mut environment = if self.bare {
             crate::environment::ChildEnvironment::default()
         } else {
@@ -444,6 +437,75 @@ impl Command {
             program,
             ended: None,
         })
+    }
+}
+
+impl Command {
+    /// Where it starts.
+    fn directory(&self) -> Result<Located, Error> {
+        let own = &self.ring.inner().prepared.cwd;
+        let Some(dir) = &self.dir else {
+            return Ok(own.clone());
+        };
+        let path = own.path.join(dir);
+        let found = follow(&path).map_err(|error| Error::Path {
+            path,
+            origin: "current_dir".to_owned(),
+            error,
+        })?;
+        Ok(found.at)
+    }
+
+    fn subject(&self, cwd: &Located) -> Subject {
+        Subject {
+            argv: self.argv.clone(),
+            directory: cwd.path.clone(),
+            env: self.env.clone(),
+            bare: self.bare,
+        }
+    }
+
+    /// Whether the rules let it start there.
+    fn may_start(&mut self, cwd: &Located) -> Result<(), Error> {
+        let approval = self.approval.take();
+        let subject = self.subject(cwd);
+        #[cfg(feature = "tokio")]
+        if self
+            .allowed
+            .take()
+            .is_some_and(|allowed| allowed == subject)
+        {
+            return Ok(());
+        }
+        let rules = &self.ring.inner().prepared.rules;
+        rules.may_start(&subject, approval.as_ref())
+    }
+
+    /// The same for a thread of its own, where that takes a while. What comes out is for [`allow`](Self::allow).
+    #[cfg(feature = "tokio")]
+    #[expect(clippy::type_complexity, reason = "it is called, once")]
+    pub(crate) fn judge_beside(
+        &mut self,
+    ) -> Result<Option<Box<dyn FnOnce() -> Result<Subject, Error> + Send>>, Error> {
+        let words = self.argv.iter().map(|word| word.len());
+        let set = self.env.iter().filter_map(|(_, value)| value.as_ref());
+        let length: usize = words.chain(set.map(|value| value.len())).sum();
+        if length <= JUDGED_AT_ONCE {
+            return Ok(None);
+        }
+        let subject = self.subject(&self.directory()?);
+        let (ring, approval) = (self.ring.clone(), self.approval.take());
+        Ok(Some(Box::new(move || {
+            let rules = &ring.inner().prepared.rules;
+            rules.may_start(&subject, approval.as_ref())?;
+            Ok(subject)
+        })))
+    }
+
+    /// The rules have let this start, the next time.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn allow(&mut self, allowed: Subject) {
+        self.allowed = Some(allowed);
     }
 }
 
