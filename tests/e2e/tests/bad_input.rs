@@ -231,11 +231,11 @@ refusals! {
         refused(ws, with_flags(ws, &[]), 125, &[".ringfence.toml:2", "hide"]);
     }
 
-    network_allow_is_not_there_yet |ws| {
+    what_is_not_there_yet_is_refused |ws| {
         refused(ws, with_flags(ws, &["--network", "allow"]), 125, &["--network", "allow"]);
         refused(ws, with_flags(ws, &["--allow", "example.com:443"]), 125, &["--allow"]);
-        ws.file("../home/.config/ringfence/policy.toml", "[[rule]]\nprefix = [\"git\", \"push\"]\ndecision = \"ask\"\n");
-        refused(ws, with_flags(ws, &[]), 125, &["policy.toml:", "rule"]);
+        ws.file("../home/.config/ringfence/policy.toml", "[[rule]]\nprefix = [\"git\", \"push\"]\ndecision = \"ask\"\nring = \"outside\"\n");
+        refused(ws, with_flags(ws, &[]), 125, &["policy.toml:", "rule", "outside"]);
     }
 
     unknown_promise |ws| {
