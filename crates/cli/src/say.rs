@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use ringfence::{Error, Kind};
 use ringfence_ops::Shortfall;
+use ringfence_policy::plain;
 
 use crate::command;
 use crate::grammar::whole;
@@ -106,14 +107,7 @@ pub(crate) struct Plain<T>(pub(crate) T);
 
 impl<T: AsRef<Path>> Display for Plain<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.as_ref().to_string_lossy().chars() {
-            if c.is_control() {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                write!(f, "{c}")?;
-            }
-        }
-        Ok(())
+        f.write_str(&plain(&self.0.as_ref().to_string_lossy()))
     }
 }
 
@@ -278,5 +272,6 @@ mod tests {
     #[test]
     fn a_name_cannot_move_the_cursor() {
         assert_eq!(Plain("a\x1b[2J\nb").to_string(), "a\\u{1b}[2J\\nb");
+        assert_eq!(Plain("a\u{202e}b").to_string(), "a\\u{202e}b");
     }
 }

@@ -39,6 +39,7 @@ mod model;
 mod names;
 mod not_yet;
 mod path;
+mod plain;
 mod quantity;
 mod rule;
 mod schema;
@@ -57,6 +58,7 @@ pub use model::{
 };
 pub use names::{UnknownName, one_line};
 pub use not_yet::{NotYet, not_yet};
+pub use plain::plain;
 pub use quantity::{parse_duration, parse_size};
 pub use rule::{BadEscape, Decision, Piece, Placement, Rule, Word, pieces};
 pub use schema::schema;

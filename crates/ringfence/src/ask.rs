@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-use ringfence_policy::{Decision, Layer};
+use ringfence_policy::{Decision, Layer, plain};
 use ringfence_rules::{Judged, MatchedRule, SegmentKind};
 use rustix::termios::{QueueSelector, tcflush, tcgetpgrp};
 
@@ -191,22 +191,6 @@ fn word(one: &std::ffi::OsStr) -> String {
         return text.into_owned();
     }
     format!("'{}'", plain(&text).replace('\'', "'\\''"))
-}
-
-/// With all that could be taken for something else escaped: what moves the cursor, turns the direction, or
-/// shows as nothing.
-fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for c in text.chars() {
-        // Letters too, that show as nothing.
-        let filler = matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}');
-        if !filler && (c.is_alphanumeric() || c == ' ' || c == '…' || c.is_ascii_graphic()) {
-            plain.push(c);
-        } else {
-            plain.extend(c.escape_default());
-        }
-    }
-    plain
 }
 
 #[cfg(test)]

@@ -3,22 +3,14 @@
 use std::path::PathBuf;
 
 use ringfence_plan::Refusal;
-use ringfence_policy::PolicyError;
+use ringfence_policy::{PolicyError, plain};
 use ringfence_sys_linux::SysError;
 
 use crate::rules::{Question, Verdict};
 
 /// A name as one line shows it, whatever is in it.
 pub(crate) fn shown(name: impl AsRef<std::ffi::OsStr>) -> String {
-    name.as_ref()
-        .to_string_lossy()
-        .chars()
-        .flat_map(|c| {
-            let control = c.is_control();
-            let escaped = control.then(|| c.escape_default());
-            escaped.into_iter().flatten().chain((!control).then_some(c))
-        })
-        .collect()
+    plain(&name.as_ref().to_string_lossy())
 }
 
 /// Whose business an error is; decides the exit code.

@@ -77,6 +77,18 @@ rings! {
         before.nothing_left(ws);
     }
 
+    /// What a client and a command are called cannot turn the line they stand on, or hide in it.
+    names_are_shown_plainly needs ["userns"] |ws| {
+        let mut client = Client::start(ws, &["serve"]);
+        client.ok("initialize", json!({ "versions": [1], "client": "データ\u{202e}x" }));
+        let ring = client.ring(ws);
+        client.command(json!({ "ring": ring, "argv": ["sleep", "1000", "\u{200b}\u{2066}\u{9b}2J"] }));
+        let text = ws.ringfence(["sessions"]).ok();
+        assert!(text.contains(r"データ\u{202e}x"), "{text}");
+        assert!(text.contains(r"sleep 1000 \u{200b}\u{2066}\u{9b}2J"), "{text}");
+        client.wait().exits(0);
+    }
+
     /// One sits at the command's own terminal, and leaves it running.
     a_terminal_is_attached_to needs ["userns"] |ws| {
         let mut client = Client::serve(ws, &[]);

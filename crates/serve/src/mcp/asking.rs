@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use ringfence::ring::{Grant, Planned};
 use ringfence::rules::Question;
+use ringfence_policy::plain;
 use rmcp::ErrorData;
 use rmcp::handler::server::tool::InputResponses;
 use rmcp::model::{
@@ -270,24 +271,15 @@ pub(super) fn is_newer(context: &RequestContext<RoleServer>) -> bool {
         .is_some_and(|version| version.to_string().as_str() >= "2026-07-28")
 }
 
-/// Text that another wrote, so that it cannot look like our own: on one line, quoted, with all that is
-/// neither a letter, a digit nor plain ASCII escaped; `None` where that is longer than it may be.
+/// Text that another wrote, so that it cannot look like our own: on one line, quoted; `None` where that is longer than
+/// it may be.
 fn shown(text: &str, most: usize) -> Option<String> {
-    let mut plain = String::from("\u{201c}");
-    for c in text.chars() {
-        // Letters too, that show as nothing.
-        let filler = matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}');
-        if !filler && (c.is_alphanumeric() || c == ' ' || c.is_ascii_graphic()) {
-            plain.push(c);
-        } else {
-            plain.extend(c.escape_default());
-        }
-        if plain.len() > most {
-            return None;
-        }
+    // Escaped it is no shorter.
+    if text.len() > most {
+        return None;
     }
-    plain.push('\u{201d}');
-    Some(plain)
+    let quoted = format!("\u{201c}{}", plain(text));
+    (quoted.len() <= most).then(|| quoted + "\u{201d}")
 }
 
 /// How the policy says it.
