@@ -187,7 +187,7 @@ export interface ListCommands {
 export interface MadeRepository {
   /** Where. */
   path: string;
-  /** What git would run. */
+  /** What git would run: 32 names at most, each cut after 100 characters. */
   runs: string[];
 }
 
@@ -353,6 +353,26 @@ export interface RingListed {
   client?: string | null;
 }
 
+/**
+ * Notification `ring.noticed`, to the connection that opened the ring: after a command ended, what is new that
+ * somebody should look at. It may come a moment after `command.ended`, and more than one for much. Of commands that ran for
+ * less than a quarter of a second repositories are looked for when a later one ends.
+ */
+export interface RingNoticed {
+  /**
+   * Repositories that commands made, and in which git would run programs of theirs: those that are new, or run
+   * more. `ring.outcome` tells all.
+   */
+  made: MadeRepository[];
+  /** The ring. */
+  ring: number;
+  /**
+   * Protected names that commands made, and that were moved aside (to a name that begins with theirs and
+   * `.from-ring`) or could not be. `ring.outcome` tells them as well.
+   */
+  taken_away: TakenAway[];
+}
+
 /** A ring that was opened. */
 export interface RingOpened {
   /** The directory commands start in. */
@@ -375,7 +395,7 @@ export interface RingOutcome {
   shortfalls: Shortfall[];
   /**
    * Protected names that commands made, and that were taken away or could not be, since this was last
-   * asked.
+   * asked; 4096 at most.
    */
   taken_away: TakenAway[];
 }
@@ -596,4 +616,5 @@ export interface Notifications {
   "command.ended": CommandEnded;
   "command.output": CommandOutput;
   "ring.ended": RingEnded;
+  "ring.noticed": RingNoticed;
 }

@@ -438,6 +438,8 @@ async fn wait(running: Arc<Running>, open: Arc<Open>, mut child: Child) {
             elapsed_us: elapsed(&running),
         },
     };
+    // Before anybody can see that it has: what they are told then is to have all of it.
+    open.command_ended(Duration::from_micros(ended.elapsed_us));
     *lock(&running.ended) = Some(ended);
     *lock(&running.stdin) = None;
     running.over.send_replace(true);

@@ -489,7 +489,7 @@ impl Connection {
                     shared.telling.tell(attached, &out, begun).await;
                 }
                 Some(Told::Ring(open)) => {
-                    open.ring.gone().await;
+                    tell::noticed(&open, &out).await;
                     // Still there among what was opened here: nobody has closed it here.
                     if lock(&shared.opened).remove(&open.number) {
                         let why = "it was idle, closed elsewhere, or its runner died".to_owned();

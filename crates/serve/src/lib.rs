@@ -27,6 +27,7 @@ mod fault;
 pub mod fuzzing;
 mod lines;
 mod mcp;
+mod noticed;
 mod output;
 pub mod protocol;
 pub mod report;

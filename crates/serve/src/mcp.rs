@@ -27,6 +27,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::command::Running;
 use crate::denial::{Denial, denials};
 use crate::fault::Fault;
+use crate::noticed::News;
 use crate::output::bytes_of;
 use crate::protocol::{
     Approval, Input, Lasts, STDIN_MAX, Sink, StartCommand, TerminalSize, WhenFull,
@@ -45,6 +46,9 @@ const KEPT: u64 = 4 * 1024 * 1024;
 const RUN_FOR: u64 = 120;
 /// The longest that it can be told, in seconds.
 const RUN_MAX: u64 = 60 * 60;
+/// Names that were moved aside, and repositories, that one answer tells of. More come with the next.
+const NEWS_MAX: usize = 16;
+
 /// A server for one model.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
@@ -190,7 +194,8 @@ impl Server {
     /// Run a command in the ring and wait for its end. The ring is a sandbox that the operating system
     /// enforces: the workspace is writable, other files are read-only, secrets are hidden, and there is no
     /// network but localhost inside. Files and servers of one command are there for the next. Stdout and
-    /// stderr come together. If the ring refused something, `denied` says what and how to ask for it.
+    /// stderr come together. If the ring refused something, `denied` says what and how to ask for it. `taken_away` are
+    /// files that it moved aside, `made` repositories that a person should look at: tell them.
     #[tool(annotations(open_world_hint = false))]
     async fn run(
         &self,
@@ -233,6 +238,7 @@ impl Server {
                     if ended.code != Some(0) {
                         came.denied = self.denied(&came.output).await;
                     }
+                    came.news = self.news(&running).await;
                     Ok(came)
                 }
                 () = context.ct.cancelled() => {
@@ -314,6 +320,7 @@ impl Server {
             if came.code.is_some_and(|code| code != 0) {
                 came.denied = self.denied(&came.output).await;
             }
+            came.news = self.news(&running).await;
             Ok(came)
         };
         Ok(told(done.await))
@@ -347,7 +354,9 @@ impl Server {
             let running = self.own_command(params.id).await?;
             running.kill()?;
             running.settled().await;
-            Ok(came(&running, Some(0)))
+            let mut came = came(&running, Some(0));
+            came.news = self.news(&running).await;
+            Ok(came)
         };
         Ok(told(done.await))
     }
@@ -573,6 +582,15 @@ impl Server {
         });
         // An answer without a reason is better than none.
         asked.await.ok().flatten().unwrap_or_default()
+    }
+
+    /// What is new in a command's ring since the last answer.
+    async fn news(&self, running: &Running) -> News {
+        match self.rings.ring(running.ring) {
+            Ok(open) => open.news(NEWS_MAX).await,
+            // It is gone.
+            Err(_) => News::default(),
+        }
     }
 
     /// Plans what is asked for, and puts the question.

@@ -191,21 +191,21 @@ pub struct RingOutcome {
     /// Repositories that commands made, and in which git would run programs of theirs.
     pub made: Vec<MadeRepository>,
     /// Protected names that commands made, and that were taken away or could not be, since this was last
-    /// asked.
+    /// asked; 4096 at most.
     pub taken_away: Vec<TakenAway>,
 }
 
 /// A repository that commands made.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct MadeRepository {
     /// Where.
     pub path: String,
-    /// What git would run.
+    /// What git would run: 32 names at most, each cut after 100 characters.
     pub runs: Vec<String>,
 }
 
 /// A protected name that a command made.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct TakenAway {
     /// Where.
     pub path: String,
@@ -666,6 +666,21 @@ pub struct CommandEnded {
 pub struct CommandClosed {
     /// The command.
     pub command: u64,
+}
+
+/// Notification `ring.noticed`, to the connection that opened the ring: after a command ended, what is new that
+/// somebody should look at. It may come a moment after `command.ended`, and more than one for much. Of commands that ran for
+/// less than a quarter of a second repositories are looked for when a later one ends.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub struct RingNoticed {
+    /// The ring.
+    pub ring: u64,
+    /// Protected names that commands made, and that were moved aside (to a name that begins with theirs and
+    /// `.from-ring`) or could not be. `ring.outcome` tells them as well.
+    pub taken_away: Vec<TakenAway>,
+    /// Repositories that commands made, and in which git would run programs of theirs: those that are new, or run
+    /// more. `ring.outcome` tells all.
+    pub made: Vec<MadeRepository>,
 }
 
 /// Notification `ring.ended`: it ended without having been closed on this connection.

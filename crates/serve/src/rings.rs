@@ -16,9 +16,10 @@ use tokio::sync::watch;
 
 use crate::command::Running;
 use crate::fault::{Fault, shortfalls};
+use crate::noticed::{Noticed, repository};
 use crate::protocol::{
-    Approval, CommandListed, ENDED_BYTES_MAX, ENDED_MAX, Lasts, MadeRepository, OpenRing, Policy,
-    RequestGrant, RingListed, RingOpened, RingOutcome, StartCommand, TakenAway,
+    Approval, CommandListed, ENDED_BYTES_MAX, ENDED_MAX, Lasts, OpenRing, Policy, RequestGrant,
+    RingListed, RingOpened, RingOutcome, StartCommand,
 };
 
 /// A ring that is kept, and in which nothing runs, is closed after this.
@@ -56,6 +57,7 @@ pub(crate) struct Open {
     used: Mutex<Instant>,
     /// Set when it is closed on purpose.
     closed: watch::Sender<bool>,
+    pub(crate) noticed: Noticed,
 }
 
 impl Open {
@@ -165,6 +167,7 @@ impl Rings {
             keep,
             used: Mutex::new(Instant::now()),
             closed: watch::Sender::new(false),
+            noticed: Noticed::default(),
         });
         let opened = RingOpened {
             ring: open.number,
@@ -256,22 +259,8 @@ impl Rings {
         Ok(RingOutcome {
             enforcement: outcome.enforcement.to_string(),
             shortfalls: shortfalls(&outcome.shortfalls),
-            made: made
-                .into_iter()
-                .map(|made| MadeRepository {
-                    path: made.path.to_string_lossy().into_owned(),
-                    runs: made.runs.iter().map(ToString::to_string).collect(),
-                })
-                .collect(),
-            taken_away: open
-                .ring
-                .taken_away()
-                .into_iter()
-                .map(|(path, errno)| TakenAway {
-                    path: path.to_string_lossy().into_owned(),
-                    left: errno.map(|errno| std::io::Error::from_raw_os_error(errno).to_string()),
-                })
-                .collect(),
+            made: made.iter().map(repository).collect(),
+            taken_away: open.taken_away(),
         })
     }
 

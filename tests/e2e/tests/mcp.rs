@@ -475,6 +475,44 @@ rings! {
         before.nothing_left(ws);
     }
 
+    /// What a person should look at is told, once: names that were moved aside, and repositories that run programs.
+    what_was_planted_is_told needs ["userns", "tool:git"] |ws| {
+        let mut model = Model::start(ws, &[], false);
+        let quiet = |answer: &Answer| answer.data.get("taken_away").is_none() && answer.data.get("made").is_none();
+        let answer = model.call("run", json!({ "command": "echo '{}' > other.json" }));
+        assert!(quiet(&answer) && ws.has("other.json"), "{}", answer.text);
+        let answer = model.call("run", json!({ "command": "echo '{}' > .mcp.json" }));
+        let moved = ws.path().join(".mcp.json");
+        assert_eq!(answer.data["taken_away"], json!([{ "path": moved }]), "{}", answer.text);
+        let words = format!("\n[the ring moved {0} aside, to {0}.from-ring", moved.display());
+        assert!(!answer.wrong && answer.text.contains(&words), "{}", answer.text);
+        assert!(!ws.has(".mcp.json") && ws.has(".mcp.json.from-ring"));
+        let answer = model.call("run", json!({ "command": "true" }));
+        assert!(quiet(&answer) && !answer.text.contains("moved"), "told once: {}", answer.text);
+
+        // A command that runs for longer than a moment is looked after.
+        let plant = "git init -q . && git config core.fsmonitor ./x; sleep 0.3";
+        let answer = model.call("run", json!({ "command": plant }));
+        assert_eq!(answer.data["made"], json!([{ "path": ws.path(), "runs": ["core.fsmonitor"] }]), "{}", answer.text);
+        let words = format!("\n[{} is a repository that was made in the ring, and git runs programs there by: core.fsmonitor.", ws.path().display());
+        assert!(answer.text.contains(&words), "{}", answer.text);
+        let answer = model.call("run", json!({ "command": "sleep 0.3" }));
+        assert!(quiet(&answer), "told once: {}", answer.text);
+
+        // Also with the answer that ends a command.
+        let started = model.call("start", json!({ "command": "echo x > .envrc; exec sleep 1000" }));
+        until("it is moved aside", || ws.has(".envrc.from-ring"));
+        let answer = model.call("stop", json!({ "id": started.data["id"] }));
+        assert_eq!(answer.data["taken_away"], json!([{ "path": ws.path().join(".envrc") }]), "{}", answer.text);
+        // One that insists is ended, and why is told.
+        let answer = model.call("run", json!({ "command": "for i in $(seq 1 100000); do echo x > .envrc; done" }));
+        assert!(answer.wrong && answer.data["insisted"] == true, "{}", answer.text);
+        assert!(answer.text.contains("over and over") && answer.data["taken_away"].as_array().unwrap().len() == 16, "{}", answer.text);
+        let answer = model.call("run", json!({ "command": "true" }));
+        assert!(!answer.data["taken_away"].as_array().unwrap().is_empty(), "the others: {}", answer.text);
+        model.0.wait().exits(0);
+    }
+
     /// Bad messages have their errors, and the session goes on.
     bad_messages needs ["userns"] |ws| {
         let mut model = Model::start(ws, &[], false);

@@ -544,6 +544,26 @@ rings! {
         client.wait().exits(0);
     }
 
+    /// Who opened a ring is told what in it somebody should look at.
+    what_was_planted_is_told needs ["userns", "tool:git"] |ws| {
+        let mut client = Client::serve(ws, &[]);
+        let ring = client.ring(ws);
+        let noticed = |m: &Value| m["method"] == "ring.noticed";
+        client.command(sh(ring, "echo '{}' > .mcp.json"));
+        let told = client.until("what was moved aside", noticed);
+        let moved = json!([{ "path": ws.path().join(".mcp.json") }]);
+        assert_eq!(told["params"], json!({ "ring": ring, "taken_away": moved, "made": [] }));
+        // Who asks has it as well.
+        assert_eq!(client.ok("ring.outcome", json!({ "ring": ring }))["taken_away"], moved);
+        assert_eq!(client.ok("ring.outcome", json!({ "ring": ring }))["taken_away"], json!([]));
+        // A command that runs for longer than a moment is looked after.
+        client.command(sh(ring, "git init -q . && git config core.fsmonitor ./x; sleep 0.3"));
+        let told = client.until("what was planted", noticed);
+        let made = json!([{ "path": ws.path(), "runs": ["core.fsmonitor"] }]);
+        assert_eq!(told["params"], json!({ "ring": ring, "taken_away": [], "made": made }));
+        client.wait().exits(0);
+    }
+
     /// A ring that nobody uses ends by itself, and that is told.
     idle_rings_end needs ["userns"] |ws| {
         let mut client = Client::serve(ws, &[]);

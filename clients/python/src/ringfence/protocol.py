@@ -276,7 +276,7 @@ class MadeRepository(TypedDict):
     """Where."""
 
     runs: list[str]
-    """What git would run."""
+    """What git would run: 32 names at most, each cut after 100 characters."""
 
 
 class Nothing(TypedDict):
@@ -481,6 +481,23 @@ class RingListed(TypedDict):
     """Who opened it."""
 
 
+class RingNoticed(TypedDict):
+    """Notification `ring.noticed`, to the connection that opened the ring: after a command ended, what is new that
+    somebody should look at. It may come a moment after `command.ended`, and more than one for much. Of commands that ran for
+    less than a quarter of a second repositories are looked for when a later one ends."""
+
+    made: list[MadeRepository]
+    """Repositories that commands made, and in which git would run programs of theirs: those that are new, or run
+    more. `ring.outcome` tells all."""
+
+    ring: int
+    """The ring."""
+
+    taken_away: list[TakenAway]
+    """Protected names that commands made, and that were moved aside (to a name that begins with theirs and
+    `.from-ring`) or could not be. `ring.outcome` tells them as well."""
+
+
 class RingOpened(TypedDict):
     """A ring that was opened."""
 
@@ -511,7 +528,7 @@ class RingOutcome(TypedDict):
 
     taken_away: list[TakenAway]
     """Protected names that commands made, and that were taken away or could not be, since this was last
-    asked."""
+    asked; 4096 at most."""
 
 
 class Rings(TypedDict):
@@ -784,5 +801,6 @@ NOTIFICATIONS: Final[Mapping[str, type]] = {
     "command.ended": CommandEnded,
     "command.output": CommandOutput,
     "ring.ended": RingEnded,
+    "ring.noticed": RingNoticed,
 }
 """What is told without having been asked for, and its parameters."""

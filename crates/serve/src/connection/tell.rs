@@ -7,8 +7,9 @@ use tokio::sync::watch;
 
 use super::outgoing::Outgoing;
 use crate::command::Attached;
-use crate::protocol::{CommandClosed, CommandEnded};
-use crate::rings::lock;
+use crate::noticed::News;
+use crate::protocol::{CommandClosed, CommandEnded, RingNoticed};
+use crate::rings::{Open, lock};
 
 /// The commands that a client is told of; to let go of one ends that.
 #[derive(Debug, Default)]
@@ -116,5 +117,34 @@ async fn tell_all(attached: &Attached, out: &Outgoing) {
         }
         // The sender is the command's.
         let _told = changed.changed().await;
+    }
+}
+
+/// Tells what is noticed in a ring, until it is gone.
+pub(super) async fn noticed(open: &Open, out: &Outgoing) {
+    /// Names and repositories in one notification.
+    const MOST: usize = 64;
+    let mut changes = open.noticed.changes();
+    loop {
+        tokio::select! {
+            // Of a ring that is gone as well.
+            biased;
+            _ = changes.changed() => {}
+            () = open.ring.gone() => return,
+        }
+        loop {
+            let News { taken_away, made } = open.news(MOST).await;
+            if taken_away.is_empty() && made.is_empty() {
+                break;
+            }
+            let noticed = RingNoticed {
+                ring: open.number,
+                taken_away,
+                made,
+            };
+            if !out.notify("ring.noticed", &noticed).await {
+                return;
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What a model is told of a command: in words, and as data.
 
+use ringfence_policy::plain;
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde::Serialize;
 use serde_json::json;
@@ -7,8 +8,9 @@ use serde_json::json;
 use crate::command::Running;
 use crate::denial::{Denial, Wanted};
 use crate::fault::Fault;
+use crate::noticed::News;
 use crate::output::bytes_of;
-use crate::protocol::Stream;
+use crate::protocol::{MadeRepository, Stream, TakenAway};
 
 /// Output that a result carries at most, in bytes: what a model can read.
 const SHOWN_MAX: usize = 32 * 1024;
@@ -31,8 +33,14 @@ pub(super) struct Came {
     pub(super) left_out: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next: Option<u64>,
+    /// It made protected names over and over.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) insisted: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) denied: Vec<Denial>,
+    /// What else is new in the ring since the last answer, whichever command did it.
+    #[serde(flatten)]
+    pub(super) news: News,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
@@ -59,7 +67,9 @@ pub(super) fn came(running: &Running, from: Option<u64>) -> Came {
         output: String::new(),
         left_out: 0,
         next: None,
+        insisted: ended.is_some_and(|ended| ended.insisted),
         denied: Vec::new(),
+        news: News::default(),
     };
     let Some(output) = running.outputs.first() else {
         return came;
@@ -118,6 +128,9 @@ pub(super) fn told(came: Result<Came, Fault>) -> CallToolResult {
     let mut text = match (came.running, came.timed_out, came.code, came.signal) {
         (true, ..) => "[running]".to_owned(),
         (_, true, ..) => "[ended: its time was up; use `start` for what takes longer]".to_owned(),
+        _ if came.insisted => {
+            "[ended: it made protected names over and over, which the ring moves aside]".to_owned()
+        }
         (_, _, Some(code), _) => format!("[exit code {code}]"),
         (_, _, _, Some(signal)) => format!("[ended by signal {signal}]"),
         _ => "[ended with its ring]".to_owned(),
@@ -144,6 +157,7 @@ pub(super) fn told(came: Result<Came, Fault>) -> CallToolResult {
         }
         text.push(']');
     }
+    say(&mut text, &came.news);
     let data = serde_json::to_value(&came).unwrap_or_default();
     let wrong = !came.running && came.code != Some(0) && came.id.is_none();
     let mut result = structured(text, data, wrong);
@@ -151,6 +165,38 @@ pub(super) fn told(came: Result<Came, Fault>) -> CallToolResult {
         result.content.insert(0, ContentBlock::text(came.output));
     }
     result
+}
+
+/// Names are of a command's making.
+fn say(text: &mut String, news: &News) {
+    /// Of what git would run in one repository.
+    const SHOWN: usize = 8;
+    for TakenAway { path, left } in &news.taken_away {
+        let path = plain(path);
+        text.push_str(&match left {
+            None => format!(
+                "\n[the ring moved {path} aside, to {path}.from-ring or a name that begins so: programs outside obey a \
+                 file of that name, so none is made in a ring. Go on without it; a person who wants it makes it outside]"
+            ),
+            Some(why) => format!(
+                "\n[{path} was made in the ring, where that name is protected, and could not be moved aside: {}. Remove \
+                 it, or tell the person to look at it before they use it]",
+                plain(why)
+            ),
+        });
+    }
+    for MadeRepository { path, runs } in &news.made {
+        let mut names: Vec<String> = runs.iter().take(SHOWN).map(|name| plain(name)).collect();
+        if runs.len() > SHOWN {
+            names.push("…".to_owned());
+        }
+        text.push_str(&format!(
+            "\n[{} is a repository that was made in the ring, and git runs programs there by: {}. Take that out if nobody \
+             needs it; else tell the person to look at it before they use git in it or around it]",
+            plain(path),
+            names.join(" ")
+        ));
+    }
 }
 
 pub(super) fn structured(text: String, data: serde_json::Value, wrong: bool) -> CallToolResult {
@@ -168,4 +214,41 @@ pub(super) fn failed(fault: &Fault) -> CallToolResult {
 
 pub(super) fn failed_with(text: String) -> CallToolResult {
     CallToolResult::error(vec![ContentBlock::text(text)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a command named cannot look like our words, nor be more than is read.
+    #[test]
+    fn what_is_new_is_said_in_lines_of_its_own() {
+        let news = News {
+            taken_away: vec![
+                TakenAway {
+                    path: "/w/\u{202e}\n.envrc".to_owned(),
+                    left: None,
+                },
+                TakenAway {
+                    path: "/w/.envrc".to_owned(),
+                    left: Some("Too many open files".to_owned()),
+                },
+            ],
+            made: vec![MadeRepository {
+                path: "/w/r".to_owned(),
+                runs: vec!["hooks/]\n[x".to_owned(); 9],
+            }],
+        };
+        let mut text = String::from("[exit code 0]");
+        say(&mut text, &news);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        assert!(lines[1].starts_with(r"[the ring moved /w/\u{202e}\n.envrc aside, to "));
+        assert!(lines[2].contains("could not be moved aside: Too many open files. Remove"));
+        let hooks = r"hooks/]\n[x ".repeat(8);
+        assert!(
+            lines[3].contains(&format!("runs programs there by: {hooks}….")),
+            "{text}"
+        );
+    }
 }

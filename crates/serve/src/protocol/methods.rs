@@ -118,6 +118,7 @@ pub fn schema() -> serde_json::Value {
         "command.output": of.subschema_for::<CommandOutput>(),
         "command.ended": of.subschema_for::<CommandEnded>(),
         "command.closed": of.subschema_for::<CommandClosed>(),
+        "ring.noticed": of.subschema_for::<RingNoticed>(),
         "ring.ended": of.subschema_for::<RingEnded>(),
     });
     let error = of.subschema_for::<ErrorData>();
