@@ -5,11 +5,11 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use ringfence_sys_linux::signal::Signals;
+use ringfence_sys_linux::signal::{self, Signals};
 use ringfence_sys_linux::terminal;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -33,6 +33,16 @@ const UNWRITTEN_MAX: usize = 16;
 
 /// `SIGWINCH` (`signal(7)`).
 const SIGWINCH: i32 = 28;
+/// `SIGHUP`, `SIGINT`, `SIGQUIT`, `SIGTERM`: what ends a program that does nothing about it.
+const ENDING: [i32; 4] = [1, 2, 3, 15];
+
+/// How a visit to a command came to its end.
+enum Over {
+    Ended(Ended),
+    Left,
+    /// By this signal.
+    Signalled(i32),
+}
 
 /// Why a visit came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -261,7 +271,7 @@ impl Visit {
     }
 
     /// Shows a command's output as it comes, and (`types`) has what is typed here written to it. How it
-    /// ended; `None` where it was left.
+    /// ended; `None` where it was left. A signal that ends this process does so when the terminal is again as it was.
     ///
     /// # Errors
     /// When there is none, or the server ends.
@@ -277,17 +287,29 @@ impl Visit {
         let stdin = io::stdin();
         let stdin = stdin.as_fd();
         let typed_raw = types && on_terminal && terminal::is_terminal(stdin);
-        let signals = Signals::take(&[SIGWINCH]).map_err(system)?;
+        let mut taken = vec![SIGWINCH];
+        if typed_raw {
+            taken.extend(ENDING);
+        }
+        let signals = Signals::take(&taken).map_err(system)?;
         let saved = typed_raw.then(|| terminal::save(stdin)).flatten();
         if typed_raw {
             let _sent = self.resize(number, stdin)?;
             terminal::raw(stdin).map_err(system)?;
         }
-        let ended = self.carry(number, types.then_some(stdin), typed_raw, &signals);
+        let over = self.carry(number, types.then_some(stdin), typed_raw, &signals);
         if let Some(saved) = saved {
             saved.restore();
         }
-        ended
+        match over? {
+            Over::Ended(ended) => Ok(Some(ended)),
+            Over::Left => Ok(None),
+            Over::Signalled(by) => {
+                signal::stop_by(by).map_err(system)?;
+                // It is ignored here: left all the same.
+                Ok(None)
+            }
+        }
     }
 
     /// Tells the command's terminal the size of this one, if that has one; gives whether it was told.
@@ -304,14 +326,14 @@ impl Visit {
         mut types: Option<BorrowedFd<'_>>,
         raw: bool,
         signals: &Signals,
-    ) -> Result<Option<Ended>, VisitError> {
+    ) -> Result<Over, VisitError> {
         let mut unwritten = 0_usize;
         loop {
             while let Some(message) = self.told.pop_front() {
                 if message.get("id").is_some() {
                     unwritten = unwritten.saturating_sub(1);
                 } else if let Some(ended) = self.notified(number, &message)? {
-                    return Ok(Some(ended));
+                    return Ok(Over::Ended(ended));
                 }
             }
             let buffered = !self.from.buffer().is_empty();
@@ -323,11 +345,11 @@ impl Visit {
             if let Some(stdin) = types.filter(|_| unwritten < UNWRITTEN_MAX) {
                 fds.push(PollFd::from_borrowed_fd(stdin, PollFlags::IN));
             }
-            if !buffered {
-                match poll(&mut fds, None) {
-                    Ok(_) | Err(Errno::INTR) => {}
-                    Err(error) => return Err(io::Error::from(error).into()),
-                }
+            // What is typed and signalled counts also while output comes and comes.
+            let at_once = Timespec::default();
+            match poll(&mut fds, buffered.then_some(&at_once)) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(io::Error::from(error).into()),
             }
             let ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
             let (heard, signalled, typed) = (buffered || ready(0), ready(1), ready(2));
@@ -336,7 +358,11 @@ impl Visit {
                 self.told.push_back(message);
             }
             if signalled {
-                while signals.next().is_some() {}
+                while let Some(arrived) = signals.next() {
+                    if ENDING.contains(&arrived.signal) {
+                        return Ok(Over::Signalled(arrived.signal));
+                    }
+                }
                 if let (Some(own), true) = (types, raw) {
                     unwritten += usize::from(self.resize(number, own)?);
                 }
@@ -349,22 +375,59 @@ impl Visit {
                     Err(_) => 0,
                 };
                 let bytes = bytes.get(..length).unwrap_or_default();
-                if raw && bytes.contains(&LEAVE) {
-                    return Ok(None);
+                let leaves = bytes.iter().position(|byte| raw && *byte == LEAVE);
+                if let Some(at) = leaves {
+                    if let Some(before @ [_, ..]) = bytes.get(..at) {
+                        self.type_in(number, before, false)?;
+                        unwritten += 1;
+                    }
+                    return self.leave(number, unwritten);
                 }
                 let eof = bytes.is_empty();
                 if eof {
                     types = None;
                 }
-                let mut params = json!({ "command": number, "eof": eof });
-                match std::str::from_utf8(bytes) {
-                    Ok(text) => params["text"] = text.into(),
-                    Err(_) => params["base64"] = crate::output::base64_of(bytes).into(),
-                }
-                self.send("command.stdin", &params)?;
+                self.type_in(number, bytes, eof)?;
                 unwritten += 1;
             }
         }
+    }
+
+    fn type_in(&mut self, number: u64, bytes: &[u8], eof: bool) -> Result<(), VisitError> {
+        let mut params = json!({ "command": number, "eof": eof });
+        match std::str::from_utf8(bytes) {
+            Ok(text) => params["text"] = text.into(),
+            Err(_) => params["base64"] = crate::output::base64_of(bytes).into(),
+        }
+        self.send("command.stdin", &params).map(|_| ())
+    }
+
+    /// Leaves once what was typed before has been written: the server drops what a client that is gone has asked for. A
+    /// command that does not read is not waited for.
+    fn leave(&mut self, number: u64, mut unwritten: usize) -> Result<Over, VisitError> {
+        let end = Instant::now() + GLANCE;
+        while unwritten > 0 {
+            let message = match self.told.pop_front() {
+                Some(message) => message,
+                None => {
+                    let left = end.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        break;
+                    }
+                    self.stream.set_read_timeout(Some(left))?;
+                    match self.read() {
+                        Err(VisitError::Silent) => break,
+                        read => read?,
+                    }
+                }
+            };
+            if message.get("id").is_some() {
+                unwritten -= 1;
+            } else if let Some(ended) = self.notified(number, &message)? {
+                return Ok(Over::Ended(ended));
+            }
+        }
+        Ok(Over::Left)
     }
 
     fn notified(&mut self, number: u64, message: &Value) -> Result<Option<Ended>, VisitError> {

@@ -6,7 +6,8 @@
     reason = "tests"
 )]
 
-use ringfence_e2e::{Before, Client, Workspace, rings, until};
+use ringfence_e2e::{Before, Client, Workspace, descendants, rings, until};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 fn listed(ws: &Workspace) -> Value {
@@ -111,14 +112,43 @@ rings! {
         terminal.resize(0, 0);
         terminal.types("again\r");
         terminal.until_shows("<again>\n34 92");
-        terminal.types("\u{1d}");
+        // What was typed before the key that leaves is the command's.
+        terminal.types("last\r\u{1d}");
         assert_eq!(terminal.ends().code(), Some(0));
+        until("it was read", || ws.ringfence(["sessions", "logs", &name]).ok().contains("<last>"));
         assert!(listed(ws)["servers"][0]["commands"][0].get("ended").is_none());
         let mut terminal = ws.ringfence(["sessions", "attach", &name]).on_terminal(40, 20);
         terminal.until_shows("<word>");
         // Ctrl-D is the command's to read.
         terminal.types("\u{4}");
         assert_eq!(terminal.ends().code(), Some(6));
+        client.wait().exits(0);
+    }
+
+    /// However one is ended, the terminal is left as it was.
+    a_signal_leaves_no_terminal_raw needs ["userns"] |ws| {
+        let mut client = Client::serve(ws, &[]);
+        let server = client.pid();
+        let ring = client.ring(ws);
+        let script = "printf u''p; exec sleep 1000";
+        let command = client.command(json!({
+            "ring": ring, "argv": ["sh", "-c", script], "terminal": { "rows": 5, "columns": 6 }, "attach": false,
+        }));
+        let attach = ws.ringfence(["sessions", "attach", &format!("{server}.{command}")]).quoted();
+        for (signal, code) in [(Signal::HUP, 129), (Signal::INT, 130), (Signal::QUIT, 131), (Signal::TERM, 143)] {
+            // The shell is there to see it: a terminal that is hung up is set back by the kernel.
+            let script = format!("trap : INT QUIT; ulimit -c 0; {attach}; echo \"[$?]\"; stty -a | grep -ow -e '-*icanon'; echo over");
+            let mut terminal = ws.bare_sh(&format!("set +e; {script}")).on_terminal(80, 24);
+            terminal.until_shows("up");
+            let attached = descendants(terminal.pid()).into_iter().find(|(_, name)| name == "ringfence");
+            let (pid, _) = attached.expect("it runs");
+            let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+            rustix::process::kill_process(pid, signal).unwrap();
+            terminal.until_shows("over");
+            assert!(terminal.shows().contains(&format!("[{code}]\nicanon\nover")), "{}", terminal.shows());
+            terminal.ends();
+        }
+        assert!(listed(ws)["servers"][0]["commands"][0].get("ended").is_none());
         client.wait().exits(0);
     }
 }
