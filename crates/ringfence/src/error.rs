@@ -145,6 +145,19 @@ pub enum Error {
         /// Where it was looked for.
         hint: &'static str,
     },
+    /// The directory that a command was to start in is not to be seen in its ring.
+    #[error(
+        "{}: hidden in the ring, where no command can start then: {because} ({origin}); start it elsewhere, or have that revealed first",
+        shown(path)
+    )]
+    HiddenDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What hides it.
+        because: String,
+        /// Who said so.
+        origin: String,
+    },
     /// The program cannot be executed.
     #[error("{}: {why}", shown(path))]
     NotExecutable {

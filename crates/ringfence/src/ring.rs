@@ -55,7 +55,7 @@ use ringfence_ops::linux::{Located, Op, landlock};
 use ringfence_ops::{Outcome, Shortfall};
 use ringfence_plan::{Plan, RingMode, promise};
 use ringfence_sys_linux::SysError;
-use ringfence_wire::{Order, Report, Spawn, Stage, decode, encode};
+use ringfence_wire::{Failure, Order, Report, Spawn, Stage, decode, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
@@ -66,6 +66,7 @@ use crate::look::{Looks, look_now};
 use crate::prepare::{Prepared, Request, begin_with};
 use crate::rules::Question;
 use crate::site::{Made, index};
+use crate::why::{Ground, explain, place};
 
 pub use child::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
 pub use command::{Command, Stdio};
@@ -362,6 +363,31 @@ impl Inner {
             }
             Report::Failed { failure, .. } => Err(launch::not_built(&self.plan, &failure)),
             _ => Err(Error::Planned),
+        }
+    }
+
+    /// Why a command could not start in a directory: most often it is hidden, and then another stands there in the ring.
+    fn not_entered(&self, path: &Path, failure: &Failure) -> Error {
+        let prepared = &self.prepared;
+        let ground = Ground {
+            policy: &prepared.policy,
+            plan: Some(&self.plan),
+            site: &prepared.site,
+            derived: &prepared.derived,
+            home: prepared.home.as_deref(),
+        };
+        let answer = explain(&ground, &place(path, Path::new("/")));
+        if !answer.may_read() {
+            return Error::HiddenDirectory {
+                path: path.to_owned(),
+                because: answer.because,
+                origin: answer.origin.to_string(),
+            };
+        }
+        Error::Build {
+            what: format!("entering {}", crate::error::shown(path)),
+            call: failure.call.clone(),
+            error: std::io::Error::from_raw_os_error(failure.errno),
         }
     }
 

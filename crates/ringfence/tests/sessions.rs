@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process::Command as Outside;
 use std::time::Duration;
 
-use ringfence::ring::{Child, Size, Stdio};
+use ringfence::ring::{Child, Grant, Size, Stdio};
 use ringfence::{Error, Ring};
 
 use place::{Place, line, piped, sh};
@@ -144,6 +144,7 @@ fn what_cannot_be_started_is_said_and_the_ring_goes_on() {
     let script = place.workspace().join("script");
     std::fs::write(&script, "#!/nonexistent/interpreter\n").unwrap();
     std::fs::write(place.workspace().join("plain"), "").unwrap();
+    std::fs::create_dir_all(place.home.join(".ssh/below")).unwrap();
     let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(&script, executable).unwrap();
     let ring = place.ring();
@@ -160,6 +161,21 @@ fn what_cannot_be_started_is_said_and_the_ring_goes_on() {
         .spawn()
         .unwrap_err();
     assert!(matches!(error, Error::Path { .. }), "{error}");
+    // A directory that is hidden, and by what; until it is not.
+    let mut hidden = ring.command("pwd");
+    let hidden = hidden.current_dir(place.home.join(".ssh/below"));
+    for error in [hidden.spawn().unwrap_err(), hidden.output().unwrap_err()] {
+        assert!(matches!(error, Error::HiddenDirectory { .. }), "{error}");
+        let text = error.to_string();
+        assert!(
+            text.contains("/.ssh/below: hidden")
+                && text.contains("hide.ssh")
+                && text.contains("built-in"),
+            "{text}"
+        );
+    }
+    ring.grant(&Grant::Reveal("hide.ssh".to_owned())).unwrap();
+    assert!(hidden.output().unwrap().status.success());
     assert_eq!(sh(&ring, "echo on"), "on\n");
     assert_eq!(ring.list().unwrap(), []);
 }

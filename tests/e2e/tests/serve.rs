@@ -287,6 +287,13 @@ rings! {
             let error = client.refused(method, params.clone());
             assert_eq!(error["code"], code, "{method} {params}: {error}");
         }
+        // What is hidden is said to be, and by what.
+        let hidden = ws.dir("hidden/below");
+        let hides = json!({ "workspace": ws.path(), "policy": { "hide": [ws.at("hidden")] } });
+        let other = client.ok("ring.open", hides)["ring"].clone();
+        let error = client.refused("command.start", json!({ "ring": other, "argv": ["true"], "directory": hidden }));
+        let text = error["message"].as_str().unwrap();
+        assert!(text.starts_with(&format!("{}: hidden in the ring", hidden.display())) && text.contains("the policy hides it"), "{error}");
         // An id that waits already; and the one that waits is answered.
         client.send(format!("{{\"jsonrpc\":\"2.0\",\"id\":\"w\",\"method\":\"command.wait\",\"params\":{{\"command\":{witness}}}}}\n").repeat(2).as_bytes());
         let answer = client.until("the second", |m| m["id"] == "w");

@@ -28,6 +28,8 @@ pub struct Child {
     pub(super) ring: Ring,
     pub(super) id: u32,
     pub(super) program: PathBuf,
+    /// Where it starts.
+    pub(super) directory: PathBuf,
     pub(super) ended: Option<Ending>,
 }
 
@@ -257,6 +259,7 @@ impl Child {
                 path: self.program.clone(),
                 why: error.to_string(),
             },
+            Stage::Cwd => self.ring.inner().not_entered(&self.directory, failure),
             _ => not_built(&self.ring.inner().plan, failure),
         }
     }

@@ -326,8 +326,8 @@ impl Command {
     /// Starts it, and returns when its program has been executed.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] and [`Error::Asks`] of a rule; [`Error::NotFound`] and [`Error::NotExecutable`] of the program, [`Error::Path`] of the
-    /// directory; [`Error::RingGone`].
+    /// [`Error::Forbidden`] and [`Error::Asks`] of a rule; [`Error::NotFound`] and [`Error::NotExecutable`] of the program, [`Error::Path`] and
+    /// [`Error::HiddenDirectory`] of the directory; [`Error::RingGone`].
     pub fn spawn(&mut self) -> Result<Child, Error> {
         let child = self.start([Stdio::inherit(), Stdio::inherit(), Stdio::inherit()], true)?;
         let failed = child.ring.inner().told(child.id(), started)?;
@@ -406,6 +406,7 @@ impl Command {
         // In a group of its own it is in the background of its caller's terminal, where reading would
         // stop it; in a session of its own that terminal is a file like others.
         let terminal = stdio.iter().any(|fd| is_terminal(*fd));
+        let directory = cwd.path.clone();
         let spawn = |id| Spawn {
             id,
             program: program.clone(),
@@ -435,6 +436,7 @@ impl Command {
             ring: self.ring.clone(),
             id,
             program,
+            directory,
             ended: None,
         })
     }
