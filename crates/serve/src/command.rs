@@ -155,7 +155,7 @@ impl Running {
             };
         }
         if let Some(directory) = directory {
-            command.current_dir(path_of(&directory));
+            command.current_dir(path_of(&directory)?);
         }
         if let Some(limit) = time_limit_ms {
             command.time_limit(Duration::from_millis(limit));

@@ -48,6 +48,7 @@ pub(crate) fn why(rings: &Rings, asked: Why) -> Result<Value, Fault> {
 }
 
 pub(crate) fn why_path(mut request: Request, path: &str) -> Result<Value, Fault> {
+    let path = path_of(path)?;
     // A path is asked about for whatever might run: a shell gets what any command does.
     request.argv = vec![OsString::from("/bin/sh")];
     let cwd = match &request.directory {
@@ -56,7 +57,6 @@ pub(crate) fn why_path(mut request: Request, path: &str) -> Result<Value, Fault>
     };
     let seen = preview(request)?;
     let home = layers::home();
-    let path = path_of(path);
     let at = place(&path, &cwd);
     let answer = explain(&seen.ground(home.as_deref()), &at);
     let exists = at.kind.is_some();

@@ -11,7 +11,7 @@ use ringfence::ring::{Grant, Planned};
 use ringfence::rules::Question;
 use ringfence::tokio::Ring;
 use ringfence::{Error, Request};
-use ringfence_policy::{Flags, parse_duration, parse_size};
+use ringfence_policy::{Flags, Problem, parse_duration, parse_size};
 use tokio::sync::watch;
 
 use crate::command::Running;
@@ -70,15 +70,20 @@ impl Open {
     }
 }
 
-/// A path as people and models write it: `~` is the home, since no shell has seen it yet. A file of that name is
-/// `./~`.
-pub(crate) fn path_of(text: &str) -> PathBuf {
-    match (text.strip_prefix('~'), ringfence::layers::home()) {
-        (Some(""), Some(home)) => home,
-        (Some(rest), Some(home)) if rest.starts_with('/') => {
-            home.join(rest.trim_start_matches('/'))
-        }
-        _ => text.into(),
+/// A path as people and models write it: `~` is the home, since no shell has seen it yet, and another's home is none, as in a
+/// policy. A file of that name is `./~`.
+pub(crate) fn path_of(text: &str) -> Result<PathBuf, Fault> {
+    let refused = |problem: Problem| Err(Fault::Params(problem.to_string()));
+    let Some(rest) = text.strip_prefix('~') else {
+        return Ok(text.into());
+    };
+    if !rest.is_empty() && !rest.starts_with('/') {
+        return refused(Problem::OtherHome(text.to_owned()));
+    }
+    match ringfence::layers::home() {
+        Some(home) if rest.is_empty() => Ok(home),
+        Some(home) => Ok(home.join(rest.trim_start_matches('/'))),
+        None => refused(Problem::NoHome(text.to_owned())),
     }
 }
 
@@ -89,9 +94,9 @@ pub(crate) fn one_grant(
     socket: Option<String>,
 ) -> Result<Grant, Fault> {
     match (write, reveal, socket) {
-        (Some(path), None, None) => Ok(Grant::Write(path_of(&path))),
+        (Some(path), None, None) => Ok(Grant::Write(path_of(&path)?)),
         (None, Some(name), None) => Ok(Grant::Reveal(name)),
-        (None, None, Some(path)) => Ok(Grant::Socket(path_of(&path))),
+        (None, None, Some(path)) => Ok(Grant::Socket(path_of(&path)?)),
         _ => Err(Fault::Params(
             "one of `write`, `reveal` and `socket`".to_owned(),
         )),
@@ -187,9 +192,9 @@ impl Rings {
         directory: Option<String>,
         policy: Option<Policy>,
     ) -> Result<Request, Fault> {
-        let path = |text: String| path_of(&text);
-        let workspace = workspace.map(path);
-        let directory = directory.map(path).or_else(|| workspace.clone());
+        let path = |text: Option<String>| text.map(|text| path_of(&text)).transpose();
+        let workspace = path(workspace)?;
+        let directory = path(directory)?.or_else(|| workspace.clone());
         for path in [&workspace, &directory].into_iter().flatten() {
             if !path.is_absolute() {
                 return Err(Fault::Params(format!(
@@ -514,12 +519,15 @@ mod tests {
             ("~", home.clone()),
             ("~/.ssh", home.join(".ssh")),
             ("~//x", home.join("x")),
-            ("~x", "~x".into()),
             ("./~", "./~".into()),
             ("/~", "/~".into()),
             ("", "".into()),
         ] {
-            assert_eq!(path_of(text), path, "{text}");
+            assert_eq!(path_of(text).unwrap(), path, "{text}");
+        }
+        for text in ["~bob", "~bob/x", "~~", "~ /x"] {
+            let refused = path_of(text).unwrap_err().to_string();
+            assert!(refused.contains("another person's home"), "{refused}");
         }
     }
 }

@@ -275,6 +275,11 @@ rings! {
             ("command.start", json!({ "ring": ring, "argv": ["true"], "stdin": "descriptor" }), -32602),
             ("command.start", json!({ "ring": ring, "argv": ["true"], "stdin": "pipe", "terminal": { "rows": 1, "columns": 1 } }), -32602),
             ("command.start", json!({ "ring": ring, "argv": ["true"], "directory": "nowhere" }), -32000),
+            ("command.start", json!({ "ring": ring, "argv": ["true"], "directory": "~nobody/x" }), -32602),
+            ("grant.request", json!({ "ring": ring, "write": "~nobody/x" }), -32602),
+            ("grant.request", json!({ "ring": ring, "socket": "~nobody/x" }), -32602),
+            ("ring.open", json!({ "workspace": "~nobody" }), -32602),
+            ("why", json!({ "path": "~nobody/x" }), -32602),
             ("command.signal", json!({ "command": witness, "signal": "NOISE" }), -32602),
             ("command.signal", json!({ "command": witness, "signal": 0 }), -32602),
             ("command.signal", json!({ "command": witness, "signal": 65 }), -32602),
@@ -286,6 +291,9 @@ rings! {
         ] {
             let error = client.refused(method, params.clone());
             assert_eq!(error["code"], code, "{method} {params}: {error}");
+            if params.to_string().contains("~nobody") {
+                assert!(error["message"].as_str().unwrap().contains("another person's home"), "{method} {params}: {error}");
+            }
         }
         // What is hidden is said to be, and by what.
         let hidden = ws.dir("hidden/below");

@@ -117,10 +117,8 @@ impl<P: PartialEq, T> Asked<P, T> {
 pub(super) fn grant_of(params: &GrantParams) -> Result<Grant, Fault> {
     for (name, path) in [("write", &params.write), ("socket", &params.socket)] {
         // What a model calls a path should not depend on where its command stood.
-        if path
-            .as_ref()
-            .is_some_and(|path| !path_of(path).is_absolute())
-        {
+        let path = path.as_deref().map(path_of).transpose()?;
+        if path.is_some_and(|path| !path.is_absolute()) {
             return Err(Fault::Params(format!("`{name}` is an absolute path")));
         }
     }
