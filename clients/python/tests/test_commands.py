@@ -187,6 +187,15 @@ async def test_terminals(workspace: Path) -> None:
                 await child.resize(1, 1)
 
 
+async def test_what_the_server_notices_disturbs_nothing(workspace: Path) -> None:
+    async with ring_in(workspace) as ring:
+        for _ in range(3):
+            done = await ring.run(sh("echo x > .envrc && echo on"))
+            assert (done.code, done.stdout) == (0, b"on\n")
+        assert not (workspace / ".envrc").exists()
+        assert (workspace / ".envrc.from-ring").exists()
+
+
 async def test_times_and_signals(workspace: Path) -> None:
     async with ring_in(workspace) as ring:
         with pytest.raises(ringfence.TimedOut) as late:

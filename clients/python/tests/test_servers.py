@@ -194,6 +194,9 @@ def test_one_command_without_asyncio(workspace: Path, capfdbinary: pytest.Captur
         ringfence.run(["false"], workspace=workspace, check=True)
     with pytest.raises(ringfence.TimedOut):
         ringfence.run(["sleep", "1000"], workspace=workspace, timeout=0.2)
+    dd = ["dd", "if=/dev/zero", "of=/dev/null", "bs=300M", "count=1"]
+    sizes = [ringfence.run(dd, workspace=workspace, memory=size << 20, capture_output=True).code for size in (200, 600)]
+    assert sizes == [1, 0]
     with pytest.raises(ringfence.ProgramNotFound):
         ringfence.run(["no-such-program"], workspace=workspace)
 

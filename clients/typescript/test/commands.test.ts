@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -39,6 +39,15 @@ async function next(child: Child): Promise<Chunk> {
 function joined(chunks: Chunk[]): string {
   return Buffer.concat(chunks.map((chunk) => chunk.data)).toString('latin1');
 }
+
+inPlace('what the server notices disturbs nothing', async ({ workspace, ring: open }) => {
+  const ring = await open();
+  for (let round = 0; round < 3; round += 1) {
+    const done = await ring.run(sh('echo x > .envrc && echo on'));
+    assert.deepEqual([done.code, done.stdout.toString()], [0, 'on\n']);
+  }
+  assert.ok(!existsSync(join(workspace, '.envrc')) && existsSync(join(workspace, '.envrc.from-ring')));
+});
 
 inPlace('a command runs, and its end is told', async ({ workspace, ring: open }) => {
   const ring = await open();
