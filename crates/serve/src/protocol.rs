@@ -345,7 +345,7 @@ pub struct Approval {
     /// The question's number.
     pub question: u64,
     /// For how long.
-    #[serde(default, rename = "for")]
+    #[serde(default)]
     pub lasts: Lasts,
 }
 

@@ -314,3 +314,18 @@ fn unbase64(text: &str) -> Vec<u8> {
     }
     bytes
 }
+
+/// The parameters of a shell's script in a ring.
+pub fn sh(ring: u64, script: &str) -> Value {
+    json!({ "ring": ring, "argv": ["sh", "-c", script] })
+}
+
+/// Parameters, and more of them.
+///
+/// # Panics
+/// Where either is no object.
+pub fn with(mut params: Value, more: Value) -> Value {
+    let more = more.as_object().unwrap().clone();
+    params.as_object_mut().unwrap().extend(more);
+    params
+}

@@ -28,7 +28,7 @@ mod warm;
 mod workspace;
 
 pub use binaries::{Binaries, binaries};
-pub use client::{Client, bytes};
+pub use client::{Client, bytes, sh, with};
 pub use command::{Done, Input, Live, Run, deadline, until};
 pub use flow::{Site, drive, drive_once};
 pub use leftovers::{Before, descendants, git_status};

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ringfence_ops::linux::Located;
@@ -92,7 +92,7 @@ impl Ring {
 
     /// A socket that lies under a directory of the ring's own, and where in that it is put; nothing where it
     /// is seen already. Until it is put there only an empty file is made.
-    fn socket(&self, at: &Located) -> Result<Option<(OwnedFd, OwnedFd)>, SysError> {
+    fn socket(&self, at: &Located) -> Result<Option<LetIn>, SysError> {
         let under = self
             .under
             .iter()
@@ -113,7 +113,13 @@ impl Ring {
         };
         make_mount_point_below(inside.as_fd(), below)?;
         let onto = object::open_below(own.as_fd(), below)?;
-        Ok(Some((tree, onto)))
+        let device = |of: &OwnedFd| object::identity(of.as_fd()).map(|it| it.device);
+        Ok(Some(LetIn {
+            tree,
+            earlier: (device(&onto)? != device(&own)?).then(|| at.path.clone()),
+            own,
+            below: below.to_owned(),
+        }))
     }
 
     fn try_widen(
@@ -169,14 +175,35 @@ impl Ring {
             mount::take_away(&cover.path)?;
             self.covered.retain(|path| *path != cover.path);
         }
-        for (tree, onto) in sockets.into_iter().flatten() {
-            mount::attach(tree.as_fd(), onto.as_fd())?;
+        for socket in sockets.iter().flatten() {
+            socket.attach()?;
         }
         // Once more: what a rule is for is another object by now, where it was covered.
         if let Some(ruleset) = landlock.as_ref().map(ruleset_of).transpose()? {
             self.restrictions = Arc::new(self.restrictions.with_landlock(ruleset));
         }
         Ok(())
+    }
+}
+
+/// A socket that is to be seen in a directory that the ring covers.
+struct LetIn {
+    tree: OwnedFd,
+    /// Where one that was let in before stands in its place: its service has started again since.
+    earlier: Option<PathBuf>,
+    /// The directory.
+    own: OwnedFd,
+    below: PathBuf,
+}
+
+impl LetIn {
+    fn attach(&self) -> Result<(), SysError> {
+        // On what has no name any more nothing can be mounted.
+        if let Some(path) = &self.earlier {
+            mount::take_away(path)?;
+        }
+        let onto = object::open_below(self.own.as_fd(), &self.below)?;
+        mount::attach(self.tree.as_fd(), onto.as_fd())
     }
 }
 
