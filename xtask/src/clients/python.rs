@@ -2,9 +2,12 @@
 
 use super::protocol::{Definition, Field, Protocol, Shape, Type};
 
-/// Words that cannot be names of fields in the shape of a class.
-const KEYWORDS: [&str; 12] = [
-    "from", "in", "is", "not", "and", "or", "if", "class", "def", "import", "global", "pass",
+/// Words that cannot be names of fields in the shape of a class: Python's `keyword.kwlist`.
+const KEYWORDS: [&str; 35] = [
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue",
+    "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import",
+    "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while",
+    "with", "yield",
 ];
 
 /// The text of `protocol.py`.
@@ -194,5 +197,13 @@ mod tests {
             assert!(text.contains(part), "{part}\n-- is not in --\n{text}");
         }
         assert!(text.starts_with("# Generated"));
+        // The other keywords are ones as well.
+        let schema = SCHEMA.replace("\"from\"", "\"for\"");
+        let text = print(&protocol::read(&schema).unwrap());
+        let field = "        \"for\": \"NotRequired[Where]\",\n";
+        assert!(
+            text.contains(field) && !text.contains("\n    for:"),
+            "{text}"
+        );
     }
 }

@@ -73,14 +73,16 @@ WhenFull = Literal["wait", "drop"]
 `drop`: The oldest is dropped; the next offset tells how much."""
 
 
-class Approval(TypedDict):
-    """A person's yes to a question. It holds for the very command that the question was about, in its ring."""
-
-    question: int
-    """The question's number."""
-
-    for: NotRequired[Lasts]
-    """For how long."""
+Approval = TypedDict(
+    "Approval",
+    {
+        # The question's number.
+        "question": "int",
+        # For how long.
+        "for": "NotRequired[Lasts]",
+    },
+)
+"""A person's yes to a question. It holds for the very command that the question was about, in its ring."""
 
 
 Attach = TypedDict(
