@@ -22,7 +22,7 @@ export interface Approval {
   /** The question's number. */
   question: number;
   /** For how long. */
-  for?: Lasts;
+  lasts?: Lasts;
 }
 
 /** `command.attach` */

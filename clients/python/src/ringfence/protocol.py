@@ -73,16 +73,14 @@ WhenFull = Literal["wait", "drop"]
 `drop`: The oldest is dropped; the next offset tells how much."""
 
 
-Approval = TypedDict(
-    "Approval",
-    {
-        # The question's number.
-        "question": "int",
-        # For how long.
-        "for": "NotRequired[Lasts]",
-    },
-)
-"""A person's yes to a question. It holds for the very command that the question was about, in its ring."""
+class Approval(TypedDict):
+    """A person's yes to a question. It holds for the very command that the question was about, in its ring."""
+
+    question: int
+    """The question's number."""
+
+    lasts: NotRequired[Lasts]
+    """For how long."""
 
 
 Attach = TypedDict(
