@@ -147,6 +147,50 @@ fn what_is_replaced_from_outside_is_protected_again() {
 }
 
 /// Between the plan that a person is shown and the grant minutes may pass.
+/// Also while it is replaced over and over: each command starts, and finds it protected.
+#[test]
+fn what_is_being_replaced_from_outside_keeps_no_command_from_starting() {
+    let Some(place) =
+        Place::of("what_is_being_replaced_from_outside_keeps_no_command_from_starting")
+    else {
+        return;
+    };
+    if !needs::tool("/usr/bin/git") {
+        return;
+    }
+    let git = place.workspace().join(".git");
+    let made = std::process::Command::new("git")
+        .arg("init")
+        .arg("-q")
+        .arg(place.workspace())
+        .status();
+    assert!(made.unwrap().success());
+    let ring = place.ring();
+    let config = std::fs::read(git.join("config")).unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let replacing = scope.spawn(|| {
+            let mut times = 0;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                std::fs::write(git.join("config.lock"), &config).unwrap();
+                std::fs::rename(git.join("config.lock"), git.join("config")).unwrap();
+                times += 1;
+            }
+            times
+        });
+        for _ in 0..300 {
+            let status = ring.command("true").status();
+            if status.is_err() {
+                stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            }
+            assert!(status.unwrap().success());
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(replacing.join().unwrap() > 300);
+    });
+    sh(&ring, "! (echo x >> .git/config) 2>/dev/null");
+}
+
 #[test]
 fn what_was_planned_is_what_is_made_or_nothing() {
     let Some(place) = Place::of("what_was_planned_is_what_is_made_or_nothing") else {

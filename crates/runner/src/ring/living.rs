@@ -44,23 +44,29 @@ impl Ring {
             Err(e) => Err(e),
         };
         for path in &self.protected {
-            if let Some(handle) = there(path)?
-                && !mount::is_read_only(handle.as_fd())?
-            {
-                seal(&handle)?;
-            }
+            again_where_it_went(|| {
+                if let Some(handle) = there(path)?
+                    && !mount::is_read_only(handle.as_fd())?
+                {
+                    seal(&handle)?;
+                }
+                Ok(())
+            })?;
         }
         if let Some(files) = &mut self.files
             && !self.covered.is_empty()
         {
             let cover = device_of_covers()?;
             for path in &self.covered {
-                if let Some(handle) = there(path)?
-                    && object::identity(handle.as_fd())?.device != cover
-                {
-                    let nothing = files.nothing(false)?;
-                    mount::attach(nothing.as_fd(), handle.as_fd())?;
-                }
+                again_where_it_went(|| {
+                    if let Some(handle) = there(path)?
+                        && object::identity(handle.as_fd())?.device != cover
+                    {
+                        let nothing = files.nothing(false)?;
+                        mount::attach(nothing.as_fd(), handle.as_fd())?;
+                    }
+                    Ok(())
+                })?;
             }
         }
         Ok(())
@@ -184,6 +190,20 @@ impl Ring {
         }
         Ok(())
     }
+}
+
+/// Once more, where what was found had lost its name before something was mounted on it (`ENOENT`): whoever
+/// writes configuration outside, as git does, puts one file in another's place at any moment.
+fn again_where_it_went(mut mended: impl FnMut() -> Result<(), SysError>) -> Result<(), SysError> {
+    const TRIES: usize = 1000;
+    let mut done = mended();
+    for _ in 1..TRIES {
+        match done {
+            Err(e) if e.errno == Errno::NOENT.raw_os_error() => done = mended(),
+            _ => break,
+        }
+    }
+    done
 }
 
 /// A socket that is to be seen in a directory that the ring covers.
