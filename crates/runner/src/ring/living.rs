@@ -118,11 +118,9 @@ impl Ring {
             false => &own,
         };
         make_mount_point_below(inside.as_fd(), below)?;
-        let onto = object::open_below(own.as_fd(), below)?;
-        let device = |of: &OwnedFd| object::identity(of.as_fd()).map(|it| it.device);
         Ok(Some(LetIn {
             tree,
-            earlier: (device(&onto)? != device(&own)?).then(|| at.path.clone()),
+            path: at.path.clone(),
             own,
             below: below.to_owned(),
         }))
@@ -209,8 +207,7 @@ fn again_where_it_went(mut mended: impl FnMut() -> Result<(), SysError>) -> Resu
 /// A socket that is to be seen in a directory that the ring covers.
 struct LetIn {
     tree: OwnedFd,
-    /// Where one that was let in before stands in its place: its service has started again since.
-    earlier: Option<PathBuf>,
+    path: PathBuf,
     /// The directory.
     own: OwnedFd,
     below: PathBuf,
@@ -218,12 +215,19 @@ struct LetIn {
 
 impl LetIn {
     fn attach(&self) -> Result<(), SysError> {
-        // On what has no name any more nothing can be mounted.
-        if let Some(path) = &self.earlier {
-            mount::take_away(path)?;
+        let attach = || {
+            let onto = object::open_below(self.own.as_fd(), &self.below)?;
+            mount::attach(self.tree.as_fd(), onto.as_fd())
+        };
+        match attach() {
+            // One that was let in before stands there, and its service has started again since: on what has
+            // no name any more nothing can be mounted.
+            Err(e) if e.errno == Errno::NOENT.raw_os_error() => {
+                mount::take_away(&self.path)?;
+                attach()
+            }
+            done => done,
         }
-        let onto = object::open_below(self.own.as_fd(), &self.below)?;
-        mount::attach(self.tree.as_fd(), onto.as_fd())
     }
 }
 
