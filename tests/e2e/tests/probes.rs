@@ -68,6 +68,8 @@ fn verify_stays(ws: &Workspace, program: &Path, only: &str) -> Vec<Value> {
         argv.extend(["--at".into(), at.to_string().into()]);
     }
     let done = ws.bare(argv).run();
+    // Its last word; one that ended before says why.
+    assert!(done.err().contains(" kept, "), "{done}");
     let rows: Vec<Value> = done
         .out()
         .lines()
