@@ -1,6 +1,6 @@
 //! Asking a person at the terminal whether a command may run.
 //!
-//! What is shown is all of what is question: every word, so written that none of it can look like
+//! What is shown is all of what is asked: every word, so written that none of it can look like
 //! Ringfence's own. What was typed before the question stood there is no answer to it.
 
 use std::ffi::OsString;
@@ -108,6 +108,9 @@ fn page(question: &Question, about: &str) -> Option<String> {
         };
         let _ = writeln!(text, "  with     {shown}");
     }
+    if question.is_bare() {
+        text.push_str("  with     no variables but those\n");
+    }
     let directory = question.directory().to_string_lossy();
     let _ = writeln!(text, "  in       {}", plain(&directory));
     let _ = writeln!(text, "  where    {}\n", plain(about));
@@ -134,12 +137,10 @@ fn more(question: &Question) -> String {
         }
     }
     text.push_str("  Once is for this very command, now. To be asked no more ");
-    let because = asked_because(question);
-    match because.and_then(|(judged, rule)| Some((judged.argv.as_deref()?, rule))) {
-        // One's own allow lifts what is built in, and nothing else.
-        Some((argv, rule))
-            if rule.origin.layer == Layer::Builtin && argv.iter().all(|w| is_plain(w)) =>
-        {
+    let built_in = asked_because(question).filter(|(_, rule)| rule.origin.layer == Layer::Builtin);
+    // One's own allow lifts what is built in, and nothing else.
+    match built_in.map(|(judged, _)| judged.argv.as_deref()) {
+        Some(Some(argv)) if argv.iter().all(|word| is_plain(word)) => {
             let words: Vec<String> = argv.iter().map(|word| in_a_rule(word)).collect();
             let _ = writeln!(
                 text,
@@ -147,10 +148,8 @@ fn more(question: &Question) -> String {
                 words.join(", ")
             );
         }
-        Some((_, rule)) if rule.origin.layer == Layer::Builtin => {
-            text.push_str("write a rule into your policy that allows it.\n\n");
-        }
-        _ => text.push_str("change that rule.\n\n"),
+        Some(_) => text.push_str("write a rule into your policy that allows it.\n\n"),
+        None => text.push_str("change that rule.\n\n"),
     }
     text
 }
@@ -272,6 +271,18 @@ mod tests {
         let argv = ["env", "A=b", "git", "push", "a \"b*\\"];
         let built_in = Question::new(rules.judge_argv(&argv), subject(&argv));
         insta::assert_snapshot!(more(&built_in));
+        // Nobody changes a built-in rule, nor can say how a word that is not known is allowed.
+        let found = ["eval", "git push \"$(x)\""];
+        let found = Question::new(rules.judge_argv(&found), subject(&found));
+        assert!(
+            more(&found).contains("a rule into your policy"),
+            "{}",
+            more(&found)
+        );
+        let mut alone = subject(&argv);
+        alone.bare = true;
+        let alone = page(&Question::new(rules.judge_argv(&argv), alone), "a ring").unwrap();
+        assert!(alone.contains("no variables but those"), "{alone}");
         let inner = page(&question(&["bash", "-c", "ls; git push 'a b'"]), "a ring").unwrap();
         insta::assert_snapshot!(inner);
     }

@@ -20,6 +20,18 @@ pub(crate) struct Late {
 }
 
 impl Late {
+    /// What a walk has found is known from now on, to later rings as well.
+    pub(crate) fn know(&mut self, walks: &[(Located, index::Walked)], state: Option<&State>) {
+        for (root, walked) in walks {
+            if let Some(state) = state {
+                // An index that cannot be kept costs the next command a walk, no more.
+                let _unkept = index::save(state, &root.path, walked);
+            }
+            let repositories = walked.found.iter().map(|below| root.path.join(below));
+            self.found.extend(repositories);
+        }
+    }
+
     /// The orders by which what a walk has found is protected: repositories made before `before`.
     /// Later ones are a command's own work, perhaps not finished.
     pub(crate) fn orders(
@@ -29,14 +41,9 @@ impl Late {
         site: &Site,
         before: SystemTime,
     ) -> Vec<Order> {
+        self.know(walks, state);
         let mut orders = Vec::new();
         for (root, walked) in walks {
-            if let Some(state) = state {
-                // An index that cannot be kept costs the next command a walk, no more.
-                let _unkept = index::save(state, &root.path, walked);
-            }
-            let repositories = walked.found.iter().map(|below| root.path.join(below));
-            self.found.extend(repositories);
             let Ok(Root { mut guarded, .. }) =
                 crate::site::guard_new(root, &walked.found, site, before)
             else {

@@ -242,7 +242,7 @@ impl Ring {
                 accepted: accepts(promise::PROTECT_GIT),
             });
         }
-        less.extend(self.made().iter().map(|made| Shortfall {
+        less.extend(self.known_made().iter().map(|made| Shortfall {
             promise: promise::PROTECT_GIT.to_owned(),
             what: made.to_string(),
             remedy: "look at it before you use git in it or around it, or remove it".to_owned(),
@@ -255,8 +255,13 @@ impl Ring {
     /// since the write roots were last looked through, that is done first, for two seconds at most.
     #[must_use]
     pub fn made(&self) -> Vec<Made> {
+        let _whole = self.inner().look_at_all();
+        self.known_made()
+    }
+
+    /// The same, of what is known already.
+    fn known_made(&self) -> Vec<Made> {
         let inner = self.inner();
-        let _whole = inner.look_at_all();
         let all = inner.roots();
         let roots: Vec<&Path> = all
             .iter()

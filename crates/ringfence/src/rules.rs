@@ -80,6 +80,12 @@ impl Question {
     pub fn env(&self) -> &[(OsString, Option<OsString>)] {
         &self.subject.env
     }
+
+    /// Whether it has no variables but those.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.subject.bare
+    }
 }
 
 /// What holds for the commands of one ring.
@@ -114,14 +120,18 @@ impl Rules {
         self.set.judge_argv_with(&subject.argv, &set)
     }
 
+    /// Whether there is none: then nothing has to be said of a command.
+    pub(crate) fn are_none(&self) -> bool {
+        self.set.is_empty()
+    }
+
     /// Whether it may start, with the answer there is.
     pub(crate) fn may_start(
         &self,
         subject: &Subject,
         approval: Option<&Question>,
     ) -> Result<(), Error> {
-        // Most rings have none, and most commands are not spoken of.
-        if self.set.is_empty() {
+        if self.are_none() {
             return Ok(());
         }
         let verdict = self.verdict(subject);

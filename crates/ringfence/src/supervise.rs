@@ -534,16 +534,9 @@ impl Supervisor<'_> {
         if took < FIRST || self.walk_takes.is_some_and(|walk| walk > most) {
             return;
         }
-        let Some(found) = look_now(&self.prepared.roots, most) else {
-            return;
-        };
-        // There is nothing left to be protected from.
-        let _orders = self.late.orders(
-            &found,
-            self.prepared.state.as_ref(),
-            &self.prepared.site,
-            self.ring_made,
-        );
+        if let Some(found) = look_now(&self.prepared.roots, most) {
+            self.late.know(&found, self.prepared.state.as_ref());
+        }
     }
 
     /// Looks at the repositories the command made.

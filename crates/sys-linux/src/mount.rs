@@ -114,13 +114,15 @@ pub fn clone_named(dir: BorrowedFd<'_>, name: &CStr, recursive: bool) -> Result<
     rustix::mount::open_tree(dir, name, flags).named("open_tree")
 }
 
-/// Takes the mount at the end of an absolute path away; who is in it stays there.
+/// Takes the mount away of which this is the root; who is in it stays there. By handle (`/proc/self/fd`, proc(5)): a
+/// name may lead to another mount by the time it is resolved once more.
 ///
 /// # Errors
-/// What `umount2(2)` says: `EINVAL` where nothing is mounted.
-pub fn take_away(path: &std::path::Path) -> Result<(), SysError> {
+/// What `umount2(2)` says: `EINVAL` where it is no root of a mount.
+pub fn take_away(root: BorrowedFd<'_>) -> Result<(), SysError> {
     use rustix::mount::UnmountFlags;
-    rustix::mount::unmount(path, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW).named("umount2")
+    let path = format!("/proc/self/fd/{}", root.as_raw_fd());
+    rustix::mount::unmount(path, UnmountFlags::DETACH).named("umount2")
 }
 
 /// Attaches a detached tree on top of a handle.

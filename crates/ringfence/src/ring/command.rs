@@ -470,6 +470,10 @@ impl Command {
     /// Whether the rules let it start there.
     fn may_start(&mut self, cwd: &Located) -> Result<(), Error> {
         let approval = self.approval.take();
+        let rules = &self.ring.inner().prepared.rules;
+        if rules.are_none() {
+            return Ok(());
+        }
         let subject = self.subject(cwd);
         #[cfg(feature = "tokio")]
         if self
@@ -479,7 +483,6 @@ impl Command {
         {
             return Ok(());
         }
-        let rules = &self.ring.inner().prepared.rules;
         rules.may_start(&subject, approval.as_ref())
     }
 
@@ -492,7 +495,7 @@ impl Command {
         let words = self.argv.iter().map(|word| word.len());
         let set = self.env.iter().filter_map(|(_, value)| value.as_ref());
         let length: usize = words.chain(set.map(|value| value.len())).sum();
-        if length <= JUDGED_AT_ONCE {
+        if length <= JUDGED_AT_ONCE || self.ring.inner().prepared.rules.are_none() {
             return Ok(None);
         }
         let subject = self.subject(&self.directory()?);

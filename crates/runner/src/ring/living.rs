@@ -120,7 +120,6 @@ impl Ring {
         make_mount_point_below(inside.as_fd(), below)?;
         Ok(Some(LetIn {
             tree,
-            path: at.path.clone(),
             own,
             below: below.to_owned(),
         }))
@@ -150,9 +149,7 @@ impl Ring {
             .map(open_verified)
             .collect::<Result<Vec<_>, _>>()?;
         let _can_be_had = landlock.as_ref().map(ruleset_of).transpose()?;
-        for cover in &reveal {
-            is_cover(cover)?;
-        }
+        let covers = reveal.iter().map(cover_at).collect::<Result<Vec<_>, _>>()?;
         let sockets = sockets
             .iter()
             .map(|socket| self.socket(socket))
@@ -175,9 +172,9 @@ impl Ring {
                 }
             }
         }
-        for cover in &reveal {
-            mount::take_away(&cover.path)?;
-            self.covered.retain(|path| *path != cover.path);
+        for (cover, at) in covers.iter().zip(&reveal) {
+            mount::take_away(cover.as_fd())?;
+            self.covered.retain(|path| *path != at.path);
         }
         for socket in sockets.iter().flatten() {
             socket.attach()?;
@@ -207,7 +204,6 @@ fn again_where_it_went(mut mended: impl FnMut() -> Result<(), SysError>) -> Resu
 /// A socket that is to be seen in a directory that the ring covers.
 struct LetIn {
     tree: OwnedFd,
-    path: PathBuf,
     /// The directory.
     own: OwnedFd,
     below: PathBuf,
@@ -215,16 +211,14 @@ struct LetIn {
 
 impl LetIn {
     fn attach(&self) -> Result<(), SysError> {
-        let attach = || {
-            let onto = object::open_below(self.own.as_fd(), &self.below)?;
-            mount::attach(self.tree.as_fd(), onto.as_fd())
-        };
-        match attach() {
+        let there = || object::open_below(self.own.as_fd(), &self.below);
+        let onto = there()?;
+        match mount::attach(self.tree.as_fd(), onto.as_fd()) {
             // One that was let in before stands there, and its service has started again since: on what has
             // no name any more nothing can be mounted.
             Err(e) if e.errno == Errno::NOENT.raw_os_error() => {
-                mount::take_away(&self.path)?;
-                attach()
+                mount::take_away(onto.as_fd())?;
+                mount::attach(self.tree.as_fd(), there()?.as_fd())
             }
             done => done,
         }
@@ -248,11 +242,11 @@ fn writable_clone(handle: &OwnedFd, recursive: bool) -> Result<OwnedFd, SysError
     Ok(tree)
 }
 
-/// Holds that this is covered by what this ring covers with: an object of its own, in `/dev`.
-fn is_cover(at: &Located) -> Result<(), SysError> {
+/// What this is covered with, by this ring: an object of its own, in `/dev`.
+fn cover_at(at: &Located) -> Result<OwnedFd, SysError> {
     let there = object::open_exact(&at.path)?;
     if object::identity(there.as_fd())?.device == device_of_covers()? {
-        Ok(())
+        Ok(there)
     } else {
         Err(SysError {
             call: IDENTITY,
