@@ -345,12 +345,9 @@ impl Rings {
     /// The question that was answered, once.
     fn answered(&self, ring: u64, number: u64) -> Result<Question, Fault> {
         let mut questions = lock(&self.questions);
-        let same = |of: &(u64, Question)| of.0 == ring;
-        match questions.get(&number).filter(|of| same(of)).is_some() {
-            true => questions.remove(&number).map(|(_, question)| question),
-            false => None,
-        }
-        .ok_or_else(|| {
+        let its = questions.get(&number).is_some_and(|(of, _)| *of == ring);
+        let question = its.then(|| questions.remove(&number)).flatten();
+        question.map(|(_, question)| question).ok_or_else(|| {
             Fault::Params(
                 "approval.question: it was answered, or is of another ring, or too long ago; without it you are \
                  asked anew"

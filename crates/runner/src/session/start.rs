@@ -66,12 +66,12 @@ impl Session {
         let restrictions = ring.restrictions.clone();
         let needs_arming = ring.keeper.needs_arming();
         let stdin = inside.as_ref().unwrap_or(stdin);
-        // Nobody is left who wants it.
         let limits: Vec<(Resource, u64)> = spawn
             .memory
             .map(|bytes| (Resource::AddressSpace, bytes))
             .into_iter()
             .collect();
+        // Where nobody is left who wants it, it is waited for no more.
         let harness = Rc::clone(&self.socket);
         let go_on = || !has_hung_up(harness.fd());
         let (pid, tree) = self.start(
