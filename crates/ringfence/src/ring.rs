@@ -41,14 +41,13 @@
 mod child;
 mod command;
 mod grant;
+mod looking;
 mod state;
 mod terminal;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use ringfence_ops::linux::{Located, Op, landlock};
@@ -62,15 +61,14 @@ use rustix::io::Errno;
 use crate::error::Error;
 use crate::late::Late;
 use crate::launch::{self, Early, Launched, enter_group};
-use crate::look::{Looks, look_now};
 use crate::prepare::{Prepared, Request, begin_with};
 use crate::rules::Question;
-use crate::site::{Made, index};
 use crate::why::{Ground, explain, place};
 
 pub use child::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
 pub use command::{Command, Stdio};
 pub use grant::{Grant, Planned};
+use looking::{LOOK_MAX, Wake};
 pub(crate) use state::{Ending, Told};
 use state::{Over, State};
 pub use terminal::{Size, Terminal};
@@ -82,9 +80,6 @@ const ANY: &str = "/bin/sh";
 /// any thread.
 #[derive(Debug, Clone)]
 pub struct Ring(Arc<Handle>);
-
-/// Whoever asks what commands made waits so long for a walk through the write roots.
-const LOOK_MAX: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// The ring ends with the last of these, whoever else still looks at it.
 #[derive(Debug)]
@@ -249,28 +244,6 @@ impl Ring {
             accepted: accepts(promise::PROTECT_GIT),
         }));
         self.inner().plan.outcome(less)
-    }
-
-    /// Repositories that commands made, and in which git would run programs of theirs. Where a command has ended
-    /// since the write roots were last looked through, that is done first, for two seconds at most.
-    #[must_use]
-    pub fn made(&self) -> Vec<Made> {
-        let _whole = self.inner().look_at_all();
-        self.known_made()
-    }
-
-    /// The same, of what is known already.
-    fn known_made(&self) -> Vec<Made> {
-        let inner = self.inner();
-        let all = inner.roots();
-        let roots: Vec<&Path> = all
-            .iter()
-            .filter(|root| root.dir)
-            .map(|root| root.path.as_path())
-            .collect();
-        let late = inner.late.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = crate::site::known(&inner.prepared.site);
-        crate::site::made(&roots, &late.found, &known, inner.made_at)
     }
 
     /// The plan it was made by.
@@ -449,76 +422,6 @@ impl Inner {
         state.running.remove(&id);
         #[cfg(feature = "tokio")]
         state.tasks.remove(&id);
-    }
-
-    /// Has the write roots looked through for new repositories while commands run.
-    fn look_alongside(self: &Arc<Self>) {
-        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(wake) = &*looks {
-            // To wake a thread costs a short command a part of its time.
-            if !wake.awake.swap(true, Ordering::SeqCst) {
-                let _awake = wake.thread.send(());
-            }
-            return;
-        }
-        let (wake, woken) = std::sync::mpsc::channel();
-        let ring = Arc::downgrade(self);
-        let awake = Arc::new(AtomicBool::new(true));
-        let own = awake.clone();
-        // Where there can be no thread now, there may be one for a later command.
-        let started = std::thread::Builder::new()
-            .name("look".to_owned())
-            .spawn(move || look(&ring, &own, &woken));
-        if started.is_ok() {
-            *looks = Some(Wake {
-                awake,
-                thread: wake,
-            });
-        }
-    }
-
-    /// Looks through the write roots, where a command has ended since that was done. `false` where that takes too long.
-    fn look_at_all(&self) -> bool {
-        if !self.has_more_to_look_at() {
-            return true;
-        }
-        let began = Instant::now();
-        match look_now(&self.roots(), LOOK_MAX) {
-            Some(found) => {
-                self.protect(&found);
-                self.has_looked(began);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Whether a command has ended since the last walk began.
-    fn has_more_to_look_at(&self) -> bool {
-        let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        let ended = self.lock().last_end;
-        ended.is_some_and(|ended| looked.is_none_or(|looked| looked < ended))
-    }
-
-    fn has_looked(&self, began: Instant) {
-        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        *looked = (*looked).max(Some(began));
-    }
-
-    /// Protects what a walk has found, and was there before any command that runs.
-    fn protect(&self, walks: &[(Located, index::Walked)]) {
-        let before = self.lock().running.values().min().copied();
-        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
-        let orders = late.orders(
-            walks,
-            self.prepared.state.as_ref(),
-            &self.prepared.site,
-            before.unwrap_or_else(SystemTime::now),
-        );
-        for order in orders {
-            // A ring that is gone needs none.
-            let _gone = self.order(&order, &[]);
-        }
     }
 
     /// Whether an order can be sent without waiting for the runner, once that has been waited for so long.
@@ -713,64 +616,6 @@ fn shared(mut plan: Plan) -> Plan {
         }
     }
     plan
-}
-
-/// What wakes the thread that looks through the write roots.
-#[derive(Debug)]
-struct Wake {
-    /// It is awake, or has been told to be.
-    awake: Arc<AtomicBool>,
-    thread: Sender<()>,
-}
-
-/// Looks through the write roots while commands run for longer than a moment, and again after a
-/// while, until the ring is gone.
-fn look(ring: &Weak<Inner>, awake: &AtomicBool, woken: &Receiver<()>) {
-    let mut not_before = Instant::now();
-    loop {
-        let Some(roots) = ring.upgrade().map(|ring| ring.roots()) else {
-            return;
-        };
-        let mut looks = Looks::new(&roots, Instant::now());
-        looks.cost(not_before);
-        loop {
-            let now = Instant::now();
-            let Some(at) = looks.wake(now) else {
-                // There is nothing to look through.
-                awake.store(false, Ordering::SeqCst);
-                break;
-            };
-            match woken.recv_timeout(at.saturating_duration_since(now)) {
-                // Woken before it knew that it was.
-                Ok(()) => continue,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            let Some(ring) = ring.upgrade() else { return };
-            if let Some(found) = looks.take(Instant::now()) {
-                ring.protect(&found);
-                if let Some((began, _)) = looks.last() {
-                    ring.has_looked(began);
-                }
-            }
-            not_before = looks.not_before();
-            let idle = || ring.lock().running.is_empty();
-            // What ended last may have made a repository since the last walk began.
-            if idle() && ring.has_more_to_look_at() {
-                looks.want(Instant::now());
-            } else if idle() {
-                awake.store(false, Ordering::SeqCst);
-                // One that was started before that counted on this being awake.
-                if idle() || awake.swap(true, Ordering::SeqCst) {
-                    break;
-                }
-            }
-        }
-        // Nobody is left to wake it: the ring is gone.
-        if woken.recv().is_err() {
-            return;
-        }
-    }
 }
 
 fn hearing(error: SysError) -> Error {
