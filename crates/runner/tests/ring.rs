@@ -223,7 +223,7 @@ fn a_runner_ends_after_the_last_command() {
 
 #[test]
 fn a_runner_without_its_socket_does_not_start() {
-    let status = std::process::Command::new(env!("CARGO_BIN_EXE_ringfence-runner"))
+    let status = std::process::Command::new(support::runner_program())
         .stdin(std::process::Stdio::null())
         .output()
         .unwrap();

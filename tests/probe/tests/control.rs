@@ -5,7 +5,10 @@ use ringfence_probe::{Answer, Arena, Options, TABLE};
 use std::path::PathBuf;
 
 fn arena() -> Arena {
-    let mut options = Options::new(PathBuf::from(env!("CARGO_BIN_EXE_ringfence-probe")));
+    // Run from an archive, by a user who may not see where it was built, nextest says where it is.
+    let probe = std::env::var_os("NEXTEST_BIN_EXE_ringfence-probe")
+        .unwrap_or_else(|| env!("CARGO_BIN_EXE_ringfence-probe").into());
+    let mut options = Options::new(PathBuf::from(probe));
     // A home below `/tmp` is no place for an arena; that is seen where root runs tests, who may write this.
     if std::env::var_os("HOME").is_none_or(|home| PathBuf::from(home).starts_with("/tmp")) {
         options.base = Some(PathBuf::from("/var/lib"));

@@ -70,6 +70,14 @@ pub fn swapped(path: impl AsRef<Path>) -> Located {
     }
 }
 
+/// The runner's binary. Where the tests are run from an archive, by another user who may not see where they were
+/// built, nextest says where it is.
+pub fn runner_program() -> std::path::PathBuf {
+    std::env::var_os("NEXTEST_BIN_EXE_ringfence-runner")
+        .unwrap_or_else(|| env!("CARGO_BIN_EXE_ringfence-runner").into())
+        .into()
+}
+
 /// A runner and the harness' end of its socket. It is killed with the test.
 pub struct Ring {
     pub socket: Option<Packets>,
@@ -80,7 +88,7 @@ impl Ring {
     pub fn start(namespaces: bool) -> Ring {
         let (socket, theirs) = Packets::pair(INLINE_MAX, MESSAGE_MAX).unwrap();
         let runner = runner(&RunnerStart {
-            program: Path::new(env!("CARGO_BIN_EXE_ringfence-runner")),
+            program: &runner_program(),
             socket: theirs.fd(),
             namespaces: namespaces.then(|| RunnerNamespaces {
                 uid: rustix::process::geteuid().as_raw(),
