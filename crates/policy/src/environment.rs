@@ -4,6 +4,7 @@ mod secrets;
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use crate::model::Sourced;
@@ -99,6 +100,17 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
         }
     }
     pattern[p..].iter().all(|byte| *byte == b'*')
+}
+
+/// Where secrets stand in a text, by their own shape and by the names that stand before them: ranges of
+/// bytes, in order; they may overlap. For what is written down about a command.
+pub fn secrets_in(text: &[u8]) -> Vec<Range<usize>> {
+    secrets::find(text)
+}
+
+/// Whether the word that follows this one is a secret: `--password`.
+pub fn is_secret_flag(word: &[u8]) -> bool {
+    secrets::is_secret_flag(word)
 }
 
 /// What becomes of a variable, and why.

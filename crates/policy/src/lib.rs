@@ -49,7 +49,9 @@ mod starter;
 mod width;
 
 pub use document::read_rules;
-pub use environment::{EnvVerdict, Environment, InvalidNamePattern, NamePattern};
+pub use environment::{
+    EnvVerdict, Environment, InvalidNamePattern, NamePattern, is_secret_flag, secrets_in,
+};
 pub use error::{PolicyError, Problem};
 pub use merge::load;
 pub use model::{

@@ -1,5 +1,7 @@
 //! What a secret looks like, by its variable's name and by its own shape.
 
+use std::ops::Range;
+
 use super::EnvVerdict;
 
 mod shape;
@@ -22,6 +24,89 @@ pub(super) fn judge(name: &[u8], value: &[u8]) -> EnvVerdict {
         return EnvVerdict::DropSecretShape;
     }
     EnvVerdict::Pass
+}
+
+/// Where secrets stand in a text, by their own shape and by the names that stand before them
+/// (`--password hunter2`, `TOKEN=…`, `"api_key": "…"`). Ranges of bytes, in order; they may overlap.
+pub(crate) fn find(text: &[u8]) -> Vec<Range<usize>> {
+    let mut found = shape::find(text);
+    let name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let mut at = 0;
+    while at < text.len() {
+        if !name(&text[at]) {
+            at += 1;
+            continue;
+        }
+        let length = text[at..].iter().position(|b| !name(b));
+        let end = length.map_or(text.len(), |length| at + length);
+        let word = &text[at..end];
+        if let Some(value) = value_after(text, end, word.starts_with(b"--"))
+            && named_secret(word, &text[value.clone()])
+        {
+            at = value.end;
+            found.push(value);
+        } else {
+            at = end;
+        }
+    }
+    found.sort_by_key(|range| (range.start, range.end));
+    found
+}
+
+/// Whether a text is a flag whose next word is a secret: `--password`.
+pub(crate) fn is_secret_flag(word: &[u8]) -> bool {
+    let clean = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    word.starts_with(b"--") && word.iter().all(clean) && named_secret(word, b"some value")
+}
+
+/// Whether a name says that a value is a secret. Flags and headers are written with dashes.
+fn named_secret(name: &[u8], value: &[u8]) -> bool {
+    let start = name.iter().position(|byte| *byte != b'-');
+    let name = &name[start.unwrap_or(name.len())..];
+    if name.is_empty() || trivial(value) || value.starts_with(b"$") {
+        return false;
+    }
+    let mut buffer = [0; LONGEST];
+    let upper = upper(name, &mut buffer).to_vec();
+    let upper: Vec<u8> = upper
+        .iter()
+        .map(|byte| if *byte == b'-' { b'_' } else { *byte })
+        .collect();
+    secret_name(&upper, value)
+}
+
+/// The value that belongs to a name which ends here: behind `=`, behind `:` (of some length: prose has colons
+/// as well), and behind a blank where the name is a flag. In quotes up to their end.
+fn value_after(text: &[u8], end: usize, flag: bool) -> Option<Range<usize>> {
+    let quote = |byte: u8| matches!(byte, b'"' | b'\'');
+    let mut at = end;
+    if text.get(at).is_some_and(|byte| quote(*byte)) {
+        at += 1;
+    }
+    let separator = *text.get(at)?;
+    let least = match separator {
+        b'=' => 1,
+        // `token::tests`, `key://`: names of other things.
+        b':' if !matches!(text.get(at + 1), Some(b':' | b'/')) => 8,
+        b' ' if flag => 1,
+        _ => return None,
+    };
+    at += 1;
+    while text.get(at) == Some(&b' ') && separator != b'=' {
+        at += 1;
+    }
+    let quoted = text.get(at).copied().filter(|byte| quote(*byte));
+    at += usize::from(quoted.is_some());
+    let ends = |byte: &u8| match quoted {
+        Some(quote) => *byte == quote,
+        None => {
+            byte.is_ascii_whitespace() || matches!(byte, b'&' | b';' | b'"' | b'\'' | b'|' | b')')
+        }
+    };
+    let length = text[at..].iter().position(ends);
+    let until = length.map_or(text.len(), |length| at + length);
+    let flag_next = separator == b' ' && text.get(at) == Some(&b'-');
+    (until - at >= least && !flag_next).then_some(at..until)
 }
 
 /// Longer names are judged by their last bytes, where `_TOKEN` stands.

@@ -1,5 +1,7 @@
 //! Secrets by their own shape: what a value holds, whatever its variable is called.
 
+use std::ops::Range;
+
 /// Whether a value holds a secret. One walk over the bytes.
 pub(super) fn is_secret(value: &[u8]) -> bool {
     if value.len() < 8 {
@@ -14,12 +16,54 @@ pub(super) fn is_secret(value: &[u8]) -> bool {
         if is_token(&value[start..end]) {
             return true;
         }
-        if byte == Some(b':') && password_in_url(&value[end..]) {
+        if byte == Some(b':') && password_in_url(&value[end..]).is_some() {
             return true;
         }
         start = end + 1;
     }
     marked(value)
+}
+
+/// Where secrets stand in a text, in its order. Of a word such as `https://user:password@host` it is
+/// the password alone; of a header or a key what stands up to the end of its line or quotes.
+pub(super) fn find(text: &[u8]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    if !is_secret(text) {
+        return found;
+    }
+    let mut start = 0;
+    for end in 0..=text.len() {
+        let byte = text.get(end).copied();
+        if byte.is_some_and(part_of_token) {
+            continue;
+        }
+        if is_token(&text[start..end]) {
+            found.push(start..end);
+        }
+        if byte == Some(b':')
+            && let Some(password) = password_in_url(&text[end..])
+        {
+            found.push(end + password.start..end + password.end);
+        }
+        start = end + 1;
+    }
+    for at in 0..text.len() {
+        if is_mark(&text[at..]) {
+            let rest = &text[at..];
+            let ends = |byte: &u8| matches!(byte, b'\n' | b'"' | b'\'');
+            let length = if rest.starts_with(b"-----BEGIN") {
+                rest.len()
+            } else if rest[0] == b'"' {
+                // From the key on: the value may be anything.
+                rest.len()
+            } else {
+                rest.iter().position(ends).unwrap_or(rest.len())
+            };
+            found.push(at..at + length);
+        }
+    }
+    found.sort_by_key(|range| (range.start, range.end));
+    found
 }
 
 fn part_of_token(byte: u8) -> bool {
@@ -180,38 +224,36 @@ fn jwt(token: &[u8]) -> bool {
 }
 
 /// `://user:password@host`, from the colon on (RFC 3986, userinfo).
-fn password_in_url(from_colon: &[u8]) -> bool {
-    let Some(authority) = from_colon.strip_prefix(b"://") else {
-        return false;
-    };
+fn password_in_url(from_colon: &[u8]) -> Option<Range<usize>> {
+    let authority = from_colon.strip_prefix(b"://")?;
     let ends = |byte: &u8| matches!(byte, b'/' | b'?' | b'#') || byte.is_ascii_whitespace();
     let authority = &authority[..authority.iter().position(ends).unwrap_or(authority.len())];
     // The last `@`: a password may hold one, although it should not.
-    let Some(at) = authority.iter().rposition(|byte| *byte == b'@') else {
-        return false;
-    };
-    let colon = authority[..at].iter().position(|byte| *byte == b':');
-    colon.is_some_and(|colon| colon + 1 < at)
+    let at = authority.iter().rposition(|byte| *byte == b'@')?;
+    let colon = authority[..at].iter().position(|byte| *byte == b':')?;
+    (colon + 1 < at).then_some(colon + 4..at + 3)
 }
 
 /// Secrets known by words inside: private keys, connection strings, headers, webhooks.
 fn marked(value: &[u8]) -> bool {
-    (0..value.len()).any(|at| {
-        let rest = &value[at..];
-        // By the first byte: most values hold none of these, and this runs for each variable.
-        match rest[0] {
-            b'-' => rest.starts_with(b"-----BEGIN") && private_key(rest),
-            b'A' => rest.starts_with(b"AccountKey=") || header(rest),
-            b'a' => header(rest),
-            b'S' => {
-                rest.starts_with(b"SharedAccessKey=") || rest.starts_with(b"SharedAccessSignature=")
-            }
-            b'h' => rest.starts_with(b"hooks.slack.com/services/"),
-            b'"' => rest.starts_with(b"\"private_key\""),
-            b'_' => rest.starts_with(b"_authToken"),
-            _ => false,
+    (0..value.len()).any(|at| is_mark(&value[at..]))
+}
+
+/// Whether what is not empty begins with one of them.
+fn is_mark(rest: &[u8]) -> bool {
+    // By the first byte: most values hold none of these, and this runs for each variable.
+    match rest[0] {
+        b'-' => rest.starts_with(b"-----BEGIN") && private_key(rest),
+        b'A' => rest.starts_with(b"AccountKey=") || header(rest),
+        b'a' => header(rest),
+        b'S' => {
+            rest.starts_with(b"SharedAccessKey=") || rest.starts_with(b"SharedAccessSignature=")
         }
-    })
+        b'h' => rest.starts_with(b"hooks.slack.com/services/"),
+        b'"' => rest.starts_with(b"\"private_key\""),
+        b'_' => rest.starts_with(b"_authToken"),
+        _ => false,
+    }
 }
 
 /// A PEM or OpenSSH private key, not a certificate (RFC 7468): the label stands in the first line.
