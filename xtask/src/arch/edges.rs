@@ -12,6 +12,7 @@ const RANKS: &[(&str, u8)] = &[
     ("ringfence-plan", 1),
     ("ringfence-rules", 1),
     ("ringfence-wire", 1),
+    ("ringfence-ledger", 2),
     ("ringfence-runner", 3),
     ("ringfence", 4),
     ("ringfence-serve", 5),

@@ -1,0 +1,159 @@
+//! What is kept, and for how long.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+
+use crate::{Digest, Known, Removed, segment};
+
+/// How much of the past is kept. Whole files of the ledger are let go of, the oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Records older than this are removed.
+    pub time: Duration,
+    /// The oldest are removed when all take up more, in bytes.
+    pub size: u64,
+}
+
+impl Default for Keep {
+    fn default() -> Keep {
+        Keep {
+            time: Duration::from_secs(90 * 24 * 60 * 60),
+            size: 1 << 30,
+        }
+    }
+}
+
+/// The oldest files, as far as they need not be kept, and what to record before they are removed. `newest` stays
+/// in each case. What cannot be read stays too: it is for a person to look at.
+pub(crate) fn old(
+    dir: &Path,
+    keep: &Keep,
+    newest: u32,
+    now: Timestamp,
+) -> Option<(Removed, Vec<u32>)> {
+    let segments = segment::all(dir).ok()?;
+    let older: Vec<u32> = segments.into_iter().filter(|n| *n < newest).collect();
+    let size = |number: u32| {
+        let path = segment::path(dir, number);
+        std::fs::metadata(path).map_or(0, |meta| meta.len())
+    };
+    let mut total: u64 = older.iter().map(|number| size(*number)).sum();
+    let mut found: Option<(Removed, Vec<u32>)> = None;
+    for pair in older.windows(2) {
+        let &[number, next] = pair else {
+            break;
+        };
+        // All in it was written before the next began.
+        let Ok(Some(begins)) = segment::first(dir, next) else {
+            break;
+        };
+        let age = now.as_second().saturating_sub(begins.time.as_second());
+        let old = u64::try_from(age).is_ok_and(|age| age > keep.time.as_secs());
+        if !old && total <= keep.size {
+            break;
+        }
+        let last = Known {
+            seq: begins.seq.saturating_sub(1),
+            hash: begins.previous,
+        };
+        total = total.saturating_sub(size(number));
+        if let Some((removed, files)) = &mut found {
+            removed.last = last;
+            files.push(number);
+            continue;
+        }
+        let Ok(Some(record)) = segment::first(dir, number) else {
+            break;
+        };
+        let removed = Removed {
+            first: record.seq,
+            last,
+            why: if old { "age" } else { "size" }.to_owned(),
+        };
+        found = Some((removed, vec![number]));
+    }
+    found
+}
+
+/// Removes them, after that is recorded. One that stays is found again the next time.
+pub(crate) fn remove(dir: &Path, keep: &Keep, files: &[u32]) {
+    for number in files {
+        if std::fs::remove_file(segment::path(dir, *number)).is_err() {
+            break;
+        }
+    }
+    remove_texts(dir, keep);
+}
+
+fn texts(dir: &Path) -> PathBuf {
+    dir.join("policies")
+}
+
+/// Where a text is kept.
+pub(crate) fn text_path(dir: &Path, digest: &Digest) -> PathBuf {
+    texts(dir).join(format!("{digest}.json"))
+}
+
+/// Keeps a text under its digest. One that is there already is made young again, once a day.
+pub(crate) fn text(dir: &Path, digest: &Digest, text: &[u8]) -> Result<(), (PathBuf, io::Error)> {
+    let path = text_path(dir, digest);
+    let day = Duration::from_secs(24 * 60 * 60);
+    if let Ok(meta) = std::fs::symlink_metadata(&path)
+        && meta.len() == text.len() as u64
+    {
+        let age = meta.modified().ok().and_then(|at| at.elapsed().ok());
+        if age.is_some_and(|age| age > day)
+            && let Ok(file) = File::options().write(true).open(&path)
+        {
+            // An old one is written again when it is gone.
+            let _old = file.set_modified(SystemTime::now());
+        }
+        return Ok(());
+    }
+    let temporary = path.with_extension(format!("json.{}", std::process::id()));
+    let write = || {
+        let mut file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
+        file.write_all(text)?;
+        std::fs::rename(&temporary, &path)
+    };
+    let written = match write() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(texts(dir))
+            .and_then(|()| write()),
+        written => written,
+    };
+    written.map_err(|error| {
+        // What is left of a failed try; if it was never made there is nothing.
+        let _none = std::fs::remove_file(&temporary);
+        (path, error)
+    })
+}
+
+fn remove_texts(dir: &Path, keep: &Keep) {
+    let Ok(entries) = std::fs::read_dir(texts(dir)) else {
+        return;
+    };
+    // The last record that names one may be a day younger than its time.
+    let enough = keep
+        .time
+        .saturating_add(Duration::from_secs(2 * 24 * 60 * 60));
+    for entry in entries.flatten() {
+        let age = entry.metadata().and_then(|meta| meta.modified());
+        if age.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > enough)) {
+            // It takes up room, and is tried again.
+            let _stays = std::fs::remove_file(entry.path());
+        }
+    }
+}
