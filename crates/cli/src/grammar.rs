@@ -8,8 +8,8 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 use ringfence::PtyMode;
 
 use crate::command::{
-    CachesArgs, CompletionsArgs, DoctorArgs, HookArgs, ManArgs, McpArgs, PolicyArgs, RulesArgs,
-    ServeArgs, SessionsArgs, ShimArgs, TrustArgs, UntrustArgs, VerifyArgs, WhyArgs,
+    CachesArgs, CompletionsArgs, DoctorArgs, HookArgs, LogArgs, ManArgs, McpArgs, PolicyArgs,
+    RulesArgs, ServeArgs, SessionsArgs, ShimArgs, TrustArgs, UntrustArgs, VerifyArgs, WhyArgs,
 };
 use crate::flags::PolicyFlags;
 
@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Serve(Deferred<ServeArgs>),
     /// List the rings that others hold for you, see what runs there, end it
     Sessions(Deferred<SessionsArgs>),
+    /// Say what ran, in which ring, who allowed it and how it ended; hold that against its hashes
+    Log(Deferred<LogArgs>),
     /// Let a project's policy file widen what your own allows, as it is written now
     Trust(Deferred<TrustArgs>),
     /// Take that back

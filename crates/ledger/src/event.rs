@@ -197,9 +197,9 @@ pub struct RingEnded {
     pub ring: u64,
     /// What was really enforced: full, partial, none.
     pub enforcement: String,
-    /// Where it was less than full.
+    /// Where it was less than was planned.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub shortfalls: Vec<Shortfall>,
+    pub more: Vec<Shortfall>,
     /// Records that could not be written, for want of space or the like.
     #[serde(skip_serializing_if = "is_zero", default)]
     pub unwritten: u64,

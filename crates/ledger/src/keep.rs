@@ -19,6 +19,14 @@ pub struct Keep {
     pub size: u64,
 }
 
+impl Keep {
+    /// Nothing is removed.
+    pub const ALL: Keep = Keep {
+        time: Duration::MAX,
+        size: u64::MAX,
+    };
+}
+
 impl Default for Keep {
     fn default() -> Keep {
         Keep {

@@ -31,12 +31,14 @@
 
 mod digest;
 mod event;
+pub mod export;
 mod head;
 mod keep;
 mod read;
 mod record;
 mod segment;
 mod store;
+pub mod story;
 mod text;
 pub mod verify;
 

@@ -472,7 +472,7 @@ impl Ledger {
 
     /// Nothing more is written to this chain: a record in it is bad.
     pub(crate) fn mark_bad(dir: &Path, seq: u64) -> Result<(), Error> {
-        let ledger = Ledger::new(dir.to_owned(), Keep::default());
+        let ledger = Ledger::new(dir.to_owned(), Keep::ALL);
         let mut files = ledger.files();
         let files = ledger.locked(&mut files)?;
         let path = ledger.head_path();

@@ -45,6 +45,15 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The same, with one shortfall more.
+    pub fn with(mut self, shortfall: Shortfall) -> Outcome {
+        self.shortfalls.push(shortfall);
+        if self.enforcement == Enforcement::Full {
+            self.enforcement = Enforcement::Partial;
+        }
+        self
+    }
+
     /// The outcome that these shortfalls make.
     pub fn of(shortfalls: Vec<Shortfall>) -> Outcome {
         let enforcement = if shortfalls.is_empty() {

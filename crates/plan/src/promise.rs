@@ -52,6 +52,8 @@ pub const SYSCALLS: &str = "syscalls";
 pub const LIMIT_PROCESSES: &str = "limits.processes";
 /// Memory is bounded.
 pub const LIMIT_MEMORY: &str = "limits.memory";
+/// What runs is recorded.
+pub const LEDGER: &str = "ledger";
 
 /// All of them.
 pub const ALL: &[&str] = &[
@@ -80,6 +82,7 @@ pub const ALL: &[&str] = &[
     SYSCALLS,
     LIMIT_PROCESSES,
     LIMIT_MEMORY,
+    LEDGER,
 ];
 
 /// Whether `accept` may name this: a promise, or a group of them.

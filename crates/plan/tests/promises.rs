@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use ringfence_plan::promise::{ALL, is_known};
+use ringfence_plan::promise::{self, ALL, is_known};
 
 const LIST: &str = include_str!("../src/promise.rs");
 const PLANNERS: [&str; 2] = [
@@ -30,6 +30,10 @@ fn every_promise_is_in_the_list_once() {
 #[test]
 fn every_promise_is_one_that_a_planner_gives() {
     for (constant, name) in written() {
+        // What the harness keeps, and no ring.
+        if name == promise::LEDGER {
+            continue;
+        }
         let used = PLANNERS.iter().any(|source| {
             source
                 .split(&format!("promise::{constant}"))

@@ -45,6 +45,8 @@ pub(crate) struct Document {
     pub(crate) processes: Option<Sourced<u32>>,
     pub(crate) output: Option<Sourced<u64>>,
     pub(crate) accept: Option<Listed<String>>,
+    pub(crate) ledger_keep: Option<Sourced<Duration>>,
+    pub(crate) ledger_size: Option<Sourced<u64>>,
     pub(crate) linux_mode: Option<Sourced<LinuxMode>>,
     pub(crate) sockets: Option<Listed<PathBuf>>,
     pub(crate) nested: Option<Sourced<bool>>,

@@ -46,6 +46,8 @@ keys! {
     PROCESSES = "limits", "processes", "limits.processes", "a whole number", "processes = 512";
     OUTPUT = "limits", "output", "limits.output", "a string", "output = \"256MiB\"";
     ACCEPT = "enforcement", "accept", "enforcement.accept", "a list of strings", "accept = [\"protect.git\"]";
+    LEDGER_KEEP = "ledger", "keep", "ledger.keep", "a string", "keep = \"90d\"";
+    LEDGER_SIZE = "ledger", "size", "ledger.size", "a string", "size = \"1GiB\"";
     LINUX_MODE = "linux", "mode", "linux.mode", "a string", "mode = \"auto\"";
     SOCKETS = "linux", "sockets", "linux.sockets", "a list of strings", "sockets = [\"/run/postgresql/.s.PGSQL.5432\"]";
     NESTED = "linux", "nested", "linux.nested", "true or false", "nested = true";
@@ -65,6 +67,7 @@ pub(crate) const TABLES: &[&str] = &[
     "environment",
     "limits",
     "enforcement",
+    "ledger",
     "linux",
     "rule",
 ];
@@ -78,6 +81,7 @@ pub(crate) fn table_example(table: &str) -> &'static str {
         "environment" => "[environment] on a line of its own, its keys below it",
         "limits" => "[limits] on a line of its own, its keys below it",
         "enforcement" => "[enforcement] on a line of its own, its keys below it",
+        "ledger" => "[ledger] on a line of its own, its keys below it",
         "linux" => "[linux] on a line of its own, its keys below it",
         _ => "[[rule]] on a line of its own, its keys below it",
     }

@@ -20,6 +20,7 @@
 //! | `reveal` | union | never, trusted or not | only what it names; it reveals nothing itself |
 //! | `protect`, `hide`, `drop` | union | union | union |
 //! | `[[rule]]` | union, strictest match wins | not `allow`, not `ring = "outside"` | not `allow`, not `ring = "outside"` |
+//! | `ledger.keep`, `ledger.size` | the highest layer | never, trusted or not | what it says |
 //!
 //! Narrower means: `read-only` < `workspace-write` < `full-access`; `off` < `allow` < `on`;
 //! `none` < `private` < `shared`; `namespaces` < `auto` < `landlock-only`; `minimal` < a list < `all`.
@@ -55,8 +56,8 @@ pub use environment::{
 pub use error::{PolicyError, Problem};
 pub use merge::load;
 pub use model::{
-    Bounds, CacheMode, Caches, Effective, Hide, Layer, Limits, Linux, LinuxMode, Mode, Network,
-    NetworkMode, Origin, Protect, Read, Sourced,
+    Bounds, CacheMode, Caches, Effective, Hide, Layer, Ledger, Limits, Linux, LinuxMode, Mode,
+    Network, NetworkMode, Origin, Protect, Read, Sourced,
 };
 pub use names::{UnknownName, one_line};
 pub use not_yet::{NotYet, not_yet};

@@ -3,6 +3,7 @@
 mod steps;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::defaults::{self, WORKSPACE_PROTECTED};
 use crate::document::{Document, from_flags, from_toml};
@@ -10,7 +11,7 @@ use crate::environment::{Environment, NamePattern};
 use crate::error::PolicyError;
 use crate::keys;
 use crate::model::{
-    Bounds, CacheMode, Caches, Effective, Layer, Limits, Linux, LinuxMode, Mode, Network,
+    Bounds, CacheMode, Caches, Effective, Layer, Ledger, Limits, Linux, LinuxMode, Mode, Network,
     NetworkMode, Origin, Protect, Read, Sourced,
 };
 use crate::names::quoted;
@@ -151,6 +152,10 @@ fn built_in(context: &Context<'_>) -> Effective {
         environment: Environment::default(),
         limits: Limits::default(),
         accept: Vec::new(),
+        ledger: Ledger {
+            keep: Sourced::built_in(Duration::from_secs(90 * 24 * 60 * 60)),
+            size: Sourced::built_in(1 << 30),
+        },
         linux: Linux {
             mode: Sourced::built_in(LinuxMode::Auto),
             sockets: Vec::new(),
@@ -176,6 +181,8 @@ impl Merge {
         set(&mut out.caches.mode, said.cache_mode);
         set(&mut out.linux.mode, said.linux_mode);
         set(&mut out.linux.nested, said.nested);
+        set(&mut out.ledger.keep, said.ledger_keep);
+        set(&mut out.ledger.size, said.ledger_size);
         set_some(&mut out.caches.tools, said.cache_tools);
         set_some(&mut out.limits.time, said.time);
         set_some(&mut out.limits.memory, said.memory);
@@ -201,6 +208,20 @@ impl Merge {
                 key: keys::MODE.full,
                 asked: quoted(Mode::FullAccess.name()),
             });
+        }
+        // The ledger is one for all of a person's projects.
+        let time = said.ledger_keep.take().map(|keep| {
+            let asked = quantity::show_duration(keep.value);
+            (keep.origin, keys::LEDGER_KEEP.full, asked)
+        });
+        let size = said.ledger_size.take().map(|size| {
+            let asked = quantity::show_size(size.value);
+            (size.origin, keys::LEDGER_SIZE.full, asked)
+        });
+        for (at, key, asked) in time.into_iter().chain(size) {
+            let asked = quoted(&asked);
+            self.errors
+                .push(PolicyError::NeverFromProject { at, key, asked });
         }
         for name in said
             .reveal
@@ -403,6 +424,9 @@ impl Merge {
         {
             out.read = Sourced::new(read_meet(&read.value, &out.read.value), read.origin);
         }
+        // Neither more nor less is the narrower: what the administrator says holds.
+        set(&mut out.ledger.keep, bound.ledger_keep);
+        set(&mut out.ledger.size, bound.ledger_size);
         lower_some(&mut out.limits.time, bound.time);
         lower_some(&mut out.limits.memory, bound.memory);
         lower_some(&mut out.limits.processes, bound.processes);

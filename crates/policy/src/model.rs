@@ -324,6 +324,15 @@ pub struct Limits {
     pub output: Option<Sourced<u64>>,
 }
 
+/// How much of the past the ledger keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ledger {
+    /// Records older than this are removed.
+    pub keep: Sourced<Duration>,
+    /// The oldest are removed when all take up more, in bytes.
+    pub size: Sourced<u64>,
+}
+
 /// What concerns Linux alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Linux {
@@ -373,6 +382,8 @@ pub struct Effective {
     pub limits: Limits,
     /// Names of what the person accepts to do without on this machine.
     pub accept: Vec<Sourced<String>>,
+    /// How much of the past the ledger keeps.
+    pub ledger: Ledger,
     /// What concerns Linux alone.
     pub linux: Linux,
     /// Command rules of all layers, from the strongest layer to the weakest.

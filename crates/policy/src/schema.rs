@@ -58,6 +58,10 @@ fn value() -> Value {
             "enforcement": table(json!({
                 "accept": list(json!({"type": "string", "maxLength": 128, "pattern": "^[a-z0-9-]+(\\.[a-z0-9-]+)*$"}), "What to do without on a machine that cannot enforce it, by the name the refusal gave."),
             })),
+            "ledger": table(json!({
+                "keep": {"type": "string", "pattern": DURATION, "default": "90d", "description": "Records older than this are removed; not in a project file."},
+                "size": {"type": "string", "pattern": SIZE, "default": "1GiB", "description": "The oldest records are removed when all take up more; not in a project file."},
+            })),
             "linux": table(json!({
                 "mode": words(LinuxMode::NAMES, "Which way of building the ring on Linux.", "auto"),
                 "sockets": list(path(), "Unix sockets that may be connected to."),

@@ -123,6 +123,12 @@ impl Page<'_> {
             (text(name), String::new())
         });
 
+        self.table("ledger");
+        let keep = &policy.ledger.keep;
+        self.value("keep", &text(&show_duration(keep.value)), &keep.origin);
+        let size = &policy.ledger.size;
+        self.value("size", &text(&show_size(size.value)), &size.origin);
+
         self.table("linux");
         let linux = &policy.linux;
         self.value("mode", &text(linux.mode.value.name()), &linux.mode.origin);

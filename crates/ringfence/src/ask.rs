@@ -19,11 +19,25 @@ use crate::rules::Question;
 pub enum Answer {
     /// It may run, this once.
     Once,
+    /// It may run, as often as it comes until its ring ends.
+    Ring,
     /// It may not.
     No,
     /// There is no terminal, or it is another program's at the moment, or the command is too long to be
     /// shown on one.
     Nobody,
+}
+
+impl Answer {
+    /// Its name in the ledger.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Answer::Once => "once",
+            Answer::Ring => "ring",
+            Answer::No => "no",
+            Answer::Nobody => "nobody",
+        }
+    }
 }
 
 /// More than this no person reads.

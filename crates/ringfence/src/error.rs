@@ -43,6 +43,16 @@ pub enum Error {
     /// A person was asked about the command, and did not allow it.
     #[error("not run: you did not allow it")]
     Declined(Box<Question>),
+    /// It cannot be recorded.
+    #[error(
+        "{0}\n  nothing runs that is not recorded; to run it all the same: --accept ledger (or [enforcement] accept)"
+    )]
+    Ledger(#[from] ringfence_ledger::Error),
+    /// There is no place to record it in.
+    #[error(
+        "there is no home to keep the ledger in; set HOME or XDG_STATE_HOME\n  nothing runs that is not recorded; to run it all the same: --accept ledger (or [enforcement] accept)"
+    )]
+    NoLedger,
     /// The policy asks for what this version cannot enforce.
     #[error("{0}")]
     NotYet(ringfence_policy::NotYet),

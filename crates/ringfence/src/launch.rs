@@ -365,20 +365,29 @@ pub(crate) fn hand_over(
         terminal: relay.terminal,
         stdin_inside: stdin_inside(plan, stdio[0]),
     };
-    let sent = socket
-        .send(
-            &encode(&Order::Build {
-                steps,
-                announce: false,
-            }),
-            &[],
-        )
-        .and_then(|()| socket.send(&encode(&Order::Spawn(spawn)), &stdio));
+    let build = encode(&Order::Build {
+        steps,
+        announce: false,
+    });
+    let sent = socket.send(&build, &[]);
     let launched = Launched {
         socket,
         runner,
         group,
     };
+    // The ring is built meanwhile; nothing starts in it that is not recorded.
+    let recorded = prepared.recorder.made(
+        prepared,
+        Some(plan),
+        Some(&build),
+        u32::try_from(launched.runner.pid).ok(),
+        Some(prepared.recorded()),
+    );
+    if let Err(error) = recorded {
+        launched.end();
+        return Err(error);
+    }
+    let sent = sent.and_then(|()| launched.socket.send(&encode(&Order::Spawn(spawn)), &stdio));
     match sent {
         Ok(()) => Ok(launched),
         // The runner is gone already; its last words, if any, are read by the caller.

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ringfence_ops::Facts;
@@ -10,14 +11,16 @@ use ringfence_ops::linux::Located;
 use ringfence_plan::{Plan, RingMode, Site, plan};
 use ringfence_policy::{Effective, Flags, Mode};
 
+use crate::ask::Answer;
 use crate::environment::{self, ChildEnvironment};
 use crate::error::Error;
 use crate::launch::Early;
+use crate::record::{By, Recorder};
 use crate::relay::PtyMode;
 use crate::rules::{Question, Rules, Subject, Verdict};
 use crate::site::{Asked, survey};
 use crate::state::State;
-use crate::{caches, facts, layers, program, unconfined, workspace};
+use crate::{caches, facts, layers, program, record, unconfined, workspace};
 
 /// What a person asks for.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +41,8 @@ pub struct Request {
     /// The built-in rules about commands hold too, below those of the policy: for commands that an agent
     /// chose, and no person.
     pub starting_rules: bool,
+    /// Who asks, as the ledger names it.
+    pub by: By,
 }
 
 /// A command that is ready to be run.
@@ -72,6 +77,9 @@ pub struct Prepared {
     pub(crate) locks: Vec<File>,
     pub(crate) temp_own: Option<OwnTemp>,
     pub(crate) rules: Rules,
+    pub(crate) recorder: Arc<Recorder>,
+    /// The answer that lets the command, if it is one for this once.
+    pub(crate) answer: Option<u64>,
 }
 
 impl Prepared {
@@ -79,6 +87,15 @@ impl Prepared {
     #[must_use]
     pub fn time(&self) -> Option<Duration> {
         self.policy.limits.time.as_ref().map(|t| t.value)
+    }
+
+    /// The command, as it is recorded.
+    pub(crate) fn recorded(&self) -> ringfence_ledger::CommandStarted {
+        let command = record::command(&self.argv, &self.cwd.path, &self.program, &[]);
+        ringfence_ledger::CommandStarted {
+            approval: self.answer,
+            ..command
+        }
     }
 
     /// Whether the user accepted to do without a promise.
@@ -145,6 +162,8 @@ pub struct Begun {
     pub(crate) early: Early,
     rules: Rules,
     approval: Option<Question>,
+    pub(crate) recorder: Arc<Recorder>,
+    answer: Option<u64>,
 }
 
 /// Reads the policies and finds the program. Nothing is made.
@@ -195,6 +214,7 @@ pub fn begin_with(request: Request, early: Early) -> Result<Begun, Error> {
     } else {
         facts::quick()
     };
+    let recorder = Arc::new(Recorder::new(&policy, state.as_ref(), request.by));
     Ok(Begun {
         policy,
         facts,
@@ -210,6 +230,8 @@ pub fn begin_with(request: Request, early: Early) -> Result<Begun, Error> {
         early,
         rules,
         approval: None,
+        recorder,
+        answer: None,
     })
 }
 
@@ -232,15 +254,41 @@ impl Begun {
         }
     }
 
-    /// A person was shown this, and allowed it.
-    pub fn approve(&mut self, question: Question) {
-        self.approval = Some(question);
+    /// A person was shown this, and this is the answer; `from` says to the ledger where it was given. A yes lets
+    /// the command run.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: it is not recorded, and does not hold.
+    pub fn answered(
+        &mut self,
+        question: Question,
+        answer: Answer,
+        from: &str,
+    ) -> Result<(), Error> {
+        let record = self.recorder.answered(&question, answer, from)?;
+        if matches!(answer, Answer::Once | Answer::Ring) {
+            self.answer = Some(record);
+            self.approval = Some(question);
+        }
+        Ok(())
     }
 
-    /// Whether the rules let the command run, with the answer there is.
+    /// Whether the rules let the command run, with the answer there is. What they say against it is recorded.
     pub(crate) fn may_start(&self) -> Result<(), Error> {
         let subject = subject(&self.argv, &self.cwd);
-        self.rules.may_start(&subject, self.approval.as_ref())
+        match self.rules.may_start(&subject, self.approval.as_ref()) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.recorder.judged(&error, &subject);
+                Err(error)
+            }
+        }
+    }
+
+    /// Records that nothing came of it.
+    pub(crate) fn refused(&self) -> impl Fn(&Error) + use<> {
+        let (recorder, argv, cwd) = (self.recorder.clone(), self.argv.clone(), self.cwd.clone());
+        move |error| recorder.refused(&argv, &cwd, error)
     }
 
     /// Looks at the machine and plans. Nothing is made.
@@ -263,6 +311,8 @@ impl Begun {
             early: _,
             rules,
             approval: _,
+            recorder,
+            answer,
         } = self;
         let mut survey = survey(&Asked {
             policy: &policy,
@@ -335,6 +385,8 @@ impl Begun {
             policy,
             temp_own: None,
             rules,
+            recorder,
+            answer,
         })
     }
 }

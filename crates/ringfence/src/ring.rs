@@ -50,18 +50,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
+use ringfence_ledger::{CommandEnded, CommandStarted};
 use ringfence_ops::linux::{Located, Op, landlock};
 use ringfence_ops::{Outcome, Shortfall};
 use ringfence_plan::{Plan, RingMode, promise};
 use ringfence_sys_linux::SysError;
-use ringfence_wire::{Failure, Order, Report, Spawn, Stage, decode, encode};
+use ringfence_wire::{End, Failure, Order, Report, Spawn, Stage, decode, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use crate::ask::Answer;
 use crate::error::Error;
 use crate::late::Late;
 use crate::launch::{self, Early, Launched, enter_group};
-use crate::prepare::{Prepared, Request, begin_with};
+use crate::prepare::{Begun, Prepared, Request, begin_with};
 use crate::rules::Question;
 use crate::why::{Ground, explain, place};
 
@@ -88,6 +90,7 @@ struct Handle(Arc<Inner>);
 impl Drop for Handle {
     fn drop(&mut self) {
         self.0.launched.close();
+        self.0.ended();
     }
 }
 
@@ -135,7 +138,12 @@ impl Ring {
             ..request
         };
         let asked = request.clone();
-        let mut begun = begin_with(request, early)?;
+        let begun = begin_with(request, early)?;
+        let refused = begun.refused();
+        Ring::open_begun(begun, asked, made_at).inspect_err(refused)
+    }
+
+    fn open_begun(mut begun: Begun, asked: Request, made_at: SystemTime) -> Result<Ring, Error> {
         match begun.likely_mode() {
             Some(RingMode::Namespaces) => {}
             Some(RingMode::LandlockOnly) => return Err(Error::NoSession("landlock-only")),
@@ -203,8 +211,29 @@ impl Ring {
 
     /// A person was shown this question ([`Error::Asks`]), and allowed the very command as often as it comes,
     /// until the ring ends.
-    pub fn approve(&self, question: &Question) {
-        self.inner().prepared.rules.approve(question);
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: it is not recorded, and does not hold.
+    pub fn approve(&self, question: &Question) -> Result<(), Error> {
+        self.answered(question, Answer::Ring)
+    }
+
+    /// A person was shown this question, and this is the answer. [`Answer::Once`] is for the command that is started with it
+    /// ([`Command::approve`]), and is recorded then.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: it is not recorded, and does not hold.
+    pub fn answered(&self, question: &Question, answer: Answer) -> Result<(), Error> {
+        if answer == Answer::Once {
+            return Ok(());
+        }
+        let prepared = &self.inner().prepared;
+        let recorder = &prepared.recorder;
+        let record = recorder.answered(question, answer, &recorder.speaker())?;
+        if answer == Answer::Ring {
+            prepared.rules.approve(question, record);
+        }
+        Ok(())
     }
 
     /// A command to run in it.
@@ -215,17 +244,8 @@ impl Ring {
 
     /// What is really enforced, and was until now: it looks at repositories that commands made.
     pub fn outcome(&self) -> Outcome {
-        let state = self.inner().lock();
         let accepts = |promise: &str| self.inner().prepared.accepts(promise);
-        let mut less = launch::shortfalls(&self.inner().plan, &state.notes, accepts);
-        less.extend(state.lost.iter().map(|(promise, what)| Shortfall {
-            promise: (*promise).to_owned(),
-            what: what.clone(),
-            remedy: String::new(),
-            accepted: accepts(promise),
-        }));
-        drop(state);
-        less.extend(self.inner().granted().less.iter().cloned());
+        let mut less = self.inner().known_less();
         if !self.inner().look_at_all() {
             less.push(Shortfall {
                 promise: promise::PROTECT_GIT.to_owned(),
@@ -243,6 +263,7 @@ impl Ring {
             remedy: "look at it before you use git in it or around it, or remove it".to_owned(),
             accepted: accepts(promise::PROTECT_GIT),
         }));
+        less.extend(self.inner().prepared.recorder.shortfall());
         self.inner().plan.outcome(less)
     }
 
@@ -297,6 +318,7 @@ impl Ring {
     /// Ends it now, and all that runs in it, whoever else has a handle. That may take a moment.
     pub fn close(&self) {
         self.inner().launched.close();
+        self.inner().ended();
     }
 
     /// Protected names that commands made since this was last asked, and that were taken away or
@@ -317,6 +339,63 @@ impl Inner {
         self.granted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is known to be kept less than whole.
+    fn known_less(&self) -> Vec<Shortfall> {
+        let state = self.lock();
+        let accepts = |promise: &str| self.prepared.accepts(promise);
+        let mut less = launch::shortfalls(&self.plan, &state.notes, accepts);
+        less.extend(state.lost.iter().map(|(promise, what)| Shortfall {
+            promise: (*promise).to_owned(),
+            what: what.clone(),
+            remedy: String::new(),
+            accepted: accepts(promise),
+        }));
+        drop(state);
+        less.extend(self.granted().less.iter().cloned());
+        less
+    }
+
+    /// Records that it is gone.
+    fn ended(&self) {
+        let mut less = self.known_less();
+        less.extend(self.prepared.recorder.shortfall());
+        self.prepared.recorder.ring_ended(&self.plan.outcome(less));
+    }
+
+    /// Records what is told of a command that ended, before anybody hears of it.
+    fn record(&self, report: &Report) {
+        let recorder = &self.prepared.recorder;
+        match report {
+            Report::Ended {
+                id,
+                end,
+                max_rss_kib,
+                cpu_us,
+                timed_out,
+            } => {
+                let insisted = self.lock().insisted.contains(id);
+                recorder.ended(
+                    *id,
+                    ended(*end, *timed_out, insisted, *cpu_us, *max_rss_kib),
+                );
+            }
+            Report::Failed {
+                id: Some(id),
+                failure,
+            } => {
+                let error = std::io::Error::from_raw_os_error(failure.errno);
+                let why = CommandEnded {
+                    how: "not-started".to_owned(),
+                    error: Some(format!("{}: {error}", failure.call)),
+                    ..CommandEnded::default()
+                };
+                recorder.ended(*id, why);
+            }
+            Report::TakenAway { path, errno } => recorder.taken_away(path, *errno),
+            _ => {}
+        }
+    }
+
     /// The write roots, those granted since too.
     fn roots(&self) -> Vec<Located> {
         let mut roots = self.prepared.roots.clone();
@@ -326,7 +405,13 @@ impl Inner {
 
     /// Builds the ring and waits until it stands.
     fn built(&self, build: &Order) -> Result<(), Error> {
-        self.order(build, &[])?;
+        let prepared = &self.prepared;
+        let runner = u32::try_from(self.launched.runner.pid).ok();
+        let order = encode(build);
+        self.send(&order, &[])?;
+        prepared
+            .recorder
+            .made(prepared, Some(&self.plan), Some(&order), runner, None)?;
         let received = self.launched.socket.receive();
         let Some(received) = received.map_err(hearing)? else {
             return Err(Error::RingGone);
@@ -374,6 +459,7 @@ impl Inner {
         self: &Arc<Self>,
         spawn: impl FnOnce(u32) -> Spawn,
         stdio: &[std::os::fd::BorrowedFd<'_>; 3],
+        recorded: CommandStarted,
     ) -> Result<u32, Error> {
         let id = {
             let mut state = self.lock();
@@ -389,11 +475,21 @@ impl Inner {
             state.running.insert(id, SystemTime::now());
             id
         };
+        if let Err(error) = self.prepared.recorder.started(id, recorded) {
+            self.forget(id);
+            return Err(error);
+        }
         self.look_alongside();
         match self.order(&Order::Spawn(spawn(id)), stdio) {
             Ok(()) => Ok(id),
             Err(error) => {
                 self.forget(id);
+                let why = CommandEnded {
+                    how: "not-started".to_owned(),
+                    error: Some(error.to_string()),
+                    ..CommandEnded::default()
+                };
+                self.prepared.recorder.ended(id, why);
                 Err(error)
             }
         }
@@ -438,12 +534,16 @@ impl Inner {
     }
 
     fn order(&self, order: &Order, fds: &[std::os::fd::BorrowedFd<'_>]) -> Result<(), Error> {
+        self.send(&encode(order), fds)
+    }
+
+    fn send(&self, order: &[u8], fds: &[std::os::fd::BorrowedFd<'_>]) -> Result<(), Error> {
         let gone = |e: &SysError| {
             [Errno::PIPE, Errno::CONNRESET].contains(&Errno::from_raw_os_error(e.errno))
         };
         self.launched
             .socket
-            .send(&encode(order), fds)
+            .send(order, fds)
             .map_err(|error| match error {
                 error if gone(&error) => Error::RingGone,
                 error => Error::System {
@@ -575,18 +675,20 @@ impl Inner {
     /// Hears one report, and lets all know.
     fn listen(&self) {
         let heard = self.launched.socket.receive();
+        let heard = heard.map(|heard| heard.map(|received| decode::<Report>(&received.bytes)));
+        if let Ok(Some(Ok(report))) = &heard {
+            self.record(report);
+        }
         let mut state = self.lock();
         state.listening = false;
         match heard {
-            Ok(Some(received)) => match decode::<Report>(&received.bytes) {
-                Ok(report) => state.take(report),
-                Err(_) => {
-                    state.over = Some(Over::Unheard(SysError::new(
-                        "decode",
-                        Errno::PROTO.raw_os_error(),
-                    )));
-                }
-            },
+            Ok(Some(Ok(report))) => state.take(report),
+            Ok(Some(Err(_))) => {
+                state.over = Some(Over::Unheard(SysError::new(
+                    "decode",
+                    Errno::PROTO.raw_os_error(),
+                )));
+            }
             Ok(None) => state.over = Some(Over::Gone),
             Err(error) => state.over = Some(Over::Unheard(error)),
         }
@@ -616,6 +718,23 @@ fn shared(mut plan: Plan) -> Plan {
         }
     }
     plan
+}
+
+/// How a command ended, as it is recorded.
+fn ended(end: End, timed_out: bool, insisted: bool, cpu_us: u64, max_rss_kib: u64) -> CommandEnded {
+    let (how, value) = match end {
+        _ if insisted => ("insisted", None),
+        _ if timed_out => ("timed-out", None),
+        End::Exited(status) => ("exited", Some(status)),
+        End::Signalled(signal) => ("signalled", Some(signal)),
+    };
+    CommandEnded {
+        how: how.to_owned(),
+        value,
+        cpu_us,
+        max_rss_kib,
+        ..CommandEnded::default()
+    }
 }
 
 fn hearing(error: SysError) -> Error {

@@ -52,9 +52,24 @@ pub struct Question {
     subject: Subject,
 }
 
+/// What lets a command start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Let {
+    /// No rule is against it.
+    Free,
+    /// A person's answer, for this once.
+    Once,
+    /// A person's answer for as often as it comes: the number of its record.
+    Ring(u64),
+}
+
 impl Question {
     pub(crate) fn new(verdict: Verdict, subject: Subject) -> Question {
         Question { verdict, subject }
+    }
+
+    pub(crate) fn subject(&self) -> &Subject {
+        &self.subject
     }
 
     /// What the rules say, and which of them.
@@ -93,7 +108,7 @@ impl Question {
 pub(crate) struct Rules {
     set: RuleSet,
     /// Allowed as often as they come, the newest last.
-    approved: Mutex<VecDeque<Subject>>,
+    approved: Mutex<VecDeque<(Subject, u64)>>,
 }
 
 /// So many commands of one ring can be allowed as often as they come; of more the oldest is asked about again.
@@ -130,19 +145,23 @@ impl Rules {
         &self,
         subject: &Subject,
         approval: Option<&Question>,
-    ) -> Result<(), Error> {
+    ) -> Result<Let, Error> {
         if self.are_none() {
-            return Ok(());
+            return Ok(Let::Free);
         }
         let verdict = self.verdict(subject);
         match verdict.decision {
-            Decision::Allow => Ok(()),
+            Decision::Allow => Ok(Let::Free),
             Decision::Forbid => Err(Error::Forbidden(Box::new(verdict))),
             Decision::Ask => {
-                let once = approval.is_some_and(|question| question.subject == *subject);
-                if once || self.approvals().contains(subject) {
-                    return Ok(());
+                if approval.is_some_and(|question| question.subject == *subject) {
+                    return Ok(Let::Once);
                 }
+                let approved = self.approvals();
+                if let Some((_, answer)) = approved.iter().find(|(about, _)| about == subject) {
+                    return Ok(Let::Ring(*answer));
+                }
+                drop(approved);
                 Err(Error::Asks(Box::new(Question::new(
                     verdict,
                     subject.clone(),
@@ -151,17 +170,18 @@ impl Rules {
         }
     }
 
-    pub(crate) fn approve(&self, question: &Question) {
+    /// From now on it is let start, on the word of this record.
+    pub(crate) fn approve(&self, question: &Question, answer: u64) {
         let mut approved = self.approvals();
-        if !approved.contains(&question.subject) {
+        if !approved.iter().any(|(about, _)| *about == question.subject) {
             if approved.len() >= APPROVED_MAX {
                 approved.pop_front();
             }
-            approved.push_back(question.subject.clone());
+            approved.push_back((question.subject.clone(), answer));
         }
     }
 
-    fn approvals(&self) -> std::sync::MutexGuard<'_, VecDeque<Subject>> {
+    fn approvals(&self) -> std::sync::MutexGuard<'_, VecDeque<(Subject, u64)>> {
         self.approved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -50,6 +50,11 @@ impl State {
         &self.dir
     }
 
+    /// Where the ledger is.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.dir.join("ledger")
+    }
+
     /// The directory as it is or would be on disk, links in what exists of it resolved.
     pub(crate) fn canonical(&self) -> PathBuf {
         for above in self.dir.ancestors() {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
+use ringfence_ledger::CommandEnded;
 use ringfence_ops::linux::{Located, Op};
 use ringfence_ops::{Availability, Outcome, Shortfall};
 use ringfence_plan::{Plan, RingMode};
@@ -19,6 +20,7 @@ use crate::late::Late;
 use crate::launch::{self, Launched, Waiting, hand_over, own_stdio};
 use crate::look::{FIRST, Looks, look_now};
 use crate::prepare::{Begun, Prepared};
+use crate::record;
 use crate::relay::{Relay, Screen};
 use crate::site::{Made, index};
 use crate::unconfined;
@@ -85,8 +87,26 @@ pub(crate) const GRACE: Duration = Duration::from_secs(2);
 /// # Errors
 /// When the policy cannot be enforced here, the ring not be made, the program not be
 /// executed, or the runner died.
-pub fn run(mut begun: Begun) -> Result<Finished, Error> {
+pub fn run(begun: Begun) -> Result<Finished, Error> {
     begun.may_start()?;
+    let refused = begun.refused();
+    let recorder = begun.recorder.clone();
+    let result = run_begun(begun);
+    match &result {
+        Ok(finished) => {
+            recorder.ended(record::FIRST, ended_so(finished));
+            recorder.ring_ended(&finished.outcome);
+        }
+        Err(error) => recorder.failed(error, refused),
+    }
+    let mut finished = result?;
+    if let Some(less) = recorder.shortfall() {
+        finished.outcome = finished.outcome.with(less);
+    }
+    Ok(finished)
+}
+
+fn run_begun(mut begun: Begun) -> Result<Finished, Error> {
     let start = Instant::now();
     let ring_made = SystemTime::now();
     let Some(mode) = begun.likely_mode() else {
@@ -448,7 +468,10 @@ impl Supervisor<'_> {
                     accepted: false,
                 });
             }
-            Report::TakenAway { path, errno } => self.taken_away.push((path, errno)),
+            Report::TakenAway { path, errno } => {
+                self.prepared.recorder.taken_away(&path, errno);
+                self.taken_away.push((path, errno));
+            }
             Report::Failed {
                 id: None,
                 failure:
@@ -498,6 +521,15 @@ impl Supervisor<'_> {
         noted.append(&mut self.shortfalls);
         self.look_at_the_end();
         let made = self.made();
+        for made in &made {
+            let recorder = &self.prepared.recorder;
+            recorder.denied(
+                None,
+                "planted-repository",
+                &made.path,
+                Some(made.runs.join(", ")),
+            );
+        }
         noted.extend(made.iter().map(|made| Shortfall {
             promise: ringfence_plan::promise::PROTECT_GIT.to_owned(),
             what: made.to_string(),
@@ -599,8 +631,10 @@ impl Supervisor<'_> {
             _ => None,
         });
         let taken = ringfence_runner::take_away(names);
-        self.taken_away
-            .extend(taken.into_iter().map(|t| (t.path, t.errno)));
+        for taken in taken {
+            self.prepared.recorder.taken_away(&taken.path, taken.errno);
+            self.taken_away.push((taken.path, taken.errno));
+        }
     }
 
     /// Protects repositories that were found while the command runs.
@@ -643,6 +677,24 @@ fn not_taken_away(appeared: &[(PathBuf, Option<i32>)]) -> Option<String> {
             left.join(" ")
         )
     })
+}
+
+/// How it ended, as it is recorded.
+fn ended_so(finished: &Finished) -> CommandEnded {
+    let (how, value) = match finished.ended {
+        Ended::Exited(status) => ("exited", Some(status)),
+        Ended::Signalled(signal) => ("signalled", Some(signal)),
+        Ended::TimedOut => ("timed-out", None),
+        Ended::TooMuchOutput => ("too-much-output", None),
+        Ended::Insisted => ("insisted", None),
+    };
+    CommandEnded {
+        how: how.to_owned(),
+        value,
+        cpu_us: finished.cpu_us,
+        max_rss_kib: finished.max_rss_kib,
+        ..CommandEnded::default()
+    }
 }
 
 fn ended_by(ending: Ending) -> Ended {

@@ -37,6 +37,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
 use tokio::net::unix::pipe;
 use tokio::sync::watch;
 
+use crate::ask::Answer;
 use crate::error::Error;
 use crate::prepare::Request;
 use crate::ring::{self, ExitStatus, Grant, Inner, Output, Planned, Processes, Size, Stdio};
@@ -197,8 +198,27 @@ impl Ring {
     }
 
     /// As [`ring::Ring::approve`].
-    pub fn approve(&self, question: &Question) {
-        self.ring.approve(question);
+    ///
+    /// # Errors
+    /// As there.
+    pub fn approve(&self, question: &Question) -> Result<(), Error> {
+        self.ring.approve(question)
+    }
+
+    /// As [`ring::Ring::grant_answered`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn grant_answered(&self, planned: &Planned, answer: Answer) -> Result<(), Error> {
+        self.ring.grant_answered(planned, answer)
+    }
+
+    /// As [`ring::Ring::answered`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn answered(&self, question: &Question, answer: Answer) -> Result<(), Error> {
+        self.ring.answered(question, answer)
     }
 
     /// As [`ring::Ring::stop`].

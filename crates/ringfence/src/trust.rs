@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ringfence_ledger::{Digest, Event, HostChanged, Keep, Ledger, Text};
 use ringfence_policy::{FileText, Trust};
 
 use crate::careful;
@@ -52,7 +53,21 @@ pub fn trust(state: &State, file: &FileText) -> Result<(), Error> {
         path: file.path.clone(),
         error,
     })?;
+    let content = Some(Digest::of(file.text.as_bytes()));
+    changes(state, "trusted", &place, content)?;
     state.write(&copy_of(state, &place), file.text.as_bytes())
+}
+
+/// Records what is about to be changed.
+fn changes(state: &State, what: &str, path: &Path, content: Option<Digest>) -> Result<(), Error> {
+    let changed = HostChanged {
+        what: what.to_owned(),
+        path: Text::from(path),
+        content,
+    };
+    // How much is kept is for policies to say, and this is about one that may not be read.
+    Ledger::new(state.ledger(), Keep::ALL).append(|_| vec![Event::HostChanged(changed)])?;
+    Ok(())
 }
 
 /// Takes trust back; `false` where there was none.
@@ -62,6 +77,9 @@ pub fn trust(state: &State, file: &FileText) -> Result<(), Error> {
 pub fn untrust(state: &State, path: &Path) -> Result<bool, Error> {
     let place = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let copy = copy_of(state, &place);
+    if copy.exists() {
+        changes(state, "distrusted", &place, None)?;
+    }
     match std::fs::remove_file(&copy) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),

@@ -69,6 +69,9 @@ pub(crate) fn run(prepared: &Prepared, start: Instant) -> Result<Finished, Error
     let output_max = prepared.policy.limits.output.as_ref().map(|o| o.value);
     let mut relay = Relay::new(prepared.pty, own_stdio()?, output_max)
         .map_err(system("making the command's terminal"))?;
+    prepared
+        .recorder
+        .made(prepared, None, None, None, Some(prepared.recorded()))?;
     let mut child = Child::start(prepared, &relay)?;
     screen.lend(&relay);
     let deadline = prepared.time().and_then(|limit| start.checked_add(limit));

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ringfence::ask::Answer as Said;
 use ringfence::{Preview, Request, preview};
 use ringfence_policy::Flags;
 use rmcp::handler::server::tool::{InputResponses, RequestState};
@@ -512,6 +513,7 @@ impl Server {
             };
             let said = said::<CommandDecision>(&responses, COMMAND);
             let Some(approval) = said.and_then(|said| yes(question, said)) else {
+                self.rings.declined(question, Said::No);
                 return Err(NotStarted::because(NO.to_owned()));
             };
             start.approval = Some(approval);
@@ -528,6 +530,7 @@ impl Server {
             )));
         };
         if !can_ask(context) {
+            self.rings.declined(number, Said::Nobody);
             return Err(NotStarted::because(format!(
                 "{line}; it was not started: nobody can be asked through this client, which has no elicitation. A \
                  person can allow it by a rule in the policy"
@@ -537,18 +540,25 @@ impl Server {
             Heard::Said(said) => {
                 start.approval = yes(number, said);
                 if start.approval.is_none() {
+                    self.rings.declined(number, Said::No);
                     return Err(NotStarted::because(NO.to_owned()));
                 }
                 Ok(self.rings.start(start, Vec::new()).await?)
             }
-            Heard::No => Err(NotStarted::because(NO.to_owned())),
+            Heard::No => {
+                self.rings.declined(number, Said::No);
+                Err(NotStarted::because(NO.to_owned()))
+            }
             Heard::Later => {
                 let state = lock(&self.asked_commands).keep(params, number);
                 Err(NotStarted(later::<CommandDecision>(
                     COMMAND, message, state,
                 )))
             }
-            Heard::Failed(why) => Err(NotStarted::because(format!("{line}; {why}"))),
+            Heard::Failed(why) => {
+                self.rings.declined(number, Said::Nobody);
+                Err(NotStarted::because(format!("{line}; {why}")))
+            }
         }
     }
 
@@ -608,6 +618,13 @@ impl Server {
     }
 
     async fn decided(&self, asked: AskedGrant, allowed: bool) -> CallToolResult {
+        let answer = if allowed { Said::Ring } else { Said::No };
+        let recorded = self
+            .rings
+            .grant_answered(asked.ring, &asked.planned, answer);
+        if let Err(fault) = recorded {
+            return failed(&fault);
+        }
         if !allowed {
             return failed_with(
                 "the person said no; go on without it, or by another way".to_owned(),

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use ringfence::ask::Answer;
 use ringfence::ring::{Grant, Planned};
 use ringfence::rules::Question;
 use ringfence::tokio::Ring;
-use ringfence::{Error, Request};
+use ringfence::{By, Error, Request};
 use ringfence_policy::{Flags, Problem, parse_duration, parse_size};
 use tokio::sync::watch;
 
@@ -148,6 +149,10 @@ impl Rings {
         let idle = idle_ms.map(Duration::from_millis);
         let request = Request {
             starting_rules: starting_rules.unwrap_or(true),
+            by: By {
+                what: Some("serve".to_owned()),
+                client: client.clone(),
+            },
             ..self.request(workspace, directory, policy)?
         };
         self.open_by(request, client, keep, idle).await
@@ -287,6 +292,16 @@ impl Rings {
         Ok(open.ring.plan_grant(grant).await?)
     }
 
+    /// What a person said to what was planned.
+    pub(crate) fn grant_answered(
+        &self,
+        ring: u64,
+        planned: &Planned,
+        answer: Answer,
+    ) -> Result<(), Fault> {
+        Ok(self.ring(ring)?.ring.grant_answered(planned, answer)?)
+    }
+
     /// Makes what was planned, of the ring it was planned for.
     pub(crate) async fn make(&self, ring: u64, planned: Planned) -> Result<(), Fault> {
         let open = self.ring(ring)?;
@@ -306,9 +321,11 @@ impl Rings {
             Some(Approval { question, lasts }) => {
                 let question = self.answered(open.number, question)?;
                 if lasts == Lasts::Ring {
-                    open.ring.approve(&question);
+                    open.ring.approve(&question)?;
+                    None
+                } else {
+                    Some(question)
                 }
-                Some(question)
             }
         };
         let started = Running::start(self.number(), &open, asked, approved, descriptors).await;
@@ -340,6 +357,17 @@ impl Rings {
         }
         questions.insert(number, (ring, question.clone()));
         Some(number)
+    }
+
+    /// A question was not answered with yes: what becomes of it is only for the ledger.
+    pub(crate) fn declined(&self, question: u64, answer: Answer) {
+        let asked = lock(&self.questions).remove(&question);
+        if let Some((ring, question)) = asked
+            && let Ok(open) = self.ring(ring)
+        {
+            // What cannot be recorded is told with the ring's outcome.
+            let _told = open.ring.answered(&question, answer);
+        }
     }
 
     /// The question that was answered, once.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use ringfence::Request;
+use ringfence::{By, Request};
 use ringfence_serve::{Client, Served};
 
 use crate::flags::PolicyFlags;
@@ -43,6 +43,7 @@ pub(crate) fn mcp(args: McpArgs) -> ExitCode {
         workspace,
         flags: policy.into(),
         starting_rules: true,
+        by: By::named("mcp"),
         ..Request::default()
     };
     let served = Served {

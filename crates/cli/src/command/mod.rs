@@ -4,6 +4,7 @@ mod caches;
 mod completions;
 mod doctor;
 mod hook;
+mod log;
 mod man;
 mod mcp;
 mod policy;
@@ -25,6 +26,7 @@ pub(crate) use caches::CachesArgs;
 pub(crate) use completions::CompletionsArgs;
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use hook::{BLOCK, HookArgs};
+pub(crate) use log::LogArgs;
 pub(crate) use man::ManArgs;
 pub(crate) use mcp::McpArgs;
 pub(crate) use policy::PolicyArgs;
@@ -50,6 +52,7 @@ pub(crate) fn run(cli: Cli, early: ringfence::Early) -> ExitCode {
         Command::Mcp(Deferred(args)) => mcp::mcp(args),
         Command::Serve(Deferred(args)) => serve::serve(args),
         Command::Sessions(Deferred(args)) => sessions::sessions(args),
+        Command::Log(Deferred(args)) => log::log(args),
         Command::Trust(Deferred(args)) => trust::trust(args),
         Command::Untrust(Deferred(args)) => trust::untrust(args),
         Command::Caches(Deferred(args)) => caches::caches(args),

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use ringfence::ask::{Answer, at_terminal};
-use ringfence::{Begun, Early, Ended, Error, Finished, Request, begin_with};
+use ringfence::{Begun, By, Early, Ended, Error, Finished, Request, begin_with};
 use ringfence_policy::Mode;
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ use crate::say;
 
 pub(crate) fn run(args: RunArgs, early: Early) -> ExitCode {
     let RunArgs { policy, ring, argv } = args;
-    start(policy, ring, argv, early)
+    start("run", policy, ring, argv, early)
 }
 
 pub(crate) fn shell(args: ShellArgs, early: Early) -> ExitCode {
@@ -24,10 +24,16 @@ pub(crate) fn shell(args: ShellArgs, early: Early) -> ExitCode {
     let shell = std::env::var_os("SHELL")
         .filter(|s| !s.is_empty())
         .unwrap_or_else(|| OsString::from("/bin/sh"));
-    start(policy, ring, vec![shell], early)
+    start("shell", policy, ring, vec![shell], early)
 }
 
-fn start(policy: PolicyFlags, ring: RingFlags, argv: Vec<OsString>, early: Early) -> ExitCode {
+fn start(
+    by: &str,
+    policy: PolicyFlags,
+    ring: RingFlags,
+    argv: Vec<OsString>,
+    early: Early,
+) -> ExitCode {
     let RingFlags {
         workspace,
         pty,
@@ -42,6 +48,7 @@ fn start(policy: PolicyFlags, ring: RingFlags, argv: Vec<OsString>, early: Early
         flags: policy.into(),
         pty,
         starting_rules,
+        by: By::named(by),
         ..Request::default()
     };
     let fail = |error: &Error| {
@@ -95,17 +102,18 @@ fn allowed(mut begun: Begun, answered: bool) -> Result<Begun, Error> {
             policy.network.mode.value.name()
         ),
     };
-    let answer = if answered {
-        Answer::Once
+    let (answer, from) = if answered {
+        (Answer::Once, "caller")
     } else {
-        at_terminal(&question, &about).unwrap_or(Answer::Nobody)
+        let answer = at_terminal(&question, &about).unwrap_or(Answer::Nobody);
+        (answer, "terminal")
     };
+    begun.answered(question.clone(), answer, from)?;
     match answer {
-        Answer::Once => begun.approve(question),
-        Answer::No => return Err(Error::Declined(Box::new(question))),
-        Answer::Nobody => return Err(Error::Asks(Box::new(question))),
+        Answer::Once | Answer::Ring => Ok(begun),
+        Answer::No => Err(Error::Declined(Box::new(question))),
+        Answer::Nobody => Err(Error::Asks(Box::new(question))),
     }
-    Ok(begun)
 }
 
 fn finish(finished: &Finished, as_json: bool) -> ExitCode {

@@ -64,6 +64,9 @@ pub(crate) fn from_flags(
             |path: &PathBuf| path::expand(path, base, context),
         ),
         nested: sourced(flags.nested, "--nested"),
+        // It is one for all commands.
+        ledger_keep: None,
+        ledger_size: None,
         rules: Vec::new(),
     };
     for (zero, key, flag) in [

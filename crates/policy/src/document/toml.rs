@@ -212,6 +212,13 @@ impl<'a> Reader<'a> {
                 ("enforcement", "accept") => {
                     out.accept = self.list(&keys::ACCEPT, value, checks::accepted);
                 }
+                ("ledger", "keep") => {
+                    out.ledger_keep =
+                        self.text(&keys::LEDGER_KEEP, value, quantity::parse_duration);
+                }
+                ("ledger", "size") => {
+                    out.ledger_size = self.text(&keys::LEDGER_SIZE, value, quantity::parse_size);
+                }
                 ("linux", "mode") => out.linux_mode = self.word(&keys::LINUX_MODE, value),
                 ("linux", "sockets") => out.sockets = self.list(&keys::SOCKETS, value, expand),
                 ("linux", "nested") => out.nested = self.boolean(&keys::NESTED, value),

@@ -24,6 +24,7 @@ pub fn show_json(effective: &Effective) -> Value {
         environment,
         limits,
         accept,
+        ledger,
         linux,
         rules,
         // Every value is within them.
@@ -70,6 +71,10 @@ pub fn show_json(effective: &Effective) -> Value {
             "output": perhaps(limits.output.as_ref(), |bytes| json!(bytes)),
         },
         "enforcement": { "accept": all(accept, |name| json!(name)) },
+        "ledger": {
+            "keep": one(&ledger.keep, |time| json!(time.as_secs())),
+            "size": one(&ledger.size, |bytes| json!(bytes)),
+        },
         "linux": {
             "mode": one(&linux.mode, |mode| json!(mode.name())),
             "sockets": all(&linux.sockets, |it| path(it)),

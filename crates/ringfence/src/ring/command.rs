@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ringfence_ledger::CommandStarted;
 use ringfence_ops::linux::Located;
 use ringfence_sys_linux::SysError;
 use ringfence_sys_linux::error::Named;
@@ -16,11 +17,14 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::child::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output, started};
 use super::{Ring, Size, Terminal};
+use crate::ask::Answer;
 use crate::error::Error;
 use crate::launch::{in_ring, stdin_inside};
 use crate::locate::follow;
+use crate::prepare::Prepared;
 use crate::program;
-use crate::rules::{Question, Subject};
+use crate::record;
+use crate::rules::{Let, Question, Subject};
 
 /// What a command reads from, or writes to.
 #[derive(Debug, Default)]
@@ -105,6 +109,9 @@ pub struct Command {
     /// The rules have let exactly this go.
     #[cfg(feature = "tokio")]
     allowed: Option<Subject>,
+    /// On the word of this record.
+    #[cfg(feature = "tokio")]
+    answer: Option<u64>,
 }
 
 /// So many bytes of words are judged in no time; to read more takes a while, of which a runtime's thread has none.
@@ -131,6 +138,8 @@ impl Command {
             approval: None,
             #[cfg(feature = "tokio")]
             allowed: None,
+            #[cfg(feature = "tokio")]
+            answer: None,
         }
     }
 
@@ -361,7 +370,7 @@ impl Command {
     pub(crate) fn start(&mut self, or: [Stdio; 3], announce: bool) -> Result<Child, Error> {
         // Before anything it was given is taken: whoever is asked may start the same once more.
         let cwd = self.directory()?;
-        self.may_start(&cwd)?;
+        let answer = self.may_start(&cwd)?;
         let inner = self.ring.inner();
         let own = match self.terminal {
             None => None,
@@ -427,7 +436,11 @@ impl Command {
             }
             .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
         };
-        let id = inner.spawn(spawn, &stdio)?;
+        let recorded = CommandStarted {
+            approval: answer,
+            ..record::command(&self.argv, &directory, &program, &self.env)
+        };
+        let id = inner.spawn(spawn, &stdio, recorded)?;
         Ok(Child {
             stdin: ours_in.map(ChildStdin),
             stdout: ours_out.map(ChildStdout),
@@ -467,12 +480,12 @@ impl Command {
         }
     }
 
-    /// Whether the rules let it start there.
-    fn may_start(&mut self, cwd: &Located) -> Result<(), Error> {
+    /// Whether the rules let it start there; the record of the answer that does, if one does.
+    fn may_start(&mut self, cwd: &Located) -> Result<Option<u64>, Error> {
         let approval = self.approval.take();
-        let rules = &self.ring.inner().prepared.rules;
-        if rules.are_none() {
-            return Ok(());
+        let prepared = &self.ring.inner().prepared;
+        if prepared.rules.are_none() {
+            return Ok(None);
         }
         let subject = self.subject(cwd);
         #[cfg(feature = "tokio")]
@@ -481,9 +494,9 @@ impl Command {
             .take()
             .is_some_and(|allowed| allowed == subject)
         {
-            return Ok(());
+            return Ok(self.answer.take());
         }
-        rules.may_start(&subject, approval.as_ref())
+        held(prepared, &subject, approval.as_ref())
     }
 
     /// The same for a thread of its own, where that takes a while. What comes out is for [`allow`](Self::allow).
@@ -491,7 +504,8 @@ impl Command {
     #[expect(clippy::type_complexity, reason = "it is called, once")]
     pub(crate) fn judge_beside(
         &mut self,
-    ) -> Result<Option<Box<dyn FnOnce() -> Result<Subject, Error> + Send>>, Error> {
+    ) -> Result<Option<Box<dyn FnOnce() -> Result<(Subject, Option<u64>), Error> + Send>>, Error>
+    {
         let words = self.argv.iter().map(|word| word.len());
         let set = self.env.iter().filter_map(|(_, value)| value.as_ref());
         let length: usize = words.chain(set.map(|value| value.len())).sum();
@@ -501,16 +515,38 @@ impl Command {
         let subject = self.subject(&self.directory()?);
         let (ring, approval) = (self.ring.clone(), self.approval.take());
         Ok(Some(Box::new(move || {
-            let rules = &ring.inner().prepared.rules;
-            rules.may_start(&subject, approval.as_ref())?;
-            Ok(subject)
+            let answer = held(&ring.inner().prepared, &subject, approval.as_ref())?;
+            Ok((subject, answer))
         })))
     }
 
     /// The rules have let this start, the next time.
     #[cfg(feature = "tokio")]
-    pub(crate) fn allow(&mut self, allowed: Subject) {
+    pub(crate) fn allow(&mut self, (allowed, answer): (Subject, Option<u64>)) {
         self.allowed = Some(allowed);
+        self.answer = answer;
+    }
+}
+
+/// Whether the rules let a command start; the record of the answer that does, if one does. What they say
+/// against it is recorded.
+fn held(
+    prepared: &Prepared,
+    subject: &Subject,
+    approval: Option<&Question>,
+) -> Result<Option<u64>, Error> {
+    let recorder = &prepared.recorder;
+    match (prepared.rules.may_start(subject, approval), approval) {
+        (Ok(Let::Free), _) => Ok(None),
+        (Ok(Let::Ring(answer)), _) => Ok(Some(answer)),
+        (Ok(Let::Once), Some(question)) => recorder
+            .answered(question, Answer::Once, &recorder.speaker())
+            .map(Some),
+        (Ok(Let::Once), None) => Ok(None),
+        (Err(error), _) => {
+            recorder.judged(&error, subject);
+            Err(error)
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use ringfence_policy::Flags;
 use ringfence_wire::{Failure, Names, Order, Widening};
 
 use super::{Inner, Ring};
+use crate::ask::Answer;
 use crate::error::Error;
 use crate::mounts;
 use crate::prepare::{Preview, preview};
@@ -114,6 +115,24 @@ impl Ring {
     /// As [`grant`](Ring::grant).
     pub fn plan_grant(&self, grant: &Grant) -> Result<Planned, Error> {
         self.inner().plan_grant(grant)
+    }
+
+    /// A person was shown what was planned, and this is the answer, for the ledger.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`]: it is not recorded, and nothing is to be granted on its word.
+    pub fn grant_answered(&self, planned: &Planned, answer: Answer) -> Result<(), Error> {
+        let inner = self.inner();
+        let paths: Vec<&Path> = planned.paths();
+        let verb = match planned.grant {
+            Grant::Write(_) => "write",
+            Grant::Reveal(_) => "reveal",
+            Grant::Socket(_) => "connect",
+        };
+        inner
+            .prepared
+            .recorder
+            .grant_answered(verb, &paths, &inner.prepared.cwd.path, answer)
     }
 
     /// Makes a grant that was planned.
@@ -231,6 +250,7 @@ impl Inner {
         let mut rules = granted.rules.clone();
         rules.extend(planned.rules.iter().cloned());
         widening.landlock = self.ruleset(&rules);
+        self.prepared.recorder.widened(&widening)?;
         self.order(&Order::Widen(widening.clone()), &[])?;
         let done =
             self.wait_for(|state| (!state.widened.is_empty()).then(|| state.widened.remove(0)))?;

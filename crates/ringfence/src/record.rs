@@ -1,0 +1,595 @@
+//! What happens in one ring, on its way to the ledger.
+//!
+//! A command is recorded before it starts: what cannot be recorded is not started, unless that was accepted by name
+//! (`accept = ["ledger"]`). Its end is recorded before anybody is told of it.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use ringfence_ledger::{
+    ApprovalAnswered, ApprovalAsked, CommandEnded, CommandRefused, CommandStarted, Denial, Digest,
+    Event, Keep, Ledger, RingEnded, RingMade, RingRefused, RingWidened, Text, words,
+};
+use ringfence_ops::{Facts, Outcome, Shortfall};
+use ringfence_plan::{Plan, promise};
+use ringfence_policy::Effective;
+use ringfence_wire::Widening;
+
+use crate::ask::Answer;
+use crate::error::Error;
+use crate::prepare::Prepared;
+use crate::rules::{Question, Subject};
+use crate::state::State;
+
+/// Who asks for a ring, as the ledger names it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct By {
+    /// What asks: `run`, `serve`, `mcp`; where it is not named, the program that this is.
+    pub what: Option<String>,
+    /// What a client said of itself.
+    pub client: Option<String>,
+}
+
+impl By {
+    /// Ringfence's own commands name themselves.
+    #[must_use]
+    pub fn named(what: &str) -> By {
+        By {
+            what: Some(what.to_owned()),
+            client: None,
+        }
+    }
+
+    fn name(&self) -> String {
+        self.what.clone().unwrap_or_else(|| {
+            let own = std::env::current_exe().ok();
+            let name = own.as_deref().and_then(Path::file_name);
+            name.map_or_else(
+                || "a program".to_owned(),
+                |n| n.to_string_lossy().into_owned(),
+            )
+        })
+    }
+}
+
+/// Words of a command are recorded up to so many bytes in all, and each up to a quarter of it.
+const WORDS_MAX: usize = 64 << 10;
+
+/// What records what happens in one ring.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    /// `None` where there is no place for one.
+    ledger: Option<Ledger>,
+    /// A person accepted that what cannot be recorded runs.
+    accepted: bool,
+    by: By,
+    /// The number of the record that made the ring; 0 before.
+    ring: AtomicU64,
+    /// What was known then to be less than whole: it is not told twice.
+    planned: Mutex<Vec<Shortfall>>,
+    ended: AtomicBool,
+    unwritten: AtomicU64,
+    /// Why the first of those could not be written.
+    why: Mutex<Option<String>>,
+    /// The commands that run: the numbers of their records, and since when.
+    running: Mutex<HashMap<u32, (u64, Instant)>>,
+    /// Questions that were asked: what about, and the numbers of their records. The newest last.
+    asked: Mutex<Vec<(Digest, u64)>>,
+}
+
+/// So many questions are known by their records.
+const ASKED_MAX: usize = 64;
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Recorder {
+    pub(crate) fn new(policy: &Effective, state: Option<&State>, by: By) -> Recorder {
+        let keep = Keep {
+            time: policy.ledger.keep.value,
+            size: policy.ledger.size.value,
+        };
+        Recorder {
+            ledger: state.map(|state| Ledger::new(state.ledger(), keep)),
+            accepted: ringfence_plan::accepts(policy, promise::LEDGER),
+            by,
+            ring: AtomicU64::new(0),
+            planned: Mutex::default(),
+            ended: AtomicBool::new(false),
+            unwritten: AtomicU64::new(0),
+            why: Mutex::default(),
+            running: Mutex::default(),
+            asked: Mutex::default(),
+        }
+    }
+
+    /// Records what must be recorded before something may be: the number of the first record, or 0 where that it
+    /// cannot be is accepted.
+    fn must(&self, make: impl FnOnce(u64) -> Vec<Event>) -> Result<u64, Error> {
+        let written = match &self.ledger {
+            Some(ledger) => ledger.append(make).map_err(Error::Ledger),
+            None => Err(Error::NoLedger),
+        };
+        match written {
+            Err(error) if self.accepted => {
+                self.count(&error);
+                Ok(0)
+            }
+            written => written,
+        }
+    }
+
+    /// Records what has happened already.
+    fn note(&self, make: impl FnOnce(u64) -> Vec<Event>) {
+        let written = match &self.ledger {
+            Some(ledger) => ledger.append(make).map_err(Error::Ledger),
+            None => Err(Error::NoLedger),
+        };
+        if let Err(error) = written {
+            self.count(&error);
+        }
+    }
+
+    fn count(&self, error: &Error) {
+        self.unwritten.fetch_add(1, Ordering::Relaxed);
+        held(&self.why).get_or_insert_with(|| error.to_string());
+    }
+
+    fn ring(&self) -> u64 {
+        self.ring.load(Ordering::Relaxed)
+    }
+
+    fn known_ring(&self) -> Option<u64> {
+        Some(self.ring()).filter(|ring| *ring > 0)
+    }
+
+    /// What could not be recorded, as what is kept less than whole.
+    pub(crate) fn shortfall(&self) -> Option<Shortfall> {
+        let unwritten = self.unwritten.load(Ordering::Relaxed);
+        (unwritten > 0).then(|| Shortfall {
+            promise: promise::LEDGER.to_owned(),
+            what: format!(
+                "not recorded, {unwritten} times: {}",
+                held(&self.why).clone().unwrap_or_default()
+            ),
+            remedy: String::new(),
+            accepted: self.accepted,
+        })
+    }
+
+    /// A ring is being made; for one command, if there is one.
+    pub(crate) fn made(
+        &self,
+        prepared: &Prepared,
+        plan: Option<&Plan>,
+        order: Option<&[u8]>,
+        runner: Option<u32>,
+        command: Option<CommandStarted>,
+    ) -> Result<(), Error> {
+        let policy = &prepared.policy;
+        let shown = ringfence_policy::show_json(policy).to_string();
+        let kept = match &self.ledger {
+            Some(ledger) => ledger.keep_text(shown.as_bytes()).map_err(Error::Ledger),
+            None => Err(Error::NoLedger),
+        };
+        let digest = match kept {
+            Ok(digest) => digest,
+            Err(error) if self.accepted => {
+                self.count(&error);
+                Digest::of(shown.as_bytes())
+            }
+            Err(error) => return Err(error),
+        };
+        let outcome = plan.map_or_else(Outcome::none, |plan| plan.outcome(Vec::new()));
+        let made = RingMade {
+            by: self.by.name(),
+            client: self.by.client.clone(),
+            harness: std::process::id(),
+            runner,
+            uid: prepared.facts.uid,
+            gid: prepared.facts.gid,
+            ring: plan.map(|plan| plan.mode.to_string()),
+            mode: policy.mode.value.name().to_owned(),
+            network: policy.network.mode.value.name().to_owned(),
+            workspace: Text::from(&prepared.workspace),
+            write: prepared
+                .roots
+                .iter()
+                .map(|root| Text::from(&root.path))
+                .collect(),
+            accept: policy
+                .accept
+                .iter()
+                .map(|name| name.value.clone())
+                .collect(),
+            policy: digest,
+            plan: order.map(Digest::of),
+            facts: facts(&prepared.facts),
+            enforcement: outcome.enforcement.to_string(),
+            shortfalls: shortfalls(&outcome.shortfalls),
+        };
+        *held(&self.planned) = outcome.shortfalls;
+        let with_command = command.is_some();
+        let ring = self.must(|ring| {
+            let mut events = vec![Event::RingMade(Box::new(made))];
+            events.extend(
+                command.map(|command| Event::CommandStarted(CommandStarted { ring, ..command })),
+            );
+            events
+        })?;
+        self.ring.store(ring, Ordering::Relaxed);
+        if with_command {
+            let seq = if ring > 0 { ring + 1 } else { 0 };
+            held(&self.running).insert(FIRST, (seq, Instant::now()));
+        }
+        Ok(())
+    }
+
+    /// Why a ring, or a command's ring, was not made.
+    pub(crate) fn refused(&self, argv: &[OsString], cwd: &Path, error: &Error) {
+        // What is not made because it cannot be recorded cannot be recorded.
+        if matches!(error, Error::Ledger(_) | Error::NoLedger) {
+            return;
+        }
+        let (argv, _, _) = recorded(argv);
+        let refused = RingRefused {
+            by: self.by.name(),
+            argv,
+            cwd: Text::from(cwd),
+            error: error.to_string(),
+        };
+        self.note(|_| vec![Event::RingRefused(refused)]);
+    }
+
+    /// A command of a ring that stays is about to start.
+    pub(crate) fn started(&self, id: u32, command: CommandStarted) -> Result<(), Error> {
+        let command = CommandStarted {
+            ring: self.ring(),
+            ..command
+        };
+        let seq = self.must(|_| vec![Event::CommandStarted(command)])?;
+        held(&self.running).insert(id, (seq, Instant::now()));
+        Ok(())
+    }
+
+    /// A command ended. What it was that ended it, and what it used, is for who tells.
+    pub(crate) fn ended(&self, id: u32, ended: CommandEnded) {
+        let Some((command, since)) = held(&self.running).remove(&id) else {
+            return;
+        };
+        let ended = CommandEnded {
+            command,
+            elapsed_us: u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX),
+            ..ended
+        };
+        self.note(|_| vec![Event::CommandEnded(ended)]);
+    }
+
+    /// A run came to nothing: before its ring was made, or after.
+    pub(crate) fn failed(&self, error: &Error, refused: impl Fn(&Error)) {
+        if self.known_ring().is_none() {
+            refused(error);
+            return;
+        }
+        let ended = CommandEnded {
+            how: "not-started".to_owned(),
+            error: Some(error.to_string()),
+            ..CommandEnded::default()
+        };
+        self.ended(FIRST, ended);
+        self.ring_ended(&Outcome::none());
+    }
+
+    /// The ring is gone, with what ran in it.
+    pub(crate) fn ring_ended(&self, outcome: &Outcome) {
+        if self.ended.swap(true, Ordering::Relaxed) || self.known_ring().is_none() {
+            return;
+        }
+        let mut left: Vec<_> = held(&self.running).drain().map(|(_, at)| at).collect();
+        left.sort_unstable_by_key(|(command, _)| *command);
+        let mut events: Vec<Event> = left
+            .into_iter()
+            .map(|(command, since)| {
+                Event::CommandEnded(CommandEnded {
+                    command,
+                    how: "with-its-ring".to_owned(),
+                    elapsed_us: u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX),
+                    ..CommandEnded::default()
+                })
+            })
+            .collect();
+        events.push(Event::RingEnded(RingEnded {
+            ring: self.ring(),
+            enforcement: outcome.enforcement.to_string(),
+            more: {
+                let planned = held(&self.planned);
+                let more = outcome.shortfalls.iter().filter(|s| !planned.contains(s));
+                shortfalls(more)
+            },
+            unwritten: self.unwritten.load(Ordering::Relaxed),
+        }));
+        self.note(|_| events);
+    }
+
+    /// The ring kept something from being, or set it right.
+    pub(crate) fn denied(&self, id: Option<u32>, what: &str, path: &Path, why: Option<String>) {
+        let running = held(&self.running);
+        let of = |(command, _): &(u64, Instant)| *command;
+        let command = match id {
+            Some(id) => running.get(&id).map(of),
+            // Of one that runs alone it is known.
+            None if running.len() == 1 => running.values().next().map(of),
+            None => None,
+        };
+        drop(running);
+        let denial = Denial {
+            ring: self.ring(),
+            command,
+            what: what.to_owned(),
+            path: Text::from(path),
+            why,
+        };
+        self.note(|_| vec![Event::Denial(denial)]);
+    }
+
+    /// What was made under a protected name.
+    pub(crate) fn taken_away(&self, path: &Path, errno: Option<i32>) {
+        match errno {
+            None => self.denied(None, "moved-aside", path, None),
+            Some(errno) => {
+                let why = std::io::Error::from_raw_os_error(errno).to_string();
+                self.denied(None, "left-in-place", path, Some(why));
+            }
+        }
+    }
+
+    /// The ring is about to be made wider.
+    pub(crate) fn widened(&self, widening: &Widening) -> Result<(), Error> {
+        let texts = |all: &[ringfence_ops::linux::Located]| {
+            all.iter().map(|at| Text::from(&at.path)).collect()
+        };
+        let widened = RingWidened {
+            ring: self.ring(),
+            read: texts(&widening.reveal),
+            write: widening
+                .write
+                .iter()
+                .map(|at| Text::from(&at.path))
+                .collect(),
+            sockets: texts(&widening.sockets),
+        };
+        self.must(|_| vec![Event::RingWidened(widened)])?;
+        Ok(())
+    }
+
+    /// What the rules said of a command, where it was not let go.
+    pub(crate) fn judged(&self, error: &Error, subject: &Subject) {
+        let event = match error {
+            Error::Forbidden(verdict) => Event::CommandRefused(CommandRefused {
+                ring: self.known_ring(),
+                argv: recorded(&subject.argv).0,
+                cwd: Text::from(&subject.directory),
+                decision: verdict.decision.name().to_owned(),
+                verdict: verdict.line(),
+            }),
+            Error::Asks(question) => {
+                self.ask(question);
+                return;
+            }
+            _ => return,
+        };
+        self.note(|_| vec![event]);
+    }
+
+    fn ask(&self, question: &Question) {
+        let subject = digest(question.subject());
+        let asked = ApprovalAsked {
+            ring: self.known_ring(),
+            subject,
+            argv: recorded(question.argv()).0,
+            cwd: Text::from(question.directory()),
+            verdict: question.verdict().line(),
+        };
+        let mut number = 0;
+        self.note(|seq| {
+            number = seq;
+            vec![Event::ApprovalAsked(asked)]
+        });
+        let mut known = held(&self.asked);
+        if known.len() >= ASKED_MAX {
+            known.remove(0);
+        }
+        known.push((subject, number));
+    }
+
+    /// What was answered to a question. A yes is on disk before it holds.
+    pub(crate) fn answered(
+        &self,
+        question: &Question,
+        answer: Answer,
+        from: &str,
+    ) -> Result<u64, Error> {
+        let subject = digest(question.subject());
+        let asked = held(&self.asked)
+            .iter()
+            .rev()
+            .find(|(about, _)| *about == subject)
+            .map(|(_, seq)| *seq);
+        let answered = ApprovalAnswered {
+            asked,
+            subject,
+            answer: answer.name().to_owned(),
+            from: from.to_owned(),
+        };
+        self.must(|_| vec![Event::ApprovalAnswered(answered)])
+    }
+
+    /// What was answered to whether the ring may be made wider.
+    pub(crate) fn grant_answered(
+        &self,
+        verb: &str,
+        paths: &[&Path],
+        cwd: &Path,
+        answer: Answer,
+    ) -> Result<(), Error> {
+        let mut argv = vec![OsString::from("grant"), OsString::from(verb)];
+        argv.extend(paths.iter().map(|path| path.as_os_str().to_owned()));
+        let subject = digest(&Subject {
+            argv: argv.clone(),
+            directory: cwd.to_owned(),
+            env: Vec::new(),
+            bare: false,
+        });
+        let asked = ApprovalAsked {
+            ring: self.known_ring(),
+            subject,
+            argv: argv.iter().map(Text::from).collect(),
+            cwd: Text::from(cwd),
+            verdict: "the ring is to be made wider".to_owned(),
+        };
+        let answered = |seq| ApprovalAnswered {
+            asked: Some(seq),
+            subject,
+            answer: answer.name().to_owned(),
+            from: self.by.name(),
+        };
+        self.must(|seq| {
+            vec![
+                Event::ApprovalAsked(asked),
+                Event::ApprovalAnswered(answered(seq)),
+            ]
+        })?;
+        Ok(())
+    }
+
+    /// Who speaks for a person where nobody says it.
+    pub(crate) fn speaker(&self) -> String {
+        self.by.name()
+    }
+}
+
+/// The number of the only command in a ring of one.
+pub(crate) const FIRST: u32 = 1;
+
+/// A command, as it is recorded before it starts.
+pub(crate) fn command(
+    argv: &[OsString],
+    cwd: &Path,
+    program: &Path,
+    env: &[(OsString, Option<OsString>)],
+) -> CommandStarted {
+    let (argv, left_out, redacted) = recorded(argv);
+    let mut names: Vec<Text> = env
+        .iter()
+        .filter(|(_, value)| value.is_some())
+        .map(|(name, _)| Text::from(name))
+        .collect();
+    names.dedup();
+    CommandStarted {
+        argv,
+        left_out,
+        cwd: Text::from(cwd),
+        program: Some(Text::from(program)),
+        env: names,
+        redacted,
+        ..CommandStarted::default()
+    }
+}
+
+/// The words as they are recorded; how many are left out, and how many secrets were.
+fn recorded(argv: &[OsString]) -> (Vec<Text>, u32, u32) {
+    let mut room = WORDS_MAX;
+    let mut cut: Vec<OsString> = Vec::new();
+    for word in argv {
+        let bytes = word.as_bytes();
+        let Some(left) = room.checked_sub(bytes.len().min(WORDS_MAX / 4) + 1) else {
+            break;
+        };
+        room = left;
+        if bytes.len() > WORDS_MAX / 4 {
+            let mut end = WORDS_MAX / 4;
+            // Within a character there is no end.
+            while end > 0 && bytes[end] & 0xc0 == 0x80 {
+                end -= 1;
+            }
+            let mut begins = OsStr::from_bytes(&bytes[..end]).to_owned();
+            begins.push(format!("… ({} bytes)", bytes.len()));
+            cut.push(begins);
+        } else {
+            cut.push(word.clone());
+        }
+    }
+    let left_out = u32::try_from(argv.len() - cut.len()).unwrap_or(u32::MAX);
+    let (texts, redacted) = words(cut.iter().map(OsString::as_os_str));
+    (texts, left_out, redacted)
+}
+
+/// What a question is about, as one digest.
+fn digest(subject: &Subject) -> Digest {
+    let mut bytes = Vec::new();
+    let mut field = |field: &OsStr| {
+        bytes.extend_from_slice(&(field.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(field.as_bytes());
+    };
+    field(subject.directory.as_os_str());
+    field(OsStr::new(if subject.bare { "bare" } else { "" }));
+    for word in &subject.argv {
+        field(word);
+    }
+    for (name, value) in &subject.env {
+        field(OsStr::new("env"));
+        field(name);
+        field(value.as_deref().unwrap_or_default());
+        field(OsStr::new(if value.is_some() { "set" } else { "out" }));
+    }
+    Digest::of(&bytes)
+}
+
+fn facts(facts: &Facts) -> Vec<String> {
+    let (major, minor) = facts.kernel;
+    let mut out = vec![
+        format!("linux {major}.{minor}"),
+        format!("landlock {}", facts.landlock),
+    ];
+    let has = [
+        (facts.userns.is_yes(), "userns"),
+        (facts.seccomp, "seccomp"),
+        (facts.proc.is_yes(), "proc"),
+        (facts.overlay, "overlay"),
+        (facts.cgroup.is_some(), "cgroup"),
+        (facts.container.is_some(), "container"),
+        (facts.wsl, "wsl"),
+        (facts.root, "root"),
+    ];
+    out.extend(
+        has.iter()
+            .filter(|(has, _)| *has)
+            .map(|(_, name)| (*name).to_owned()),
+    );
+    out
+}
+
+fn shortfalls<'a>(
+    all: impl IntoIterator<Item = &'a Shortfall>,
+) -> Vec<ringfence_ledger::Shortfall> {
+    all.into_iter()
+        .map(|short| ringfence_ledger::Shortfall {
+            promise: short.promise.clone(),
+            what: short.what.clone(),
+            accepted: short.accepted,
+        })
+        .collect()
+}
+
+/// Where a user's ledger is, if there is a place for one.
+#[must_use]
+pub fn directory() -> Option<PathBuf> {
+    let home = crate::layers::home();
+    State::of_user(home.as_deref()).map(|state| state.ledger())
+}
