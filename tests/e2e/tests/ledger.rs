@@ -1,0 +1,260 @@
+//! The ledger: each kind of record from a real command, and what `ringfence log` makes of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use ringfence_e2e::{Client, Workspace, binaries, rings, sh, until, with};
+use serde_json::{Value, json};
+
+/// All records, from `log export`.
+fn records(ws: &Workspace) -> Vec<Value> {
+    let all = ws.ringfence(["log", "export"]).run().ok().out();
+    all.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn of<'a>(records: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    records.iter().filter(|r| r["type"] == kind).collect()
+}
+
+/// The only one of its kind.
+fn one<'a>(records: &'a [Value], kind: &str) -> &'a Value {
+    let all = of(records, kind);
+    assert_eq!(all.len(), 1, "{kind}: {records:#?}");
+    all[0]
+}
+
+fn log(ws: &Workspace, words: &[&str]) -> String {
+    let words = [&["log"], words].concat();
+    ws.ringfence(words).run().ok().out()
+}
+
+const ASKS: &str = "[[rule]]\nprefix = [\"touch\"]\ndecision = \"ask\"\nwhy = \"makes files\"\n\
+                    [[rule]]\nprefix = [\"rm\"]\ndecision = \"forbid\"\nwhy = \"removes them\"\n";
+
+rings! {
+    /// A command in a ring of its own.
+    a_run_is_told_from_its_beginning_to_its_end needs ["userns"] |ws| {
+        ws.ring(["sh", "-c", "exit 3", "--password", "hunter2"]).run().exits(3);
+        let all = records(ws);
+        let kinds: Vec<&str> = all.iter().map(|r| r["type"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["ledger.opened", "ring.made", "command.started", "command.ended", "ring.ended"]);
+        let (ring, command) = (&all[1], &all[2]);
+        assert_eq!(ring["by"], "run");
+        assert_eq!(ring["mode"], "workspace-write");
+        assert_eq!(ring["network"], "off");
+        assert_eq!(ring["uid"], ws.person.uid);
+        assert_eq!(ring["workspace"], ws.path().to_str().unwrap());
+        assert_eq!(ring["write"], json!([ws.path()]));
+        assert_eq!(command["ring"], ring["seq"]);
+        assert_eq!(command["argv"], json!(["sh", "-c", "exit 3", "--password", "[redacted]"]));
+        assert_eq!(command["redacted"], 1);
+        assert_eq!(command["cwd"], ws.path().to_str().unwrap());
+        assert_eq!((&all[3]["command"], &all[3]["how"], &all[3]["value"]), (&command["seq"], &json!("exited"), &json!(3)));
+        assert!(all[3]["elapsed_us"].as_u64().unwrap() > 0);
+        assert_eq!(all[4]["ring"], ring["seq"]);
+        // The policy is kept, and is the one that `policy show` tells.
+        let digest = ring["policy"].as_str().unwrap();
+        let kept: Value = serde_json::from_str(&ws.read(&format!("../state/ringfence/ledger/policies/{digest}.json"))).unwrap();
+        assert_eq!(kept["mode"]["value"], "workspace-write");
+        // Nobody in a ring sees it, and there it says so.
+        let inside = ws.ring_sh("cat ../state/ringfence/ledger/head").run();
+        assert_ne!(inside.code(), 0, "{inside}");
+        let own = ws.ring([binaries().ringfence.as_os_str(), "log".as_ref()]).run().exits(125);
+        assert!(own.err().contains("runs in a ring"), "{own}");
+    }
+
+    /// The ways in which a command ends.
+    every_end_is_told needs ["userns"] |ws| {
+        ws.ring_sh("kill -9 $$").run().exits(137);
+        ws.ring_sh("sleep 1000").flags(["--timeout", "1s"]).run().exits(124);
+        ws.ring_sh("yes").flags(["--output", "10KiB"]).run().exits(125);
+        ws.file("text", "no program\n");
+        ws.ring(["./text"]).run().exits(126);
+        ws.ring_sh("exit 0").flags(["--mode", "full-access"]).run().ok();
+        ws.ring_sh("exit 0").flags(["--memory", "1GiB", "--mode", "full-access"]).run().exits(125);
+        let all = records(ws);
+        let ends: Vec<(&str, &Value)> = of(&all, "command.ended").iter().map(|r| (r["how"].as_str().unwrap(), &r["value"])).collect();
+        assert_eq!(ends[0], ("signalled", &json!(9)));
+        assert_eq!(ends[1], ("timed-out", &Value::Null));
+        assert_eq!(ends[2], ("too-much-output", &Value::Null));
+        let last = ends.len() - 1;
+        assert_eq!(ends[last], ("exited", &json!(0)));
+        let full = of(&all, "ring.made").pop().unwrap();
+        assert_eq!((&full["ring"], &full["enforcement"]), (&Value::Null, &json!("none")));
+        let refused = one(&all, "ring.refused");
+        assert!(refused["error"].as_str().unwrap().contains("limits.memory"), "{refused}");
+        let listed = log(ws, &["list", "--failed"]);
+        for how in ["signal 9", "timed out", "too much output", "refused"] {
+            assert!(listed.contains(how), "{how}: {listed}");
+        }
+        assert!(!listed.contains("  ok "), "{listed}");
+    }
+
+    /// What a ring set right.
+    denials_are_told needs ["userns", "tool:git"] |ws| {
+        ws.ring_sh("touch .envrc; git init -q away && cd away && git config core.fsmonitor x; sleep 0.3").run().ok();
+        let all = records(ws);
+        let denials: Vec<(&str, &str)> = of(&all, "denial").iter().map(|r| (r["what"].as_str().unwrap(), r["path"].as_str().unwrap())).collect();
+        assert_eq!(denials, [("moved-aside", ws.at(".envrc").to_str().unwrap()), ("planted-repository", ws.at("away").to_str().unwrap())]);
+        let command = one(&all, "command.started");
+        assert!(of(&all, "denial").iter().all(|r| r["command"] == command["seq"]), "{all:#?}");
+        let page = log(ws, &["show"]);
+        assert!(page.contains(".envrc: made under a protected name, and moved aside") && page.contains("core.fsmonitor"), "{page}");
+        assert!(log(ws, &[]).contains("(2 denied)"));
+    }
+
+    /// What rules forbid, what they ask, and each answer.
+    questions_and_answers_are_told needs ["userns"] |ws| {
+        ws.file(".ringfence.toml", ASKS);
+        ws.ring(["rm", "x"]).run().exits(125);
+        ws.ring(["touch", "a"]).run().exits(125);
+        ws.ring(["touch", "b"]).flags(["--rules-answered"]).run().ok();
+        for (key, code) in [("n", 125), ("y", 0)] {
+            let mut terminal = ws.ring(["touch", "c"]).on_terminal(80, 24);
+            terminal.until_shows("[y] once");
+            terminal.types(format!("{key}\n"));
+            assert_eq!(terminal.ends().code(), Some(code));
+        }
+        let all = records(ws);
+        let refused = one(&all, "command.refused");
+        assert_eq!((&refused["decision"], &refused["argv"]), (&json!("forbid"), &json!(["rm", "x"])));
+        assert!(refused["verdict"].as_str().unwrap().contains("removes them"));
+        let answers: Vec<Value> = of(&all, "approval.answered").iter().map(|r| json!([r["answer"], r["from"]])).collect();
+        assert_eq!(answers, [json!(["nobody", "terminal"]), json!(["once", "caller"]), json!(["no", "terminal"]), json!(["once", "terminal"])]);
+        for (asked, answered) in of(&all, "approval.asked").iter().zip(of(&all, "approval.answered")) {
+            assert_eq!((&answered["asked"], &answered["subject"]), (&asked["seq"], &asked["subject"]));
+        }
+        let started: Vec<&Value> = of(&all, "command.started");
+        let yes: Vec<&Value> = of(&all, "approval.answered").into_iter().filter(|r| r["answer"] == "once").collect();
+        assert_eq!(started.len(), 2);
+        for (started, yes) in started.iter().zip(yes) {
+            assert_eq!(started["approval"], yes["seq"]);
+        }
+        let page = log(ws, &["show"]);
+        assert!(page.contains("makes files") && page.contains("allowed, once (terminal, "), "{page}");
+        let listed = log(ws, &[]);
+        for what in ["forbidden", "nobody to ask", "not allowed"] {
+            assert!(listed.contains(what), "{what}: {listed}");
+        }
+    }
+
+    /// Trust changes what later rings may do.
+    trust_is_told needs [] |ws| {
+        ws.file(".ringfence.toml", "[filesystem]\nwrite = [\"../more\"]\n");
+        ws.dir("../more");
+        ws.ringfence(["trust", "--yes"]).run().ok();
+        ws.ringfence(["untrust"]).run().ok();
+        ws.ringfence(["untrust"]).run();
+        let all = records(ws);
+        let told: Vec<&str> = of(&all, "host.changed").iter().map(|r| r["what"].as_str().unwrap()).collect();
+        assert_eq!(told, ["trusted", "distrusted"]);
+        assert!(of(&all, "host.changed")[0]["content"].is_string());
+    }
+
+    /// A ring that stays: many commands, answers for as long as it stands, a grant, and what ended with it.
+    rings_that_stay_are_told needs ["userns"] |ws| {
+        ws.file(".ringfence.toml", ASKS);
+        let other = ws.dir("../other");
+        let mut client = Client::serve(ws, &[]);
+        let ring = client.ring(ws);
+        let touch = json!({ "ring": ring, "argv": ["touch", "made"] });
+        let error = client.refused("command.start", touch.clone());
+        let question = error["data"]["question"].clone();
+        for approval in [json!({ "approval": { "question": question, "lasts": "ring" } }), json!({})] {
+            let command = client.command(with(touch.clone(), approval));
+            assert_eq!(client.ended(command, "stdout").0["code"], 0);
+        }
+        client.ok("grant.request", json!({ "ring": ring, "write": other }));
+        let command = client.command(with(sh(ring, "exit 5"), json!({ "env": { "SECRET_NAME": "of no interest" } })));
+        assert_eq!(client.ended(command, "stdout").0["code"], 5);
+        client.command(sh(ring, "sleep 1000"));
+        client.wait().exits(0);
+        let all = records(ws);
+        let made = one(&all, "ring.made");
+        assert_eq!(made["by"], "serve");
+        let started = of(&all, "command.started");
+        assert!(started.iter().all(|r| r["ring"] == made["seq"]), "{all:#?}");
+        let asked = one(&all, "approval.asked");
+        let answered = one(&all, "approval.answered");
+        assert_eq!((&answered["answer"], &answered["from"], &answered["asked"]), (&json!("ring"), &json!("serve"), &asked["seq"]));
+        let by_answer: Vec<&Value> = started.iter().map(|r| &r["approval"]).collect();
+        assert_eq!(by_answer, [&answered["seq"], &answered["seq"], &Value::Null, &Value::Null]);
+        assert_eq!(started[2]["env"], json!(["SECRET_NAME"]));
+        assert!(!all.iter().any(|r| r.to_string().contains("of no interest")));
+        assert_eq!(one(&all, "ring.widened")["write"], json!([other]));
+        let ends: Vec<Value> = of(&all, "command.ended").iter().map(|r| json!([r["how"], r["value"]])).collect();
+        assert_eq!(ends, [json!(["exited", 0]), json!(["exited", 0]), json!(["exited", 5]), json!(["with-its-ring", null])]);
+        assert_eq!(one(&all, "ring.ended")["ring"], made["seq"]);
+        assert!(log(ws, &["list", "--ring", &made["seq"].to_string()]).contains("with its ring"));
+        // In words as well, and the records of it alone.
+        let number = made["seq"].to_string();
+        assert!(log(ws, &["show", &number]).contains("wider"));
+        let its = log(ws, &["show", &number, "--json"]);
+        assert_eq!(its.lines().count(), all.len() - 1, "all but that the ledger begins: {its}");
+    }
+
+    /// A harness that is killed says nothing more; the chain is whole, and the next one goes on.
+    a_killed_harness_leaves_the_chain_whole needs ["userns"] |ws| {
+        let live = ws.ring_sh("echo begun; sleep 1000").start();
+        until("the command is recorded", || log(ws, &["list", "--json"]).contains("sleep 1000"));
+        assert!(log(ws, &[]).contains(" runs "));
+        live.signal(rustix::process::Signal::KILL);
+        live.wait();
+        assert!(log(ws, &[]).contains("not told"), "{}", log(ws, &[]));
+        ws.ring(["true"]).run().ok();
+        let verified = log(ws, &["verify"]);
+        assert!(verified.contains("each as it was written"), "{verified}");
+        assert!(log(ws, &["stats"]).contains("not told"));
+    }
+
+    /// What is changed is found, named, and a new chain says so.
+    a_changed_record_is_found needs ["userns"] |ws| {
+        ws.ring_sh("echo one").run().ok();
+        let head = log(ws, &["verify"]).lines().find_map(|l| l.strip_prefix("head ").map(str::to_owned)).unwrap();
+        assert!(log(ws, &["verify", "--head", &head]).contains("each as it was written"));
+        let file = "../state/ringfence/ledger/00000001.jsonl";
+        let text = ws.read(file).replace("echo one", "echo two");
+        ws.file(file, text);
+        let found = ws.ringfence(["log", "verify"]).run().exits(1);
+        assert!(found.out().starts_with("BAD record 3 ("), "{found}");
+        ws.ring_sh("echo three").run().ok();
+        let all = ws.ringfence(["log", "export"]).run().exits(1);
+        assert!(all.out().contains("record 3 was found to be bad") && !all.out().contains("echo two"), "{all}");
+        // The whole made anew is found by the head that was noted.
+        std::fs::remove_dir_all(ws.at("../state/ringfence/ledger")).unwrap();
+        ws.ring_sh("echo one").run().ok();
+        ws.ringfence(["log", "verify"]).run().ok();
+        let found = ws.ringfence(["log", "verify", "--head", &head]).run().exits(1);
+        assert!(found.out().contains("another than the one that was noted"), "{found}");
+    }
+
+    /// Nothing runs that is not recorded, unless that is accepted, and then it is said.
+    a_full_disk_stops_new_commands needs ["userns", "tool:unshare"] |ws| {
+        let program = &binaries().ringfence;
+        let run = |flags: &str| format!(
+            "mount -t tmpfs -o size=64k none ../state && {{ dd if=/dev/zero of=../state/fill 2> /dev/null || true; }} && exec {} run {flags} -- touch made",
+            program.display());
+        let refused = ws.bare(["unshare", "-rm", "sh", "-c", &run("--json")]).run().exits(125);
+        assert!(refused.err().contains("the ledger is full") && refused.err().contains("--accept ledger"), "{refused}");
+        assert!(!ws.has("made"));
+        let accepted = ws.bare(["unshare", "-rm", "sh", "-c", &run("--json --accept ledger")]).run().ok();
+        assert!(accepted.err().contains("\"promise\":\"ledger\""), "{accepted}");
+        assert!(ws.has("made"));
+    }
+
+    /// What comes is shown as it comes.
+    what_comes_can_be_followed needs ["userns"] |ws| {
+        let mut terminal = ws.ringfence(["log", "follow"]).on_terminal(200, 24);
+        until("it watches", || ws.has("../state/ringfence/ledger"));
+        ws.ring_sh("echo one").run().ok();
+        terminal.until_shows("starts: sh -ec 'echo one'");
+        terminal.until_shows("ended: ok");
+        terminal.types("\x03");
+        terminal.ends();
+    }
+}
