@@ -1,6 +1,7 @@
 //! BLAKE3 digests, in hexadecimal where they are written.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use serde::de::Error as _;
@@ -15,6 +16,31 @@ impl Digest {
     pub const NONE: Digest = Digest([0; 32]);
     /// Its length as text.
     pub const LENGTH: usize = 64;
+
+    /// Of a value, by what it tells a hasher: quick to make, and the same for the same value in the same build of
+    /// a program. For what any build has to agree on there are [bytes](Digest::of).
+    #[must_use]
+    pub fn of_value(value: &impl Hash) -> Digest {
+        struct Feed(blake3::Hasher, Vec<u8>);
+        impl Hasher for Feed {
+            fn write(&mut self, bytes: &[u8]) {
+                // A value tells a few bytes at a time.
+                if self.1.len() + bytes.len() > 8 << 10 {
+                    self.0.update(&self.1);
+                    self.1.clear();
+                }
+                self.1.extend_from_slice(bytes);
+            }
+
+            fn finish(&self) -> u64 {
+                0
+            }
+        }
+        let mut feed = Feed(blake3::Hasher::new(), Vec::with_capacity(8 << 10));
+        value.hash(&mut feed);
+        feed.0.update(&feed.1);
+        Digest(*feed.0.finalize().as_bytes())
+    }
 
     /// Of these bytes.
     #[must_use]

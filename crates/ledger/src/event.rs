@@ -21,6 +21,9 @@ pub enum Event {
     /// Old records were removed.
     #[serde(rename = "ledger.removed")]
     Removed(Removed),
+    /// A policy's text is kept beside the ledger.
+    #[serde(rename = "policy.kept")]
+    PolicyKept(PolicyKept),
     /// A ring is being made.
     #[serde(rename = "ring.made")]
     RingMade(Box<RingMade>),
@@ -105,6 +108,15 @@ pub struct Removed {
     pub why: String,
 }
 
+/// A policy's text is kept beside the ledger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PolicyKept {
+    /// As `ring.made` names it, and the file `policies/NAME.json`.
+    pub policy: Digest,
+    /// What is in that file: what `ringfence policy show --json` prints.
+    pub content: Digest,
+}
+
 /// Who asked for a ring, and what it is.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RingMade {
@@ -135,7 +147,7 @@ pub struct RingMade {
     /// Where a person accepted less.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub accept: Vec<String>,
-    /// The policy in force: the digest of what `ringfence policy show --json` prints, kept beside the ledger.
+    /// The policy in force: its text is kept beside the ledger under this name (`policy.kept`).
     pub policy: Digest,
     /// The plan: the digest of the order to the runner.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -353,6 +365,7 @@ impl Event {
             Event::Opened(_) => "ledger.opened",
             Event::Mended { .. } => "ledger.mended",
             Event::Removed(_) => "ledger.removed",
+            Event::PolicyKept(_) => "policy.kept",
             Event::RingMade(_) => "ring.made",
             Event::RingRefused(_) => "ring.refused",
             Event::RingWidened(_) => "ring.widened",

@@ -105,6 +105,11 @@ impl Row {
                 detail: format!("{} to {}", removed.first, removed.last.seq),
                 ..Row::default()
             },
+            Event::PolicyKept(kept) => Row {
+                what: kept.policy.to_string(),
+                detail: kept.content.to_string(),
+                ..Row::default()
+            },
             Event::RingMade(made) => Row {
                 ring: Some(record.seq),
                 what: made.by.clone(),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -103,26 +103,21 @@ fn texts(dir: &Path) -> PathBuf {
 }
 
 /// Where a text is kept.
-pub(crate) fn text_path(dir: &Path, digest: &Digest) -> PathBuf {
-    texts(dir).join(format!("{digest}.json"))
+pub(crate) fn text_path(dir: &Path, name: &Digest) -> PathBuf {
+    texts(dir).join(format!("{name}.json"))
 }
 
-/// Keeps a text under its digest. One that is there already is made young again, once a day.
-pub(crate) fn text(dir: &Path, digest: &Digest, text: &[u8]) -> Result<(), (PathBuf, io::Error)> {
-    let path = text_path(dir, digest);
+/// Whether a text is kept that is less than a day old. An older one is written again: files as old as the oldest
+/// record are removed.
+pub(crate) fn is_young(dir: &Path, name: &Digest) -> bool {
     let day = Duration::from_secs(24 * 60 * 60);
-    if let Ok(meta) = std::fs::symlink_metadata(&path)
-        && meta.len() == text.len() as u64
-    {
-        let age = meta.modified().ok().and_then(|at| at.elapsed().ok());
-        if age.is_some_and(|age| age > day)
-            && let Ok(file) = File::options().write(true).open(&path)
-        {
-            // An old one is written again when it is gone.
-            let _old = file.set_modified(SystemTime::now());
-        }
-        return Ok(());
-    }
+    let made = std::fs::symlink_metadata(text_path(dir, name)).and_then(|meta| meta.modified());
+    made.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < day))
+}
+
+/// Keeps a text under its name.
+pub(crate) fn text(dir: &Path, name: &Digest, text: &[u8]) -> Result<(), (PathBuf, io::Error)> {
+    let path = text_path(dir, name);
     let temporary = path.with_extension(format!("json.{}", std::process::id()));
     let write = || {
         let mut file = File::options()

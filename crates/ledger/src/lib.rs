@@ -45,11 +45,11 @@ pub mod verify;
 pub use digest::{Digest, NoDigest};
 pub use event::{
     ApprovalAnswered, ApprovalAsked, Beginning, CommandEnded, CommandRefused, CommandStarted,
-    Denial, Event, HostChanged, Known, Opened, Removed, RingEnded, RingMade, RingRefused,
-    RingWidened, Shortfall,
+    Denial, Event, HostChanged, Known, Opened, PolicyKept, Removed, RingEnded, RingMade,
+    RingRefused, RingWidened, Shortfall,
 };
 pub use keep::Keep;
-pub use read::{Entries, Entry, Place, entries, kept_text, latest};
+pub use read::{Entries, Entry, Place, entries, kept_policy, latest};
 pub use record::{NoRecord, Record};
 pub use store::{Error, Ledger};
 pub use text::{REDACTED, Text, without_secrets, words};

@@ -5,11 +5,11 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::Digest;
 use crate::head::{self, Head};
 use crate::keep;
 use crate::record::{NoRecord, Record};
 use crate::segment::{self, Line, Lines};
+use crate::{Digest, PolicyKept};
 
 /// A record, or what stands where one should.
 #[derive(Debug)]
@@ -214,14 +214,14 @@ impl Place {
     }
 }
 
-/// A text that was kept beside the ledger ([`Ledger::keep_text`](crate::Ledger::keep_text)); `None` where it is
-/// there no more, or is another by now.
+/// A policy that was kept beside the ledger ([`Ledger::keep_policy`](crate::Ledger::keep_policy)); `None` where it
+/// is there no more, or is another than was recorded.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn kept_text(dir: &Path, digest: &Digest) -> io::Result<Option<Vec<u8>>> {
-    match std::fs::read(keep::text_path(dir, digest)) {
-        Ok(text) => Ok((Digest::of(&text) == *digest).then_some(text)),
+pub fn kept_policy(dir: &Path, kept: &PolicyKept) -> io::Result<Option<Vec<u8>>> {
+    match std::fs::read(keep::text_path(dir, &kept.policy)) {
+        Ok(text) => Ok((Digest::of(&text) == kept.content).then_some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }

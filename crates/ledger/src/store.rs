@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use crate::head::{self, Head, Read};
 use crate::keep::{self, Keep};
 use crate::segment::{self, Beyond};
-use crate::{Beginning, Digest, Event, Known, Opened, record};
+use crate::{Beginning, Digest, Event, Known, Opened, PolicyKept, record};
 
 /// The version of the form of records.
 const FORMAT: u32 = 1;
@@ -460,14 +460,26 @@ impl Ledger {
         Ok(number)
     }
 
-    /// Keeps a text beside the ledger under its digest, as long as records are kept that may name it.
+    /// Keeps a policy's text beside the ledger under this name, as long as records are kept that may name it. What to
+    /// record of it, where it was not kept yet, or a day ago.
     ///
     /// # Errors
     /// [`Error`].
-    pub fn keep_text(&self, text: &[u8]) -> Result<Digest, Error> {
-        let digest = Digest::of(text);
-        keep::text(&self.dir, &digest, text).map_err(|(path, error)| Error::of(&path, error))?;
-        Ok(digest)
+    pub fn keep_policy(
+        &self,
+        policy: Digest,
+        text: impl FnOnce() -> String,
+    ) -> Result<Option<Event>, Error> {
+        if keep::is_young(&self.dir, &policy) {
+            return Ok(None);
+        }
+        let text = text();
+        keep::text(&self.dir, &policy, text.as_bytes())
+            .map_err(|(path, error)| Error::of(&path, error))?;
+        Ok(Some(Event::PolicyKept(PolicyKept {
+            policy,
+            content: Digest::of(text.as_bytes()),
+        })))
     }
 
     /// Nothing more is written to this chain: a record in it is bad.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::{
-    ApprovalAnswered, ApprovalAsked, CommandEnded, CommandRefused, CommandStarted, Denial, Event,
-    HostChanged, Record, RingEnded, RingMade, RingRefused, RingWidened,
+    ApprovalAnswered, ApprovalAsked, CommandEnded, CommandRefused, CommandStarted, Denial, Digest,
+    Event, HostChanged, PolicyKept, Record, RingEnded, RingMade, RingRefused, RingWidened,
 };
 
 /// Something that happened at a time, as the record of that number tells it.
@@ -70,6 +70,8 @@ pub struct Story {
     pub refused: BTreeMap<u64, At<CommandRefused>>,
     /// Rings that could not be made.
     pub rings_refused: BTreeMap<u64, At<RingRefused>>,
+    /// Policies that are kept, by their names.
+    pub policies: BTreeMap<Digest, PolicyKept>,
     /// What was changed outside of rings.
     pub host: BTreeMap<u64, At<HostChanged>>,
 }
@@ -151,6 +153,9 @@ impl Story {
             }
             Event::HostChanged(changed) => {
                 self.host.insert(seq, at!(changed));
+            }
+            Event::PolicyKept(kept) => {
+                self.policies.insert(kept.policy, kept);
             }
             Event::Opened(_) | Event::Mended { .. } | Event::Removed(_) | Event::Unknown => {}
         }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use ringfence_ledger::verify::{Verified, verify, verify_and_close};
 use ringfence_ledger::{
     Beginning, CommandEnded, Digest, Error, Event, HostChanged, Keep, Known, Ledger, Place, Record,
-    Text, entries, kept_text, latest,
+    Text, entries, kept_policy, latest,
 };
 use rustix::fs::FlockOperation;
 
@@ -422,17 +422,29 @@ fn what_is_no_ledger_is_not_written_to() {
 }
 
 #[test]
-fn texts_are_kept_by_what_they_say() {
+fn policies_are_kept_and_held_against_what_was_recorded() {
     let dir = Dir::new();
     let ledger = dir.ledger();
     append(&ledger, 1);
-    let digest = ledger.keep_text(b"policy").unwrap();
-    assert_eq!(digest, ledger.keep_text(b"policy").unwrap());
-    assert_eq!(kept_text(&dir.dir(), &digest).unwrap().unwrap(), b"policy");
-    let path = dir.dir().join("policies").join(format!("{digest}.json"));
+    let name = Digest::of_value(&("some", "policy"));
+    assert_ne!(name, Digest::of_value(&("some", "polic", "y")));
+    let keep = |text: &'static str| ledger.keep_policy(name, || text.to_owned()).unwrap();
+    let Some(Event::PolicyKept(kept)) = keep("policy") else {
+        panic!("it was not kept");
+    };
+    assert_eq!(keep("not asked for"), None);
+    assert_eq!(kept_policy(&dir.dir(), &kept).unwrap().unwrap(), b"policy");
+    let path = dir.dir().join("policies").join(format!("{name}.json"));
+    // A day later it is recorded anew: the record of it may be removed for its age.
+    let day = std::time::SystemTime::now() - Duration::from_secs(25 * 60 * 60);
+    let file = File::options().write(true).open(&path).unwrap();
+    file.set_modified(day).unwrap();
+    assert_eq!(keep("policy"), Some(Event::PolicyKept(kept.clone())));
+    assert_eq!(keep("policy"), None);
     std::fs::write(&path, "polizy").unwrap();
-    assert_eq!(kept_text(&dir.dir(), &digest).unwrap(), None);
-    assert_eq!(kept_text(&dir.dir(), &Digest::of(b"x")).unwrap(), None);
+    assert_eq!(kept_policy(&dir.dir(), &kept).unwrap(), None);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(kept_policy(&dir.dir(), &kept).unwrap(), None);
 }
 
 #[test]

@@ -130,7 +130,7 @@ pub enum EnvVerdict {
 }
 
 /// Which variables reach a command: all but secrets and ways out, unless a policy says otherwise.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Environment {
     /// Passed although they look like a secret or a way out.
     pub pass: Vec<Sourced<NamePattern>>,

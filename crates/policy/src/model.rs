@@ -293,7 +293,7 @@ pub struct Hide {
 }
 
 /// What a command may reach.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Network {
     /// Off, the listed hosts, or on.
     pub mode: Sourced<NetworkMode>,
@@ -302,7 +302,7 @@ pub struct Network {
 }
 
 /// How the tools' caches are seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Caches {
     /// Private, shared or none.
     pub mode: Sourced<CacheMode>,
@@ -312,7 +312,7 @@ pub struct Caches {
 }
 
 /// What a command may use up; `None` is no limit.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Wall-clock time of one command.
     pub time: Option<Sourced<Duration>>,
@@ -325,7 +325,7 @@ pub struct Limits {
 }
 
 /// How much of the past the ledger keeps.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Ledger {
     /// Records older than this are removed.
     pub keep: Sourced<Duration>,
@@ -334,7 +334,7 @@ pub struct Ledger {
 }
 
 /// What concerns Linux alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Linux {
     /// Which way of building the ring.
     pub mode: Sourced<LinuxMode>,
@@ -346,7 +346,7 @@ pub struct Linux {
 
 /// Lists by which the administrator bounds others', for those who resolve paths: a merge
 /// compares names, and behind a name may be a link to elsewhere.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Bounds {
     /// Where extra write roots may lie; `None` for anywhere.
     pub write: Option<Sourced<Vec<PathBuf>>>,
@@ -355,7 +355,7 @@ pub struct Bounds {
 }
 
 /// All layers merged: what holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Effective {
     /// What may be written, in one word.
     pub mode: Sourced<Mode>,

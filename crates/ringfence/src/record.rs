@@ -173,18 +173,19 @@ impl Recorder {
         command: Option<CommandStarted>,
     ) -> Result<(), Error> {
         let policy = &prepared.policy;
-        let shown = ringfence_policy::show_json(policy).to_string();
+        let digest = Digest::of_value(policy);
+        // Its text is some 25 KB, and the same for most commands.
+        let shown = || ringfence_policy::show_json(policy).to_string();
         let kept = match &self.ledger {
-            Some(ledger) => ledger.keep_text(shown.as_bytes()).map_err(Error::Ledger),
+            Some(ledger) => ledger.keep_policy(digest, shown).map_err(Error::Ledger),
             None => Err(Error::NoLedger),
         };
-        let digest = match kept {
-            Ok(digest) => digest,
+        let kept = match kept {
             Err(error) if self.accepted => {
                 self.count(&error);
-                Digest::of(shown.as_bytes())
+                None
             }
-            Err(error) => return Err(error),
+            kept => kept?,
         };
         let outcome = plan.map_or_else(Outcome::none, |plan| plan.outcome(Vec::new()));
         let made = RingMade {
@@ -216,13 +217,17 @@ impl Recorder {
         };
         *held(&self.planned) = outcome.shortfalls;
         let with_command = command.is_some();
-        let ring = self.must(|ring| {
-            let mut events = vec![Event::RingMade(Box::new(made))];
+        let before = u64::from(kept.is_some());
+        let first = self.must(|first| {
+            let ring = first + before;
+            let mut events: Vec<Event> = kept.into_iter().collect();
+            events.push(Event::RingMade(Box::new(made)));
             events.extend(
                 command.map(|command| Event::CommandStarted(CommandStarted { ring, ..command })),
             );
             events
         })?;
+        let ring = if first > 0 { first + before } else { 0 };
         self.ring.store(ring, Ordering::Relaxed);
         if with_command {
             let seq = if ring > 0 { ring + 1 } else { 0 };
@@ -260,15 +265,24 @@ impl Recorder {
 
     /// A command ended. What it was that ended it, and what it used, is for who tells.
     pub(crate) fn ended(&self, id: u32, ended: CommandEnded) {
-        let Some((command, since)) = held(&self.running).remove(&id) else {
-            return;
-        };
-        let ended = CommandEnded {
+        if let Some(event) = self.end_of(id, ended) {
+            self.note(|_| vec![event]);
+        }
+    }
+
+    fn end_of(&self, id: u32, ended: CommandEnded) -> Option<Event> {
+        let (command, since) = held(&self.running).remove(&id)?;
+        Some(Event::CommandEnded(CommandEnded {
             command,
             elapsed_us: u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX),
             ..ended
-        };
-        self.note(|_| vec![Event::CommandEnded(ended)]);
+        }))
+    }
+
+    /// The only command of a ring ended, and the ring with it.
+    pub(crate) fn all_ended(&self, ended: CommandEnded, outcome: &Outcome) {
+        let ended = self.end_of(FIRST, ended);
+        self.end(ended.into_iter().collect(), outcome);
     }
 
     /// A run came to nothing: before its ring was made, or after.
@@ -282,28 +296,28 @@ impl Recorder {
             error: Some(error.to_string()),
             ..CommandEnded::default()
         };
-        self.ended(FIRST, ended);
-        self.ring_ended(&Outcome::none());
+        self.all_ended(ended, &Outcome::none());
     }
 
     /// The ring is gone, with what ran in it.
     pub(crate) fn ring_ended(&self, outcome: &Outcome) {
+        self.end(Vec::new(), outcome);
+    }
+
+    fn end(&self, mut events: Vec<Event>, outcome: &Outcome) {
         if self.ended.swap(true, Ordering::Relaxed) || self.known_ring().is_none() {
             return;
         }
         let mut left: Vec<_> = held(&self.running).drain().map(|(_, at)| at).collect();
         left.sort_unstable_by_key(|(command, _)| *command);
-        let mut events: Vec<Event> = left
-            .into_iter()
-            .map(|(command, since)| {
-                Event::CommandEnded(CommandEnded {
-                    command,
-                    how: "with-its-ring".to_owned(),
-                    elapsed_us: u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX),
-                    ..CommandEnded::default()
-                })
+        events.extend(left.into_iter().map(|(command, since)| {
+            Event::CommandEnded(CommandEnded {
+                command,
+                how: "with-its-ring".to_owned(),
+                elapsed_us: u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX),
+                ..CommandEnded::default()
             })
-            .collect();
+        }));
         events.push(Event::RingEnded(RingEnded {
             ring: self.ring(),
             enforcement: outcome.enforcement.to_string(),

@@ -20,7 +20,6 @@ use crate::late::Late;
 use crate::launch::{self, Launched, Waiting, hand_over, own_stdio};
 use crate::look::{FIRST, Looks, look_now};
 use crate::prepare::{Begun, Prepared};
-use crate::record;
 use crate::relay::{Relay, Screen};
 use crate::site::{Made, index};
 use crate::unconfined;
@@ -94,8 +93,7 @@ pub fn run(begun: Begun) -> Result<Finished, Error> {
     let result = run_begun(begun);
     match &result {
         Ok(finished) => {
-            recorder.ended(record::FIRST, ended_so(finished));
-            recorder.ring_ended(&finished.outcome);
+            recorder.all_ended(ended_so(finished), &finished.outcome);
         }
         Err(error) => recorder.failed(error, refused),
     }

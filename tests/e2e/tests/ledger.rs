@@ -42,8 +42,8 @@ rings! {
         ws.ring(["sh", "-c", "exit 3", "--password", "hunter2"]).run().exits(3);
         let all = records(ws);
         let kinds: Vec<&str> = all.iter().map(|r| r["type"].as_str().unwrap()).collect();
-        assert_eq!(kinds, ["ledger.opened", "ring.made", "command.started", "command.ended", "ring.ended"]);
-        let (ring, command) = (&all[1], &all[2]);
+        assert_eq!(kinds, ["ledger.opened", "policy.kept", "ring.made", "command.started", "command.ended", "ring.ended"]);
+        let (ring, command) = (&all[2], &all[3]);
         assert_eq!(ring["by"], "run");
         assert_eq!(ring["mode"], "workspace-write");
         assert_eq!(ring["network"], "off");
@@ -54,9 +54,10 @@ rings! {
         assert_eq!(command["argv"], json!(["sh", "-c", "exit 3", "--password", "[redacted]"]));
         assert_eq!(command["redacted"], 1);
         assert_eq!(command["cwd"], ws.path().to_str().unwrap());
-        assert_eq!((&all[3]["command"], &all[3]["how"], &all[3]["value"]), (&command["seq"], &json!("exited"), &json!(3)));
-        assert!(all[3]["elapsed_us"].as_u64().unwrap() > 0);
-        assert_eq!(all[4]["ring"], ring["seq"]);
+        assert_eq!((&all[4]["command"], &all[4]["how"], &all[4]["value"]), (&command["seq"], &json!("exited"), &json!(3)));
+        assert!(all[4]["elapsed_us"].as_u64().unwrap() > 0);
+        assert_eq!(all[5]["ring"], ring["seq"]);
+        assert_eq!(all[1]["policy"], ring["policy"]);
         // The policy is kept, and is the one that `policy show` tells.
         let digest = ring["policy"].as_str().unwrap();
         let kept: Value = serde_json::from_str(&ws.read(&format!("../state/ringfence/ledger/policies/{digest}.json"))).unwrap();
@@ -195,7 +196,7 @@ rings! {
         let number = made["seq"].to_string();
         assert!(log(ws, &["show", &number]).contains("wider"));
         let its = log(ws, &["show", &number, "--json"]);
-        assert_eq!(its.lines().count(), all.len() - 1, "all but that the ledger begins: {its}");
+        assert_eq!(its.lines().count(), all.len() - 2, "all but that the ledger begins, and the policy: {its}");
     }
 
     /// A harness that is killed says nothing more; the chain is whole, and the next one goes on.
@@ -221,10 +222,10 @@ rings! {
         let text = ws.read(file).replace("echo one", "echo two");
         ws.file(file, text);
         let found = ws.ringfence(["log", "verify"]).run().exits(1);
-        assert!(found.out().starts_with("BAD record 3 ("), "{found}");
+        assert!(found.out().starts_with("BAD record 4 ("), "{found}");
         ws.ring_sh("echo three").run().ok();
         let all = ws.ringfence(["log", "export"]).run().exits(1);
-        assert!(all.out().contains("record 3 was found to be bad") && !all.out().contains("echo two"), "{all}");
+        assert!(all.out().contains("record 4 was found to be bad") && !all.out().contains("echo two"), "{all}");
         // The whole made anew is found by the head that was noted.
         std::fs::remove_dir_all(ws.at("../state/ringfence/ledger")).unwrap();
         ws.ring_sh("echo one").run().ok();

@@ -225,6 +225,7 @@ pub(super) fn line(record: &Record) -> String {
             plain(&made.network),
             plain(&made.workspace.to_string())
         ),
+        Event::PolicyKept(kept) => format!("policy kept: {}", kept.policy),
         Event::RingEnded(ended) => {
             format!(
                 "ring {} ended: enforcement {}",

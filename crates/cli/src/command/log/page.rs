@@ -6,7 +6,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use ringfence_ledger::story::{At, Command, Question, Ring, Story};
-use ringfence_ledger::{ApprovalAnswered, Denial, Shortfall, kept_text};
+use ringfence_ledger::{ApprovalAnswered, Denial, Shortfall, kept_policy};
 use ringfence_policy::plain;
 
 use super::list::{alive, how, took, words};
@@ -90,10 +90,10 @@ pub(super) fn print(
         command_page(story, command, out)?;
         if let Some(ring) = story.ring_of(command) {
             writeln!(out)?;
-            ring_page(command.started.what.ring, ring, ledger, out)?;
+            ring_page(story, command.started.what.ring, ring, ledger, out)?;
         }
     } else if let Some(ring) = story.rings.get(&number) {
-        ring_page(number, ring, ledger, out)?;
+        ring_page(story, number, ring, ledger, out)?;
         for command in &ring.commands {
             if let Some(command) = story.commands.get(command) {
                 writeln!(out)?;
@@ -236,7 +236,13 @@ fn denials(all: &[At<Denial>], out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn ring_page(number: u64, ring: &Ring, ledger: &Path, out: &mut dyn Write) -> io::Result<()> {
+fn ring_page(
+    story: &Story,
+    number: u64,
+    ring: &Ring,
+    ledger: &Path,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     writeln!(out, "{number} ring")?;
     let Some(made) = &ring.made else {
         return row(out, "made", "its record is kept no more");
@@ -304,17 +310,18 @@ fn ring_page(number: u64, ring: &Ring, ledger: &Path, out: &mut dyn Write) -> io
     }
     denials(&ring.denials, out)?;
     row(out, "machine", plain(&what.facts.join(", ")))?;
-    let kept = kept_text(ledger, &what.policy).ok().flatten().is_some();
+    let kept = story.policies.get(&what.policy);
+    let kept = kept.and_then(|kept| kept_policy(ledger, kept).ok().flatten());
     let place = ledger
         .join("policies")
         .join(format!("{}.json", what.policy));
-    if kept {
+    if kept.is_some() {
         row(out, "policy", plain(&place.to_string_lossy()))?;
     } else {
         row(
             out,
             "policy",
-            format!("{} (its text is kept no more)", what.policy),
+            format!("{} (its text is kept no more, or was changed)", what.policy),
         )?;
     }
     match &ring.ended {
