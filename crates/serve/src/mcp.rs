@@ -60,6 +60,8 @@ pub(crate) struct Server {
     asked: Arc<Mutex<Asked<GrantParams, AskedGrant>>>,
     /// Commands, by the numbers of their questions.
     asked_commands: Arc<Mutex<Asked<CommandParams, u64>>>,
+    /// What the client calls itself.
+    client: Arc<Mutex<Option<String>>>,
     /// What the ring has been granted; another ring has none of it.
     granted: Arc<Mutex<Flags>>,
 }
@@ -188,6 +190,7 @@ impl Server {
             ring: Arc::default(),
             asked: Arc::default(),
             asked_commands: Arc::default(),
+            client: Arc::default(),
             granted: Arc::default(),
         }
     }
@@ -205,6 +208,7 @@ impl Server {
         responses: InputResponses,
         context: RequestContext<RoleServer>,
     ) -> Response {
+        self.meet(&context);
         let again = Again {
             params: CommandParams::Run(params.clone()),
             state,
@@ -264,6 +268,7 @@ impl Server {
         responses: InputResponses,
         context: RequestContext<RoleServer>,
     ) -> Response {
+        self.meet(&context);
         let again = Again {
             params: CommandParams::Start(params.clone()),
             state,
@@ -373,6 +378,7 @@ impl Server {
         responses: InputResponses,
         context: RequestContext<RoleServer>,
     ) -> Response {
+        self.meet(&context);
         let refused = |text: String| Ok(failed_with(text).into());
         // Newer clients answer by calling once more.
         if let Some(state) = state {
@@ -392,6 +398,7 @@ impl Server {
             );
         }
         if !can_ask(&context) {
+            self.unanswered(&asked);
             return refused(format!(
                 "nobody can be asked through this client: it has no elicitation. A person can \
                  allow it in the policy instead: {}",
@@ -405,7 +412,10 @@ impl Server {
                 let state = lock(&self.asked).keep(asked.params.clone(), asked);
                 later::<Decision>(GRANT, message, state)
             }
-            Heard::Failed(why) => refused(why),
+            Heard::Failed(why) => {
+                self.unanswered(&asked);
+                refused(why)
+            }
         }
     }
 
@@ -423,6 +433,16 @@ impl Server {
 }
 
 impl Server {
+    /// Who speaks, for the ledger.
+    fn meet(&self, context: &RequestContext<RoleServer>) {
+        let Some(client) = context.client_info() else {
+            return;
+        };
+        let name = format!("{} {}", client.name, client.version);
+        let name = name.chars().filter(|c| !c.is_control()).take(64);
+        *lock(&self.client) = Some(name.collect());
+    }
+
     /// The ring: this one, or another where it is gone.
     async fn ring(&self) -> Result<u64, Fault> {
         let mut ring = self.ring.lock().await;
@@ -431,7 +451,8 @@ impl Server {
         {
             return Ok(number);
         }
-        let request = self.request.clone();
+        let mut request = self.request.clone();
+        request.by.client = lock(&self.client).clone();
         let (open, _) = self
             .rings
             .open_by(request, Some("mcp".to_owned()), false, None)
@@ -615,6 +636,14 @@ impl Server {
             planned,
         };
         Ok((asked, message))
+    }
+
+    /// Nobody could be asked for a grant: for the ledger alone.
+    fn unanswered(&self, asked: &AskedGrant) {
+        // What cannot be recorded is told with the ring's outcome.
+        let _told = self
+            .rings
+            .grant_answered(asked.ring, &asked.planned, Said::Nobody);
     }
 
     async fn decided(&self, asked: AskedGrant, allowed: bool) -> CallToolResult {

@@ -232,6 +232,16 @@ rings! {
             assert!(told.wrong && told.text.contains(says), "{asked}: {}", told.text);
         }
         model.0.wait().exits(0);
+        // And all of it is recorded: who asked, for what, and each answer.
+        let all: Vec<Value> = ws.ringfence(["log", "export"]).ok().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let made = all.iter().find(|r| r["type"] == "ring.made").unwrap();
+        assert_eq!((&made["by"], &made["client"]), (&json!("mcp"), &json!("test 1")));
+        let answers: Vec<&Value> = all.iter().filter(|r| r["type"] == "approval.answered").map(|r| &r["answer"]).collect();
+        assert_eq!(answers, ["no", "no", "no", "no", "nobody", "ring"]);
+        let asked = all.iter().find(|r| r["type"] == "approval.asked").unwrap();
+        assert_eq!(asked["argv"], json!(["grant", "write", other]));
+        let widened = all.iter().find(|r| r["type"] == "ring.widened").unwrap();
+        assert_eq!(widened["write"], json!([other]));
     }
 
     /// What a rule has asked about runs when a person says so; what one forbids is told with the reason.
