@@ -35,6 +35,15 @@ pub struct Ring {
     pub commands: Vec<u64>,
 }
 
+impl Ring {
+    /// Whether it may stand: nobody recorded its end, and the process that would, and was there then, is alive.
+    #[must_use]
+    pub fn may_stand(&self, alive: impl Fn(u32, Timestamp) -> bool) -> bool {
+        let made = self.made.as_ref().filter(|_| self.ended.is_none());
+        made.is_some_and(|made| alive(made.what.harness, made.time))
+    }
+}
+
 /// A command that was started.
 #[derive(Debug)]
 pub struct Command {
@@ -169,13 +178,9 @@ impl Story {
 
     /// Whether something may still run: nobody recorded its end, and the process that would is alive.
     #[must_use]
-    pub fn may_run(&self, command: &Command, alive: impl Fn(u32) -> bool) -> bool {
-        let harness = self
-            .ring_of(command)
-            .filter(|ring| ring.ended.is_none())
-            .and_then(|ring| ring.made.as_ref())
-            .map(|made| made.what.harness);
-        command.ended.is_none() && harness.is_some_and(alive)
+    pub fn may_run(&self, command: &Command, alive: impl Fn(u32, Timestamp) -> bool) -> bool {
+        let ring = self.ring_of(command);
+        command.ended.is_none() && ring.is_some_and(|ring| ring.may_stand(alive))
     }
 }
 

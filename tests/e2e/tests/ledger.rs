@@ -259,3 +259,34 @@ rings! {
         terminal.ends();
     }
 }
+
+rings! {
+    /// Rings, commands, denials and questions on a small terminal.
+    top_shows_what_is_there needs ["userns"] |ws| {
+        ws.file(".ringfence.toml", ASKS);
+        let mut client = Client::serve(ws, &[]);
+        let ring = client.ring(ws);
+        let command = client.command(sh(ring, "echo > .envrc"));
+        client.ended(command, "stdout");
+        client.refused("command.start", json!({ "ring": ring, "argv": ["touch", "a"] }));
+        let sleeping = client.command(sh(ring, "exec sleep 1000"));
+        let mut terminal = ws.ringfence(["top"]).on_terminal(80, 24);
+        for shown in ["serve", "runs", "sleep 1000", "moved aside", "asks          touch a", "rings 1  running 1"] {
+            terminal.until_shows(shown);
+        }
+        // What happens is shown as it happens.
+        client.ok("command.kill", json!({ "command": sleeping }));
+        terminal.until_shows("signal 9");
+        // All of one, and back.
+        terminal.types("\r");
+        terminal.until_shows("esc back");
+        terminal.types("\x1b");
+        terminal.until_shows("q quit");
+        client.wait().exits(0);
+        terminal.until_shows("rings 0  running 0");
+        terminal.types("q");
+        assert_eq!(terminal.ends().code(), Some(0));
+        let piped = ws.ringfence(["top"]).run().exits(125);
+        assert!(piped.err().contains("needs a terminal"), "{piped}");
+    }
+}

@@ -1,7 +1,7 @@
 //! `ringfence log`.
 
-mod list;
-mod page;
+pub(super) mod list;
+pub(super) mod page;
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -216,7 +216,7 @@ fn list(directory: &std::path::Path, asked: &ListArgs) -> Result<ExitCode, Stop>
         latest(directory, asked.number.saturating_mul(8))?
     };
     let story: Story = good(records).collect();
-    let mut rows = list::rows(&story);
+    let mut rows = list::rows(&story, alive);
     rows.retain(|row| {
         asked.since.is_none_or(|since| row.time >= since)
             && (!asked.failed || row.bad)
@@ -245,7 +245,7 @@ fn list(directory: &std::path::Path, asked: &ListArgs) -> Result<ExitCode, Stop>
 fn show(directory: &std::path::Path, number: Option<u64>, as_json: bool) -> Result<ExitCode, Stop> {
     let records: Vec<Record> = good(entries(directory)?).collect();
     let story: Story = records.iter().collect();
-    let number = number.or_else(|| list::rows(&story).last().map(|row| row.seq));
+    let number = number.or_else(|| list::rows(&story, alive).last().map(|row| row.seq));
     let Some(number) = number else {
         return Err(Stop::Failed("nothing is recorded".to_owned()));
     };
@@ -368,7 +368,7 @@ fn stats(
     as_json: bool,
 ) -> Result<ExitCode, Stop> {
     let story: Story = good(entries(directory)?).collect();
-    let counted = list::Counted::of(&story, since);
+    let counted = list::Counted::of(&story, since, alive);
     let mut out = BufWriter::new(io::stdout().lock());
     if as_json {
         writeln!(out, "{}", counted.json())?;
@@ -414,7 +414,34 @@ fn exported(
     Ok(ExitCode::from(u8::from(bad)))
 }
 
+/// Whether a process is there that was there at a time: one that has its number now may be another
+/// (proc_pid_stat(5), field 22; proc_stat(5), `btime`).
+pub(super) fn alive(pid: u32, then: Timestamp) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return false;
+    };
+    let began = || {
+        // The name may hold blanks and parentheses; what comes behind it does not.
+        let ticks: u64 = stat
+            .rsplit_once(')')?
+            .1
+            .split_ascii_whitespace()
+            .nth(19)?
+            .parse()
+            .ok()?;
+        let machine = std::fs::read_to_string("/proc/stat").ok()?;
+        let booted = machine
+            .lines()
+            .find_map(|line| line.strip_prefix("btime "))?;
+        let booted: i64 = booted.trim().parse().ok()?;
+        let began = ticks / rustix::param::clock_ticks_per_second();
+        Some(booted.saturating_add(i64::try_from(began).ok()?))
+    };
+    // Where that cannot be told it is taken for the same. Both are cut to seconds.
+    began().is_none_or(|began| began <= then.as_second() + 2)
+}
+
 /// A time as the person's clock shows it.
-fn local(time: Timestamp) -> Zoned {
+pub(super) fn local(time: Timestamp) -> Zoned {
     time.to_zoned(jiff::tz::TimeZone::system())
 }

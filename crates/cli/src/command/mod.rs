@@ -14,6 +14,7 @@ mod run;
 mod serve;
 mod sessions;
 mod shim;
+mod top;
 mod trust;
 mod verify;
 mod why;
@@ -34,6 +35,7 @@ pub(crate) use rules::RulesArgs;
 pub(crate) use serve::ServeArgs;
 pub(crate) use sessions::SessionsArgs;
 pub(crate) use shim::{ShimArgs, followed};
+pub(crate) use top::TopArgs;
 pub(crate) use trust::{TrustArgs, UntrustArgs};
 pub(crate) use verify::VerifyArgs;
 pub(crate) use why::WhyArgs;
@@ -53,6 +55,7 @@ pub(crate) fn run(cli: Cli, early: ringfence::Early) -> ExitCode {
         Command::Serve(Deferred(args)) => serve::serve(args),
         Command::Sessions(Deferred(args)) => sessions::sessions(args),
         Command::Log(Deferred(args)) => log::log(args),
+        Command::Top(Deferred(args)) => top::top(args),
         Command::Trust(Deferred(args)) => trust::trust(args),
         Command::Untrust(Deferred(args)) => trust::untrust(args),
         Command::Caches(Deferred(args)) => caches::caches(args),

@@ -13,31 +13,30 @@ use super::local;
 use crate::quote;
 
 /// A line of the list.
-pub(super) struct Row {
-    pub(super) seq: u64,
-    pub(super) time: Timestamp,
-    pub(super) ring: Option<u64>,
+pub(in crate::command) struct Row {
+    pub(in crate::command) seq: u64,
+    pub(in crate::command) time: Timestamp,
+    pub(in crate::command) ring: Option<u64>,
     /// How it ended, in a word or two.
-    how: String,
-    elapsed_us: Option<u64>,
-    denied: usize,
+    pub(in crate::command) how: String,
+    pub(in crate::command) elapsed_us: Option<u64>,
+    pub(in crate::command) denied: usize,
     /// It did not end well.
-    pub(super) bad: bool,
-    what: String,
+    pub(in crate::command) bad: bool,
+    pub(in crate::command) what: String,
 }
 
+/// Whether a process is there that was there at a time.
+pub(in crate::command) trait Alive: Fn(u32, Timestamp) -> bool + Copy {}
+impl<T: Fn(u32, Timestamp) -> bool + Copy> Alive for T {}
+
 /// Words as a line that can be read and typed, and moves no cursor.
-pub(super) fn words(words: &[Text]) -> String {
+pub(in crate::command) fn words(words: &[Text]) -> String {
     let line = quote::line(words.iter().map(Text::as_os_str));
     plain(&line.to_string_lossy())
 }
 
-/// Whether a process is there.
-pub(super) fn alive(pid: u32) -> bool {
-    std::path::Path::new(&format!("/proc/{pid}")).exists()
-}
-
-pub(super) fn how(ended: &CommandEnded) -> String {
+pub(in crate::command) fn how(ended: &CommandEnded) -> String {
     match (ended.how.as_str(), ended.value) {
         ("exited", Some(0)) => "ok".to_owned(),
         ("exited", Some(code)) => format!("exit {code}"),
@@ -46,7 +45,7 @@ pub(super) fn how(ended: &CommandEnded) -> String {
     }
 }
 
-fn ended(story: &Story, command: &Command) -> (String, bool) {
+fn ended(story: &Story, command: &Command, alive: impl Alive) -> (String, bool) {
     match &command.ended {
         Some(ended) => {
             let well = ended.what.how == "exited" && ended.what.value == Some(0);
@@ -59,12 +58,12 @@ fn ended(story: &Story, command: &Command) -> (String, bool) {
 }
 
 /// What happened, the latest last.
-pub(super) fn rows(story: &Story) -> Vec<Row> {
+pub(in crate::command) fn rows(story: &Story, alive: impl Alive) -> Vec<Row> {
     let mut rows: Vec<Row> = story
         .commands
         .values()
         .map(|command| {
-            let (how, bad) = ended(story, command);
+            let (how, bad) = ended(story, command, alive);
             let started = &command.started;
             Row {
                 seq: started.seq,
@@ -137,7 +136,7 @@ pub(super) fn rows(story: &Story) -> Vec<Row> {
     rows
 }
 
-pub(super) fn took(us: u64) -> String {
+pub(in crate::command) fn took(us: u64) -> String {
     match us {
         0..1_000 => format!("{us} us"),
         1_000..1_000_000 => format!("{} ms", us / 1_000),
@@ -300,7 +299,7 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    pub(super) fn of(story: &Story, since: Option<Timestamp>) -> Counted {
+    pub(super) fn of(story: &Story, since: Option<Timestamp>, alive: impl Alive) -> Counted {
         let within = |time: Timestamp| since.is_none_or(|since| time >= since);
         let mut out = Counted::default();
         let count = |to: &mut BTreeMap<String, u64>, what: &str| {
@@ -317,7 +316,7 @@ impl Counted {
                 continue;
             }
             out.commands += 1;
-            count(&mut out.how, &ended(story, command).0);
+            count(&mut out.how, &ended(story, command, alive).0);
             let program = command.started.what.argv.first();
             let name = program.and_then(|word| word.as_path().file_name().map(Text::from));
             count(&mut out.programs, &name.unwrap_or_default().to_string());

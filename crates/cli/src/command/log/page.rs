@@ -9,8 +9,8 @@ use ringfence_ledger::story::{At, Command, Question, Ring, Story};
 use ringfence_ledger::{ApprovalAnswered, Denial, Shortfall, kept_policy};
 use ringfence_policy::plain;
 
-use super::list::{alive, how, took, words};
-use super::local;
+use super::list::{how, took, words};
+use super::{alive, local};
 
 /// The numbers of all records that are about what has this number.
 pub(super) fn about(story: &Story, number: u64) -> BTreeSet<u64> {
@@ -79,7 +79,7 @@ fn row(out: &mut dyn Write, name: &str, text: impl std::fmt::Display) -> io::Res
     writeln!(out, "  {name:<11} {text}")
 }
 
-pub(super) fn print(
+pub(in crate::command) fn print(
     story: &Story,
     number: u64,
     ledger: &Path,
@@ -326,7 +326,7 @@ fn ring_page(
     }
     match &ring.ended {
         Some(ended) => row(out, "ended", when(ended.time)),
-        None if alive(what.harness) => row(out, "ended", "it stands"),
+        None if ring.may_stand(alive) => row(out, "ended", "it stands"),
         None => row(
             out,
             "ended",
