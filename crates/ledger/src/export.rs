@@ -1,4 +1,6 @@
-//! Records for other programs: as they are, and as a table.
+//! Records for other programs: as they are, as a table, and as events of OCSF.
+
+pub mod ocsf;
 
 use std::io::{self, Write};
 
