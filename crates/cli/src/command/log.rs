@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::{Span, Timestamp, Zoned};
+use ringfence_ledger::export::ocsf::{self, Owner};
 use ringfence_ledger::story::Story;
 use ringfence_ledger::verify::{Expected, verify, verify_and_close};
 use ringfence_ledger::{Entry, Known, Place, Record, entries, export, latest};
@@ -102,6 +103,8 @@ enum Form {
     Jsonl,
     /// A table (RFC 4180)
     Csv,
+    /// Events of the Open Cybersecurity Schema Framework (OCSF 1.3.0), a line of JSON each
+    Ocsf,
 }
 
 /// `2026-11-28T10:00:00Z`, a date, or how long ago.
@@ -177,7 +180,14 @@ pub(crate) fn log(args: LogArgs) -> ExitCode {
         What::Follow { json } => follow(&directory, json),
         What::Verify { head, json } => verified(&directory, ledger.is_none(), &head, json),
         What::Stats { since, json } => stats(&directory, since, json),
-        What::Export { format, since } => exported(&directory, format, since),
+        What::Export { format, since } => {
+            let owner = if ledger.is_none() {
+                owner()
+            } else {
+                Owner::default()
+            };
+            exported(&directory, format, since, &owner)
+        }
     };
     match done {
         Ok(code) => code,
@@ -379,15 +389,29 @@ fn stats(
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whose your own ledger is. Of another nobody knows where it was written.
+fn owner() -> Owner {
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    Owner {
+        hostname: Some(name).filter(|name| !name.is_empty()),
+        uid: Some(rustix::process::getuid().as_raw()),
+    }
+}
+
 fn exported(
     directory: &std::path::Path,
     form: Form,
     since: Option<Timestamp>,
+    owner: &Owner,
 ) -> Result<ExitCode, Stop> {
     let mut out = BufWriter::new(io::stdout().lock());
     if matches!(form, Form::Csv) {
         export::csv_columns(&mut out)?;
     }
+    let mut story = Story::default();
     let mut bad = false;
     for entry in entries(directory)? {
         let record = match &entry.record {
@@ -402,12 +426,16 @@ fn exported(
                 continue;
             }
         };
-        if since.is_some_and(|since| record.time < since) {
-            continue;
+        if since.is_none_or(|since| record.time >= since) {
+            match form {
+                Form::Jsonl => export::jsonl(&entry, &mut out)?,
+                Form::Csv => export::csv(record, &mut out)?,
+                Form::Ocsf => writeln!(out, "{}", ocsf::event(record, &story, owner))?,
+            }
         }
-        match form {
-            Form::Jsonl => export::jsonl(&entry, &mut out)?,
-            Form::Csv => export::csv(record, &mut out)?,
+        // Later records name this one by its number alone.
+        if let (Form::Ocsf, Ok(record)) = (form, entry.record) {
+            story.tell(record);
         }
     }
     out.flush()?;
