@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 
+use boon::{Compiler, Schemas};
 use ringfence_e2e::{Client, Workspace, binaries, rings, sh, until, with};
 use serde_json::{Value, json};
 
@@ -142,6 +143,63 @@ rings! {
         for what in ["forbidden", "nobody to ask", "not allowed"] {
             assert!(listed.contains(what), "{what}: {listed}");
         }
+    }
+
+    /// For programs that gather security events: each record is one, as OCSF has published them.
+    each_record_is_an_event_of_ocsf needs ["userns"] |ws| {
+        ws.file(".ringfence.toml", ASKS);
+        ws.ringfence(["trust", "--yes"]).run().ok();
+        ws.ring(["sh", "-c", ": > .envrc; sleep 0.3; exit 3"]).run().exits(3);
+        ws.ring(["./missing"]).run();
+        ws.ring(["rm", "x"]).run().exits(125);
+        ws.ring(["touch", "a"]).run().exits(125);
+        ws.ring_sh("exit 0").flags(["--memory", "1GiB", "--mode", "full-access"]).run().exits(125);
+        let mut schemas = Schemas::new();
+        let mut compiler = Compiler::new();
+        let schema = include_str!("../../../docs/reference/ocsf.schema.json");
+        compiler.add_resource("ocsf.json", serde_json::from_str(schema).unwrap()).unwrap();
+        let published = compiler.compile("ocsf.json", &mut schemas).unwrap();
+        let export = ["export", "--format", "ocsf"];
+        let events = |words: &[&str]| -> Vec<Value> {
+            let events: Vec<Value> = log(ws, words).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            for event in &events {
+                schemas.validate(event, published).unwrap_or_else(|error| panic!("{error:#}\n{event:#}"));
+            }
+            events
+        };
+        let (all, told) = (records(ws), events(&export));
+        assert_eq!(all.len(), told.len());
+        for (record, event) in all.iter().zip(&told) {
+            let about = &event["metadata"];
+            assert_eq!((&about["sequence"], &about["uid"], &about["event_code"]), (&record["seq"], &record["hash"], &record["type"]));
+        }
+        let of = |code: &str| -> Vec<&Value> { told.iter().filter(|e| e["metadata"]["event_code"] == code).collect() };
+        for (code, types) in [
+            ("ledger.opened", &[100_806][..]),
+            ("host.changed", &[300_408]),
+            ("command.refused", &[200_401]),
+            ("approval.asked", &[300_401]),
+            ("approval.answered", &[300_410]),
+            ("ring.refused", &[200_401]),
+            ("denial", &[200_401]),
+        ] {
+            let found: Vec<u64> = of(code).iter().map(|e| e["type_uid"].as_u64().unwrap()).collect();
+            assert_eq!(found, types, "{code}: {told:#?}");
+        }
+        let (started, ended) = (of("command.started")[0], of("command.ended")[0]);
+        assert_eq!(ended["process"], started["process"]);
+        assert_eq!(ended["process"]["cmd_line"], "sh -c ': > .envrc; sleep 0.3; exit 3'");
+        assert_eq!((&ended["exit_code"], &ended["type_uid"]), (&json!(3), &json!(100_702)));
+        assert_eq!(ended["process"]["user"]["uid"], ws.person.uid.to_string());
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        assert_eq!(ended["device"]["name"], host);
+        // Of a ledger from elsewhere nobody knows the machine.
+        ws.bare(["cp", "-r", "../state/ringfence/ledger", "../copy"]).run().ok();
+        let copy = ws.at("../copy");
+        let brought = events(&[&export[..], &["--ledger", copy.to_str().unwrap()]].concat());
+        assert_eq!(brought.len(), told.len());
+        let ended = brought.iter().find(|e| e["metadata"]["event_code"] == "command.ended").unwrap();
+        assert_eq!(ended["device"], json!({ "name": "Unknown", "type_id": 0 }));
     }
 
     /// Trust changes what later rings may do.
