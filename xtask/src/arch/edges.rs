@@ -13,6 +13,7 @@ const RANKS: &[(&str, u8)] = &[
     ("ringfence-rules", 1),
     ("ringfence-wire", 1),
     ("ringfence-ledger", 2),
+    ("ringfence-changes", 2),
     ("ringfence-runner", 3),
     ("ringfence", 4),
     ("ringfence-serve", 5),
