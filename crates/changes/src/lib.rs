@@ -57,6 +57,10 @@ mod unseen;
 mod walk;
 mod watch;
 
+// Unit and integration tests stand on the same ground.
+#[cfg(test)]
+extern crate self as ringfence_changes;
+
 pub use changes::{Changes, Counts, Entry, How, Kind, RootChanges, Summary};
 pub use compare::Snapshot;
 pub use follow::{Follow, Held, Mark};

@@ -14,6 +14,17 @@ pub(crate) enum Before {
     Seen(Meta, i64),
 }
 
+impl Before {
+    fn is_same(&self, other: &Before) -> bool {
+        match (self, other) {
+            (Before::Was(a) | Before::Seen(a, _), Before::Was(b) | Before::Seen(b, _)) => {
+                a.ident == b.ident
+            }
+            _ => false,
+        }
+    }
+}
+
 /// A place that became another.
 #[derive(Debug)]
 pub(crate) struct Note {
@@ -96,7 +107,8 @@ impl Log {
                 .checked_sub(self.base)
                 .and_then(|n| usize::try_from(n).ok());
             if let Some(known) = known.and_then(|n| self.notes.get_mut(n)) {
-                known.written |= note.written;
+                // What was written to later at the place of another is that one's.
+                known.written |= note.written && known.before.is_same(&note.before);
             }
             return false;
         }

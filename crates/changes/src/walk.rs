@@ -130,7 +130,11 @@ impl Lister {
         let mut names = Vec::new();
         let mut entries = RawDir::new(dir, &mut self.buffer);
         while let Some(entry) = entries.next() {
-            let entry = entry?;
+            let entry = match entry {
+                // It was removed. Nothing is in it.
+                Err(Errno::NOENT) => break,
+                entry => entry?,
+            };
             let name = entry.file_name();
             if name != c"." && name != c".." {
                 names.push(name.to_owned());

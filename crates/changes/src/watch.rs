@@ -17,16 +17,32 @@ pub(crate) struct Watches {
     buffer: Vec<MaybeUninit<u8>>,
 }
 
+/// What events tell of a place.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Told {
+    /// What stands there was written to.
+    pub(crate) written: bool,
+    /// Something came there or went, so that it is not known what was written to.
+    pub(crate) another: bool,
+}
+
+impl Told {
+    pub(crate) fn and(&mut self, other: Told) {
+        self.written |= other.written;
+        self.another |= other.another;
+    }
+}
+
+const ANOTHER: ReadFlags = ReadFlags::CREATE
+    .union(ReadFlags::DELETE)
+    .union(ReadFlags::MOVED_FROM)
+    .union(ReadFlags::MOVED_TO);
+
 /// Something happened.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// Under this name.
-    At {
-        dir: NodeId,
-        name: Name,
-        /// It was written to.
-        written: bool,
-    },
+    At { dir: NodeId, name: Name, how: Told },
     /// To the directory itself.
     Itself(NodeId),
     /// The watch ended.
@@ -135,7 +151,10 @@ impl Watches {
                 Some(name) if !name.is_empty() => Event::At {
                     dir,
                     name: name.to_bytes().into(),
-                    written: flags.contains(ReadFlags::MODIFY),
+                    how: Told {
+                        written: flags.contains(ReadFlags::MODIFY),
+                        another: flags.intersects(ANOTHER),
+                    },
                 },
                 _ => Event::Itself(dir),
             });

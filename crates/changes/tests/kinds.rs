@@ -1,5 +1,7 @@
 //! Every kind of change, followed and compared.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
 mod ground;
 
 use ground::{Ground, both, both_with, lines, tick};

@@ -38,13 +38,19 @@ impl Index {
         new: Option<&Meta>,
     ) {
         let linked = |meta: &&Meta| !meta.is_dir() && meta.is_linked();
-        if let Some(old) = old.filter(linked)
+        if let Some(old) = old
             && new.is_none_or(|new| new.ident != old.ident)
             && let Some(known) = self.links.by_ident.get_mut(&old.ident)
         {
             known.names.remove(&(dir, Name::from(name)));
             if known.names.is_empty() {
                 self.links.by_ident.remove(&old.ident);
+            } else {
+                // It may have been written to through the name that is gone.
+                let others: Vec<_> = known.names.iter().cloned().collect();
+                for (at, other) in others {
+                    self.soil(at, other);
+                }
             }
         }
         let Some(new) = new.filter(linked) else {
@@ -68,7 +74,7 @@ impl Index {
             let known = self.tree.child(at, &other);
             let stale = known.is_some_and(|meta| meta.differs(new) || meta.mode != new.mode);
             if stale && (at, &*other) != (dir, name) {
-                self.soil(at, other, false);
+                self.soil(at, other);
             }
         }
     }
@@ -96,7 +102,7 @@ impl Index {
         for (ident, dir, name) in found {
             let known = self.links.by_ident.entry(ident).or_default();
             if known.names.insert((dir, name.clone())) {
-                self.soil(dir, name, false);
+                self.soil(dir, name);
             }
         }
     }

@@ -7,6 +7,8 @@
 mod links;
 mod place;
 mod scan;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -23,7 +25,7 @@ use crate::options::Options;
 use crate::tree::{Name, Node, NodeId, Tree};
 use crate::unseen::Unseen;
 use crate::walk::{self, Lister};
-use crate::watch::{Event, Watches};
+use crate::watch::{Event, Told, Watches};
 
 use links::Links;
 use scan::Scan;
@@ -61,10 +63,10 @@ pub(crate) struct Index {
     watches: Option<Watches>,
     walk_unwatched: bool,
     lister: Lister,
-    /// Where to look, and whether it was written to.
-    dirty: HashMap<NodeId, HashMap<Name, bool>>,
+    /// Where to look, and what was told of it.
+    dirty: HashMap<NodeId, HashMap<Name, Told>>,
     /// The same in directories that are nowhere at the moment.
-    aside: HashMap<NodeId, HashMap<Name, bool>>,
+    aside: HashMap<NodeId, HashMap<Name, Told>>,
     /// Directories to list.
     fresh: Vec<(NodeId, Scan)>,
     /// The same, where they are nowhere at the moment.
@@ -320,7 +322,7 @@ impl Index {
         };
         watches.take(|event| match event {
             Event::Lost => self.lost = true,
-            Event::At { dir, name, written } => self.soil(dir, name, written),
+            Event::At { dir, name, how } => self.soil_as(dir, name, how),
             Event::Itself(dir) => self.soil_place(dir),
             Event::Ended(dir) => {
                 if let Some(node) = self.tree.get_mut(dir) {
@@ -333,9 +335,14 @@ impl Index {
     }
 
     /// Something happened at a place.
-    fn soil(&mut self, dir: NodeId, name: Name, written: bool) {
+    fn soil(&mut self, dir: NodeId, name: Name) {
+        self.soil_as(dir, name, Told::default());
+    }
+
+    fn soil_as(&mut self, dir: NodeId, name: Name, how: Told) {
         if self.tree.get(dir).is_some_and(|node| !node.dead) {
-            *self.dirty.entry(dir).or_default().entry(name).or_default() |= written;
+            let names = self.dirty.entry(dir).or_default();
+            names.entry(name).or_default().and(how);
         }
     }
 
@@ -348,7 +355,7 @@ impl Index {
             self.roots_moved = true;
         } else if node.attached {
             let (parent, name) = (node.parent, node.name.clone());
-            self.soil(parent, name, false);
+            self.soil(parent, name);
         }
     }
 
@@ -360,7 +367,8 @@ impl Index {
             }
             match self.open(dir, walk::AT) {
                 Ok(fd) => {
-                    for (name, written) in names {
+                    for (name, how) in names {
+                        let written = how.written && !how.another;
                         self.look_at(dir, fd.as_fd(), &name, written);
                     }
                 }
@@ -458,9 +466,9 @@ enum NotOpened {
     Unreadable,
 }
 
-fn merge(into: &mut HashMap<NodeId, HashMap<Name, bool>>, dir: NodeId, names: HashMap<Name, bool>) {
+fn merge(into: &mut HashMap<NodeId, HashMap<Name, Told>>, dir: NodeId, names: HashMap<Name, Told>) {
     let known = into.entry(dir).or_default();
-    for (name, written) in names {
-        *known.entry(name).or_default() |= written;
+    for (name, how) in names {
+        known.entry(name).or_default().and(how);
     }
 }

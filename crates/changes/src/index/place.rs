@@ -184,7 +184,7 @@ impl Index {
             if self.tree.up(dir).any(|(up, _)| up == known) {
                 // Two directories changed places while they were looked at.
                 self.soil_place(known);
-                self.soil(dir, name.into(), false);
+                self.soil(dir, name.into());
                 return NodeId::NONE;
             }
             if let Some(meta) = self.tree.child(was_in, &was).copied() {
@@ -193,7 +193,7 @@ impl Index {
             if let Some(node) = self.tree.get_mut(was_in) {
                 node.children.remove(&was);
             }
-            self.soil(was_in, was, false);
+            self.soil(was_in, was);
         }
         if let Some(node) = self.tree.get_mut(known) {
             node.parent = dir;

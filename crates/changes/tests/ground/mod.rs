@@ -79,14 +79,16 @@ impl Drop for Ground {
     }
 }
 
-/// Until the filesystem's clock has gone on: what is done before and after it has different times.
+/// Until the filesystem's clock has gone on: what is done before and after it has different times. Its coarse clock may stand
+/// behind times that it has already given.
 pub fn tick() {
-    let now = || {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    use rustix::time::{ClockId, clock_gettime};
+    let now = |clock| {
+        let now = clock_gettime(clock);
         (now.tv_sec, now.tv_nsec)
     };
-    let before = now();
-    while now() == before {
+    let begun = now(ClockId::Realtime);
+    while now(ClockId::RealtimeCoarse) <= begun {
         std::thread::yield_now();
     }
 }
