@@ -42,7 +42,7 @@ impl Snapshot {
     #[must_use]
     pub fn changes(mut self) -> Changes {
         self.index.look_everywhere();
-        let settled = self.index.catch_up();
+        let settled = self.index.catch_up_with_all();
         self.report
             .make(&self.index, Standing::of(&self.marked, settled))
     }

@@ -117,10 +117,10 @@ impl Follow {
     /// Waits until the first walk has come to its end, for so long at most. Whether it has.
     #[must_use]
     pub fn walked(&self, most: Duration) -> bool {
-        let until = Instant::now() + most;
+        let begun = Instant::now();
         let mut index = self.shared.index();
         while !index.is_walked() {
-            let Some(left) = until.checked_duration_since(Instant::now()) else {
+            let Some(left) = most.checked_sub(begun.elapsed()) else {
                 return false;
             };
             index = match self.shared.walked.wait_timeout(index, left) {
@@ -146,7 +146,7 @@ impl Follow {
     #[must_use]
     pub fn since(&self, mark: &Mark) -> Changes {
         let mut index = self.shared.index();
-        let settled = index.catch_up();
+        let settled = index.catch_up_with_all();
         let mut standing = Standing::of(&mark.marked, settled);
         standing.unwatched_told = !self.shared.walk_unwatched;
         standing.known = mark.of == self.shared.number;

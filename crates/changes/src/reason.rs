@@ -32,7 +32,7 @@ pub enum Reason {
         #[serde(with = "path")]
         one: PathBuf,
     },
-    /// Directories that could not be read.
+    /// Directories that could not be read, or lie too deep (4096 bytes of path).
     Unreadable {
         /// How many.
         directories: u64,

@@ -38,6 +38,11 @@ pub(crate) fn itself(fd: BorrowedFd<'_>) -> Result<Found, Errno> {
     rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, FOUND).map(|s| of(&s))
 }
 
+/// What a root's path leads to, links followed: it is the caller's.
+pub(crate) fn behind(path: &std::path::Path) -> Result<Found, Errno> {
+    rustix::fs::statx(rustix::fs::CWD, path, AtFlags::empty(), FOUND).map(|s| of(&s))
+}
+
 fn of(stat: &rustix::fs::Statx) -> Found {
     let nanos = |t: rustix::fs::StatxTimestamp| {
         t.tv_sec
@@ -88,6 +93,9 @@ pub(crate) const AT: OFlags = DIRECTORY.union(OFlags::PATH);
 /// For listing it.
 pub(crate) const LIST: OFlags = DIRECTORY.union(OFlags::NONBLOCK);
 
+/// The longest path that the kernel takes, in bytes.
+const LONGEST: usize = 4096;
+
 /// Opens a directory below a root by its names, none of which may be a link.
 pub(crate) fn open(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     if path.is_empty() {
@@ -95,8 +103,9 @@ pub(crate) fn open(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<O
     }
     let below = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     match rustix::fs::openat2(root, path, flags, Mode::empty(), below) {
-        // An old kernel, a filter that does not know the call, or a path that is too long for one call.
-        Err(Errno::NOSYS | Errno::PERM | Errno::NAMETOOLONG) => step(root, path, flags),
+        // An old kernel, or a filter that does not know the call. Not for a path that is too long: that a command makes as deep
+        // as it likes, and each name would be a call.
+        Err(Errno::NOSYS | Errno::PERM) if path.len() < LONGEST => step(root, path, flags),
         other => other,
     }
 }

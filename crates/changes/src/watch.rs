@@ -123,15 +123,15 @@ impl Watches {
         self.fd.as_fd()
     }
 
-    /// What happened since the last call. It does not wait.
-    pub(crate) fn take(&mut self, mut each: impl FnMut(Event)) {
+    /// What happened since the last call. It does not wait. Whether there is more.
+    pub(crate) fn take(&mut self, mut each: impl FnMut(Event)) -> bool {
         let mut reader = Reader::new(&self.fd, &mut self.buffer);
         let mut taken = 0;
         // Somebody may go on without end: a full queue is enough for one round. What the buffer holds would be lost with the
         // reader.
         while taken < MOST_AT_ONCE || !reader.is_buffer_empty() {
             let Ok(event) = reader.next() else {
-                return;
+                return false;
             };
             taken += 1;
             let flags = event.events();
@@ -159,6 +159,7 @@ impl Watches {
                 _ => Event::Itself(dir),
             });
         }
+        true
     }
 }
 

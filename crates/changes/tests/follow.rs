@@ -195,6 +195,29 @@ fn a_root_that_goes_is_told() {
     }
 }
 
+/// No event tells of it: who follows has it open.
+#[test]
+fn the_only_root_is_removed_and_comes_back_as_another() {
+    let ground = Ground::new();
+    ground.file("root/a", "1");
+    let root = ground.at("root");
+    let follow = Follow::start([&root], Options::default());
+    assert!(follow.walked(LONG));
+    let mark = follow.mark();
+    assert!(follow.since(&mark).incomplete.is_empty());
+    ground.remove("root");
+    let changes = follow.since(&mark);
+    assert_eq!(lines(&changes), ["deleted a 1 -"]);
+    assert_eq!(
+        changes.incomplete,
+        [Reason::RootGone { root: root.clone() }]
+    );
+    ground.file("root/b", "1");
+    let changes = follow.since(&mark);
+    assert_eq!(lines(&changes), ["deleted a 1 -"]);
+    assert_eq!(changes.incomplete, [Reason::RootGone { root }]);
+}
+
 #[test]
 fn roots_in_each_other_are_told_once_and_moves_between_roots_in_both() {
     let ground = Ground::new();
@@ -360,6 +383,7 @@ fn what_cannot_be_read_is_told_and_read_when_it_can_be() {
     }
     let ground = Ground::new();
     ground.file("d/f", "1").file("e/f", "1").mode("d", 0o000);
+    tick();
     let follow = ground.follow(Options::default());
     let mark = follow.mark();
     let one = Reason::Unreadable {
@@ -375,4 +399,100 @@ fn what_cannot_be_read_is_told_and_read_when_it_can_be() {
     let mark = follow.mark();
     ground.remove("d/f");
     assert_eq!(lines(&follow.since(&mark)), ["deleted d/f 2 -"]);
+}
+
+/// Deeper than a path can say.
+#[test]
+fn what_lies_too_deep_is_told_and_costs_no_more() {
+    let ground = Ground::new();
+    ground.file("f", "1");
+    let follow = ground.follow(Options::default());
+    let mark = follow.mark();
+    let snapshot = Snapshot::take([&ground.0], Options::default());
+    let name = "n".repeat(250);
+    let mut at = rustix::fs::open(&ground.0, rustix::fs::OFlags::PATH, 0.into()).unwrap();
+    for _ in 0..30 {
+        rustix::fs::mkdirat(&at, &*name, 0o755.into()).unwrap();
+        at = rustix::fs::openat(&at, &*name, rustix::fs::OFlags::PATH, 0.into()).unwrap();
+    }
+    ground.file("f", "12");
+    for changes in [follow.since(&mark), snapshot.changes()] {
+        assert!(matches!(
+            changes.incomplete[..],
+            [Reason::Unreadable { directories: 1, .. }]
+        ));
+        let counts = changes.roots[0].counts;
+        assert_eq!((counts.modified, counts.added), (1, 4096 / 251 + 1));
+    }
+}
+
+/// As root, in a mount namespace of its own.
+#[test]
+fn what_is_mounted_inside_is_told_and_not_looked_into() {
+    const NAME: &str = "what_is_mounted_inside_is_told_and_not_looked_into";
+    const WITHIN: &str = "RINGFENCE_CHANGES_MOUNTS";
+    if std::env::var_os(WITHIN).is_none() {
+        let own = std::env::current_exe().unwrap();
+        let ran = std::process::Command::new("unshare")
+            .args(["--mount", "--propagation", "private", "--"])
+            .arg(own)
+            .args(["--exact", NAME, "--nocapture"])
+            .env(WITHIN, "1")
+            .status();
+        match ran {
+            Ok(status) if status.code() == Some(1) && !rustix::process::geteuid().is_root() => {
+                println!("skipped: needs root: mounting is denied");
+            }
+            Err(error) => println!("skipped: needs unshare: {error}"),
+            Ok(status) => assert!(status.success()),
+        }
+        return;
+    }
+    let mount = |args: &[&str], to: &std::path::Path| {
+        let ran = std::process::Command::new("mount")
+            .args(args)
+            .arg(to)
+            .status();
+        assert!(ran.unwrap().success());
+    };
+    let ground = Ground::new();
+    ground.dir("other").dir("again").file("d/f", "1");
+    mount(&["-t", "tmpfs", "none"], &ground.at("other"));
+    mount(
+        &["--bind", ground.at("d").to_str().unwrap()],
+        &ground.at("again"),
+    );
+    let follow = ground.follow(Options::default());
+    let mark = follow.mark();
+    let snapshot = Snapshot::take([&ground.0], Options::default());
+    ground.file("other/f", "1").file("again/f", "12");
+    for changes in [follow.since(&mark), snapshot.changes()] {
+        assert!(matches!(
+            changes.incomplete[..],
+            [Reason::OtherMount { directories: 2, .. }]
+        ));
+        // One file, at the place where it was found first.
+        let told = lines(&changes);
+        assert!(
+            told == ["modified d/f 1 2"] || told == ["modified again/f 1 2"],
+            "{told:?}"
+        );
+    }
+    // A filesystem that is a root itself is told as that.
+    let roots = [ground.0.clone(), ground.at("other")];
+    let follow = Follow::start(&roots, Options::default());
+    assert!(follow.walked(LONG));
+    let mark = follow.mark();
+    ground.file("other/f", "12");
+    let changes = follow.since(&mark);
+    assert_eq!(changes.roots[0].counts.all(), 0);
+    assert_eq!(changes.roots[1].counts.modified, 1);
+    for at in ["other", "again"] {
+        let ran = std::process::Command::new("umount")
+            // Whoever follows a root holds it.
+            .arg("--lazy")
+            .arg(ground.at(at))
+            .status();
+        assert!(ran.unwrap().success());
+    }
 }

@@ -23,7 +23,7 @@ use rustix::time::ClockId;
 use crate::log::{Before, Log, Note, Point};
 use crate::options::Options;
 use crate::tree::{Name, Node, NodeId, Tree};
-use crate::unseen::Unseen;
+use crate::unseen::{Unseen, Why};
 use crate::walk::{self, Lister};
 use crate::watch::{Event, Told, Watches};
 
@@ -69,6 +69,8 @@ pub(crate) struct Index {
     aside: HashMap<NodeId, HashMap<Name, Told>>,
     /// Directories to list.
     fresh: Vec<(NodeId, Scan)>,
+    /// The same, where something else stood at their place: in the next round.
+    later: Vec<(NodeId, Scan)>,
     /// The same, where they are nowhere at the moment.
     unplaced: Vec<(NodeId, Scan)>,
     /// Directories that the first walk has still to reach.
@@ -78,20 +80,21 @@ pub(crate) struct Index {
     limbo: Vec<NodeId>,
     /// Events were lost.
     lost: bool,
-    /// Something happened to a root.
-    roots_moved: bool,
     /// A walk over all of it is under way, and its number.
     again: bool,
     walk: u32,
     links: Links,
 }
 
-/// Rounds in which it has to come to rest. Each takes what happened in the one before, so that only who changes things on
-/// purpose keeps it busy so long.
+/// Rounds in which it has to come to rest. One is enough, two where directories were moved. Only who swaps directories on
+/// purpose, while they are looked at, keeps it busy so long.
 const ROUNDS: usize = 64;
 
 /// Walks because of lost events, of those.
 const WALKS: usize = 3;
+
+/// Directories that could not be read, and are tried again for each command.
+const TRIED_AGAIN: usize = 64;
 
 /// What a mark remembers.
 #[derive(Debug)]
@@ -121,12 +124,12 @@ impl Index {
             dirty: HashMap::new(),
             aside: HashMap::new(),
             fresh: Vec::new(),
+            later: Vec::new(),
             unplaced: Vec::new(),
             ahead: Vec::new(),
             walked: false,
             limbo: Vec::new(),
             lost: false,
-            roots_moved: false,
             again: false,
             walk: 0,
             links: Links::default(),
@@ -259,7 +262,7 @@ impl Index {
 
     /// From here on.
     pub(crate) fn mark(&mut self) -> Marked {
-        let settled = self.catch_up();
+        let settled = self.catch_up_with_all();
         let (point, alive) = self.log.mark(now());
         Marked {
             point,
@@ -269,37 +272,53 @@ impl Index {
         }
     }
 
-    /// Takes in what happened. Whether all of it was.
-    pub(crate) fn catch_up(&mut self) -> bool {
+    /// Takes in what happened, where nothing is told as well. Whether all of it was.
+    pub(crate) fn catch_up_with_all(&mut self) -> bool {
         if self.walk_unwatched {
-            let all = self.unseen.all(crate::unseen::Why::Unwatched);
+            let all = self.unseen.all(Why::Unwatched);
             self.fresh.extend(all.iter().map(|dir| (*dir, Scan::Here)));
         }
+        // What could not be read for want of descriptors, or because of what is above it, may be read now.
+        let unreadable = self.unseen.all(Why::Unreadable).iter().take(TRIED_AGAIN);
+        for dir in unreadable {
+            if let Some(node) = self.tree.get(*dir) {
+                let how = if node.listed { Scan::Here } else { Scan::Found };
+                self.fresh.push((*dir, how));
+            }
+        }
+        let settled = self.catch_up();
+        self.look_at_roots();
+        settled
+    }
+
+    /// Takes in what the kernel has told. Whether all of it was: what is told while this is at work is for the next time.
+    pub(crate) fn catch_up(&mut self) -> bool {
         let mut walks = 0;
         let mut settled = false;
+        self.fresh.append(&mut self.later);
         for _ in 0..ROUNDS {
-            self.drain();
+            // A directory that is nowhere may come to a place with the next events. Then no more.
+            let limbo = std::mem::take(&mut self.limbo);
+            let more = self.drain();
             if self.lost && walks < WALKS {
                 walks += 1;
                 self.lost = false;
                 self.walk_again();
-            }
-            if self.dirty.is_empty() && self.fresh.is_empty() {
-                if self.limbo.is_empty() {
-                    settled = !self.lost;
-                    break;
-                }
-                self.let_go();
-                continue;
             }
             self.look();
             while let Some((dir, how)) = self.fresh.pop() {
                 self.scan(dir, how);
             }
             self.find_links();
+            self.let_go(limbo);
+            self.fresh.append(&mut self.later);
+            let at_rest = self.dirty.is_empty() && self.fresh.is_empty() && self.limbo.is_empty();
+            if at_rest && !more && !self.lost {
+                settled = true;
+                break;
+            }
         }
         self.again = false;
-        self.look_at_roots();
         self.forget();
         settled
     }
@@ -307,7 +326,6 @@ impl Index {
     fn walk_again(&mut self) {
         self.walk = self.walk.wrapping_add(1);
         self.again = true;
-        self.roots_moved = true;
         for root in &self.roots {
             if let RootAt::Here { node, .. } = root.at {
                 self.fresh.push((node, Scan::Again));
@@ -315,12 +333,12 @@ impl Index {
         }
     }
 
-    /// Takes the events that have come.
-    fn drain(&mut self) {
+    /// Takes the events that have come. Whether there are more.
+    fn drain(&mut self) -> bool {
         let Some(mut watches) = self.watches.take() else {
-            return;
+            return false;
         };
-        watches.take(|event| match event {
+        let more = watches.take(|event| match event {
             Event::Lost => self.lost = true,
             Event::At { dir, name, how } => self.soil_as(dir, name, how),
             Event::Itself(dir) => self.soil_place(dir),
@@ -329,9 +347,12 @@ impl Index {
                     node.watch = None;
                 }
                 self.soil_place(dir);
+                // Mostly it is gone. But another may have come to its place and have its inode number.
+                self.fresh.push((dir, Scan::Here));
             }
         });
         self.watches = Some(watches);
+        more
     }
 
     /// Something happened at a place.
@@ -351,9 +372,7 @@ impl Index {
         let Some(node) = self.tree.get(dir) else {
             return;
         };
-        if node.parent == NodeId::NONE {
-            self.roots_moved = true;
-        } else if node.attached {
+        if node.parent != NodeId::NONE && node.attached {
             let (parent, name) = (node.parent, node.name.clone());
             self.soil(parent, name);
         }
@@ -411,18 +430,14 @@ impl Index {
         })
     }
 
+    /// A root that is removed is not told of as long as somebody has it open, and this has.
     fn look_at_roots(&mut self) {
-        if !std::mem::take(&mut self.roots_moved) {
-            return;
-        }
         for root in &mut self.roots {
             let RootAt::Here { device, node, .. } = root.at else {
                 continue;
             };
             let inode = self.tree.get(node).map(|node| node.inode);
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let there = rustix::fs::openat(CWD, &root.path, flags, Mode::empty())
-                .and_then(|fd| walk::itself(fd.as_fd()));
+            let there = walk::behind(&root.path);
             root.gone =
                 !there.is_ok_and(|found| found.device == device && Some(found.inode) == inode);
         }

@@ -262,8 +262,9 @@ impl Index {
     }
 
     /// Lets go of directories that are nowhere any more.
-    pub(super) fn let_go(&mut self) {
-        for top in std::mem::take(&mut self.limbo) {
+    pub(super) fn let_go(&mut self, limbo: Vec<NodeId>) {
+        let any = !limbo.is_empty();
+        for top in limbo {
             if self.tree.get(top).is_none_or(|node| node.attached) {
                 continue;
             }
@@ -288,8 +289,10 @@ impl Index {
                 self.free(top);
             }
         }
-        self.aside.clear();
-        self.unplaced.clear();
+        if any && self.limbo.is_empty() {
+            self.aside.clear();
+            self.unplaced.clear();
+        }
     }
 
     /// Forgets a directory and what only it knows.

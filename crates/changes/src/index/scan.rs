@@ -25,12 +25,12 @@ pub(super) enum Scan {
 
 impl Index {
     pub(super) fn scan(&mut self, dir: NodeId, how: Scan) {
-        let Some(node) = self.tree.get_mut(dir).filter(|node| !node.dead) else {
+        let Some(node) = self.tree.get(dir).filter(|node| !node.dead) else {
             return;
         };
         let mut how = how;
         if how == Scan::Again {
-            if std::mem::replace(&mut node.walk, self.walk) == self.walk {
+            if node.walk == self.walk {
                 return;
             }
             if !node.listed {
@@ -45,10 +45,10 @@ impl Index {
         let fd = match self.open(dir, walk::LIST) {
             Ok(fd) => fd,
             // Where it comes to a place again, it is listed there.
-            Err(NotOpened::Nowhere) => return self.put_off(dir, how),
+            Err(NotOpened::Nowhere) => return self.unplaced.push((dir, how)),
             Err(NotOpened::Away) => {
                 self.soil_place(dir);
-                return self.put_off(dir, how);
+                return self.later.push((dir, how));
             }
             Err(NotOpened::Unreadable) => return self.unreadable(dir),
         };
@@ -59,19 +59,14 @@ impl Index {
         };
         if let Some(node) = self.tree.get_mut(dir) {
             node.listed = true;
+            if how != Scan::Here {
+                node.walk = self.walk;
+            }
         }
         if listed {
             self.list_again(dir, &fd, names, how);
         } else {
             self.list_first(dir, &fd, names, how);
-        }
-    }
-
-    /// To be listed when it is found.
-    fn put_off(&mut self, dir: NodeId, how: Scan) {
-        let listed = self.tree.get(dir).is_some_and(|node| node.listed);
-        if how == Scan::Again || !listed {
-            self.unplaced.push((dir, how));
         }
     }
 
