@@ -88,8 +88,8 @@ pub enum How {
         /// What stood there.
         was: Kind,
     },
-    /// Only its time of change is another: owner, extended attributes, a rename there and back, or a write after which its
-    /// time of modification was set back.
+    /// Only its time of change is another: owner, extended attributes, a rename there and back, another name that came and
+    /// went, or a write after which its time of modification was set back.
     Touched,
 }
 

@@ -79,6 +79,30 @@ impl Index {
         }
     }
 
+    /// A directory is let go of, and its names with it.
+    pub(super) fn forget_links(&mut self, dir: NodeId) {
+        if self.links.by_ident.is_empty() {
+            return;
+        }
+        let children = self
+            .tree
+            .get(dir)
+            .into_iter()
+            .flat_map(|node| &node.children);
+        let linked = children.filter(|(_, meta)| self.links.by_ident.contains_key(&meta.ident));
+        let linked: Vec<(Name, Meta)> = linked.map(|(name, meta)| (name.clone(), *meta)).collect();
+        for (name, meta) in linked {
+            self.linked(dir, &name, Some(&meta), None);
+        }
+    }
+
+    /// How many names are known of files that have several.
+    #[cfg(test)]
+    pub(super) fn linked_names(&self) -> usize {
+        let known = self.links.by_ident.values();
+        known.map(|linked| linked.names.len()).sum()
+    }
+
     /// Looks for names that are not known, of files that were written to or given another name: once a file, through all that
     /// is known, and only for these.
     pub(super) fn find_links(&mut self) {

@@ -284,6 +284,7 @@ impl Index {
                 self.unseen.remove(dir);
                 self.unseen.remove_mounts(dir);
                 self.dirty.remove(&dir);
+                self.forget_links(dir);
             }
             if self.tree.get(top).is_some_and(|node| node.held == 0) {
                 self.free(top);

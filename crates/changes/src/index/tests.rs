@@ -127,3 +127,36 @@ fn what_is_changed_before_the_walk_comes_by_is_told_by_its_times() {
     let changes = since(&mut index, &later);
     assert!(lines(&changes).is_empty() && changes.incomplete.is_empty());
 }
+
+/// Packages are linked from a store and removed whole, again and again.
+#[test]
+fn names_of_linked_files_go_with_their_directory() {
+    let (ground, outside) = (Ground::new(), Ground::new());
+    ground.file("store/x", "1").file("store/y", "1");
+    let mut index = Index::new([&ground.0], &Options::default(), true);
+    while index.step().is_some() {}
+    for how in ["removed", "moved out"] {
+        let mark = index.mark();
+        ground.dir("d/s");
+        for name in ["x", "y"] {
+            let (from, to) = (ground.at("store").join(name), ground.at("d/s").join(name));
+            std::fs::hard_link(from, to).unwrap();
+        }
+        assert_eq!(since(&mut index, &mark).roots[0].counts.added, 4);
+        assert_eq!(index.linked_names(), 4);
+        if how == "removed" {
+            ground.remove("d");
+        } else {
+            // Through a name that is out of sight when it is looked.
+            ground.file("d/s/x", "12");
+            std::fs::rename(ground.at("d"), outside.at("d")).unwrap();
+        }
+        let changes = since(&mut index, &mark);
+        let told = lines(&changes);
+        match how {
+            "removed" => assert_eq!(told, ["touched store/x 1 1", "touched store/y 1 1"]),
+            _ => assert_eq!(told, ["modified store/x 1 2"]),
+        }
+        assert_eq!(index.linked_names(), 2, "{how}");
+    }
+}
