@@ -39,6 +39,7 @@ impl Index {
             // It could not be placed when it was seen first; perhaps now.
             let node = self.place(dir, name, new, Scan::Made);
             if node != NodeId::NONE {
+                self.unseen.set_mount(dir, name, false);
                 self.set(
                     dir,
                     name,
