@@ -154,6 +154,10 @@ pub(crate) struct RingFlags {
     /// In the end print one line of JSON on stderr: how the command ended and what was enforced, or why it was not run
     #[arg(long)]
     pub(crate) json: bool,
+    /// In the end say in a line which files changed below what the command may write, and have all of them recorded. Costs a
+    /// walk of that before and one after
+    #[arg(long, conflicts_with = "explain")]
+    pub(crate) changes: bool,
     /// Hold the command against the built-in rules too: for one that an agent chose, and no person
     #[arg(long)]
     pub(crate) starting_rules: bool,

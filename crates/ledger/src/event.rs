@@ -1,5 +1,7 @@
 //! What happened: one type for each kind of record.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Digest, Text};
@@ -42,6 +44,9 @@ pub enum Event {
     /// A command was not started, since rules forbid it or nobody allowed it.
     #[serde(rename = "command.refused")]
     CommandRefused(CommandRefused),
+    /// Which files changed while a command ran. None of it where none did.
+    #[serde(rename = "files.changed")]
+    FilesChanged(Box<FilesChanged>),
     /// A command ended, or did not begin.
     #[serde(rename = "command.ended")]
     CommandEnded(CommandEnded),
@@ -288,6 +293,71 @@ pub struct CommandEnded {
     pub max_rss_kib: u64,
 }
 
+/// Which files changed while a command ran, below what it may write.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct FilesChanged {
+    /// The command: the number of the record that it started with.
+    pub command: u64,
+    /// Other commands of its ring ran at the same time: what changed may be theirs.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub shared: bool,
+    /// One for each directory that may be written and in which something changed.
+    pub roots: Vec<RootChanged>,
+    /// So many more than are listed.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub unlisted: u64,
+    /// What was not seen, and why. Empty where all was.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub incomplete: Vec<String>,
+}
+
+/// What changed in one directory that may be written.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RootChanged {
+    /// The directory.
+    pub root: Text,
+    /// How many changes of each kind there are, listed or not, outside of generated directories.
+    pub counts: BTreeMap<String, u64>,
+    /// What changed, by path.
+    pub files: Vec<FileChanged>,
+    /// Generated directories (`target`, `node_modules`) in which something changed.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub generated: Vec<GeneratedChanged>,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct FileChanged {
+    /// Relative to the root.
+    pub path: Text,
+    /// `file`, `directory`, `symlink`, `special`.
+    pub kind: String,
+    /// `added`, `modified`, `deleted`, `renamed`, `mode`, `replaced`, `touched`.
+    pub how: String,
+    /// Where it was, of what was renamed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub from: Option<Text>,
+    /// Its size before, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub before: Option<u64>,
+    /// Its size after, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub after: Option<u64>,
+}
+
+/// What changed in a generated directory.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct GeneratedChanged {
+    /// Relative to the root.
+    pub path: Text,
+    /// How many changes of each kind.
+    pub counts: BTreeMap<String, u64>,
+    /// How large is what was written in it, in bytes.
+    pub written: u64,
+    /// And what was deleted.
+    pub deleted: u64,
+}
+
 /// A person was asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApprovalAsked {
@@ -372,6 +442,7 @@ impl Event {
             Event::RingEnded(_) => "ring.ended",
             Event::CommandStarted(_) => "command.started",
             Event::CommandRefused(_) => "command.refused",
+            Event::FilesChanged(_) => "files.changed",
             Event::CommandEnded(_) => "command.ended",
             Event::ApprovalAsked(_) => "approval.asked",
             Event::ApprovalAnswered(_) => "approval.answered",

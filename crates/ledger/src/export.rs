@@ -2,9 +2,10 @@
 
 pub mod ocsf;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::{Entry, Event, Record};
+use crate::{Entry, Event, FilesChanged, Record};
 
 /// The names of a table's columns.
 const COLUMNS: &str =
@@ -90,6 +91,24 @@ pub(crate) fn line(words: &[crate::Text]) -> String {
     words.join(" ")
 }
 
+/// How many files changed, and how.
+#[must_use]
+pub fn counted(changed: &FilesChanged) -> String {
+    let mut all: BTreeMap<&str, u64> = BTreeMap::new();
+    for (how, count) in changed.roots.iter().flat_map(|root| &root.counts) {
+        *all.entry(how).or_default() += count;
+    }
+    let mut parts: Vec<String> = all
+        .iter()
+        .map(|(how, count)| format!("{count} {how}"))
+        .collect();
+    for generated in changed.roots.iter().flat_map(|root| &root.generated) {
+        let count: u64 = generated.counts.values().sum();
+        parts.push(format!("{count} in {}", generated.path));
+    }
+    parts.join(", ")
+}
+
 impl Row {
     fn of(record: &Record) -> Row {
         let texts = |texts: &[crate::Text]| line(texts);
@@ -153,6 +172,11 @@ impl Row {
                 what: refused.decision.clone(),
                 cwd: refused.cwd.to_string(),
                 detail: texts(&refused.argv),
+                ..Row::default()
+            },
+            Event::FilesChanged(changed) => Row {
+                command: Some(changed.command),
+                detail: counted(changed),
                 ..Row::default()
             },
             Event::CommandEnded(ended) => Row {

@@ -45,8 +45,8 @@ pub mod verify;
 pub use digest::{Digest, NoDigest};
 pub use event::{
     ApprovalAnswered, ApprovalAsked, Beginning, CommandEnded, CommandRefused, CommandStarted,
-    Denial, Event, HostChanged, Known, Opened, PolicyKept, Removed, RingEnded, RingMade,
-    RingRefused, RingWidened, Shortfall,
+    Denial, Event, FileChanged, FilesChanged, GeneratedChanged, HostChanged, Known, Opened,
+    PolicyKept, Removed, RingEnded, RingMade, RingRefused, RingWidened, RootChanged, Shortfall,
 };
 pub use keep::Keep;
 pub use read::{Entries, Entry, Place, entries, kept_policy, latest};

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use crate::{
     ApprovalAnswered, ApprovalAsked, CommandEnded, CommandRefused, CommandStarted, Denial, Digest,
-    Event, HostChanged, PolicyKept, Record, RingEnded, RingMade, RingRefused, RingWidened,
+    Event, FilesChanged, HostChanged, PolicyKept, Record, RingEnded, RingMade, RingRefused,
+    RingWidened,
 };
 
 /// Something that happened at a time, as the record of that number tells it.
@@ -51,6 +52,8 @@ pub struct Command {
     pub started: At<CommandStarted>,
     /// Its end; `None` for one that runs, or whose harness was killed.
     pub ended: Option<At<CommandEnded>>,
+    /// Which files changed while it ran.
+    pub changed: Option<At<FilesChanged>>,
     /// What it was denied.
     pub denials: Vec<At<Denial>>,
 }
@@ -118,6 +121,7 @@ impl Story {
                 let command = Command {
                     started: at!(started),
                     ended: None,
+                    changed: None,
                     denials: Vec::new(),
                 };
                 self.commands.insert(seq, command);
@@ -126,6 +130,11 @@ impl Story {
                 // Of one that is kept no more, its end alone says nothing.
                 if let Some(command) = self.commands.get_mut(&ended.command) {
                     command.ended = Some(at!(ended));
+                }
+            }
+            Event::FilesChanged(changed) => {
+                if let Some(command) = self.commands.get_mut(&changed.command) {
+                    command.changed = Some(at!(*changed));
                 }
             }
             Event::Denial(denial) => {

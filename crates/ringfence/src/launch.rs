@@ -16,6 +16,7 @@ use ringfence_wire::{Failure, INLINE_MAX, MESSAGE_MAX, Note, Order, Spawn, encod
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
 
+use crate::changed::Snapshot;
 use crate::error::Error;
 use crate::group::Group;
 use crate::locate::of_descriptor;
@@ -337,7 +338,7 @@ pub(crate) fn hand_over(
     prepared: &Prepared,
     plan: &Plan,
     relay: &Relay,
-) -> Result<Launched, Error> {
+) -> Result<(Launched, Option<Snapshot>), Error> {
     let stdio = relay.stdio();
     let Waiting { socket, runner, .. } = waiting;
     let group = enter_group(plan, &runner)?;
@@ -375,6 +376,7 @@ pub(crate) fn hand_over(
         runner,
         group,
     };
+    let before = prepared.snapshot();
     // The ring is built meanwhile; nothing starts in it that is not recorded.
     let recorded = prepared.recorder.made(
         prepared,
@@ -389,9 +391,9 @@ pub(crate) fn hand_over(
     }
     let sent = sent.and_then(|()| launched.socket.send(&encode(&Order::Spawn(spawn)), &stdio));
     match sent {
-        Ok(()) => Ok(launched),
+        Ok(()) => Ok((launched, before)),
         // The runner is gone already; its last words, if any, are read by the caller.
-        Err(e) if e.errno == rustix::io::Errno::PIPE.raw_os_error() => Ok(launched),
+        Err(e) if e.errno == rustix::io::Errno::PIPE.raw_os_error() => Ok((launched, before)),
         Err(error) => Err(Error::System {
             what: "sending the plan to the runner",
             error,

@@ -13,6 +13,7 @@
 pub mod ask;
 pub mod caches;
 mod careful;
+pub mod changed;
 pub mod doctor;
 pub mod environment;
 mod error;

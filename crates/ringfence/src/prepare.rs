@@ -12,6 +12,7 @@ use ringfence_plan::{Plan, RingMode, Site, plan};
 use ringfence_policy::{Effective, Flags, Mode};
 
 use crate::ask::Answer;
+use crate::changed::{self, Snapshot};
 use crate::environment::{self, ChildEnvironment};
 use crate::error::Error;
 use crate::launch::Early;
@@ -43,6 +44,9 @@ pub struct Request {
     pub starting_rules: bool,
     /// Who asks, as the ledger names it.
     pub by: By,
+    /// Which files the command changes is to be told and recorded, although that costs a walk of the write roots before it
+    /// and one after. In a ring that stays it is recorded in each case, and costs what is changed.
+    pub changes: bool,
 }
 
 /// A command that is ready to be run.
@@ -78,6 +82,8 @@ pub struct Prepared {
     pub(crate) temp_own: Option<OwnTemp>,
     pub(crate) rules: Rules,
     pub(crate) recorder: Arc<Recorder>,
+    /// Which files change is to be told.
+    pub(crate) changes: bool,
     /// The answer that lets the command, if it is one for this once.
     pub(crate) answer: Option<u64>,
 }
@@ -87,6 +93,13 @@ impl Prepared {
     #[must_use]
     pub fn time(&self) -> Option<Duration> {
         self.policy.limits.time.as_ref().map(|t| t.value)
+    }
+
+    /// How what may be written stands before the command, where that is asked for.
+    pub(crate) fn snapshot(&self) -> Option<Snapshot> {
+        let roots = self.roots.iter().map(|root| &root.path);
+        self.changes
+            .then(|| Snapshot::take(roots, changed::options()))
     }
 
     /// The command, as it is recorded.
@@ -163,6 +176,7 @@ pub struct Begun {
     rules: Rules,
     approval: Option<Question>,
     pub(crate) recorder: Arc<Recorder>,
+    changes: bool,
     answer: Option<u64>,
 }
 
@@ -231,6 +245,7 @@ pub fn begin_with(request: Request, early: Early) -> Result<Begun, Error> {
         rules,
         approval: None,
         recorder,
+        changes: request.changes,
         answer: None,
     })
 }
@@ -312,6 +327,7 @@ impl Begun {
             rules,
             approval: _,
             recorder,
+            changes,
             answer,
         } = self;
         let mut survey = survey(&Asked {
@@ -386,6 +402,7 @@ impl Begun {
             temp_own: None,
             rules,
             recorder,
+            changes,
             answer,
         })
     }

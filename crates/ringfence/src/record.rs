@@ -21,6 +21,7 @@ use ringfence_policy::Effective;
 use ringfence_wire::Widening;
 
 use crate::ask::Answer;
+use crate::changed::{self, Began, Changes, Following};
 use crate::error::Error;
 use crate::prepare::Prepared;
 use crate::rules::{Question, Subject};
@@ -78,6 +79,10 @@ pub(crate) struct Recorder {
     why: Mutex<Option<String>>,
     /// The commands that run: the numbers of their records, and since when.
     running: Mutex<HashMap<u32, (u64, Instant)>>,
+    /// What follows the write roots, in a ring that stays.
+    pub(crate) following: Following,
+    /// Where the commands that run began, and whether others ran at the same time.
+    began: Mutex<HashMap<u32, (Began, bool)>>,
     /// Questions that were asked: what about, and the numbers of their records. The newest last.
     asked: Mutex<Vec<(Digest, u64)>>,
 }
@@ -105,6 +110,8 @@ impl Recorder {
             unwritten: AtomicU64::new(0),
             why: Mutex::default(),
             running: Mutex::default(),
+            following: Following::default(),
+            began: Mutex::default(),
             asked: Mutex::default(),
         }
     }
@@ -260,13 +267,30 @@ impl Recorder {
         };
         let seq = self.must(|_| vec![Event::CommandStarted(command)])?;
         held(&self.running).insert(id, (seq, Instant::now()));
+        let mark = self.following.mark();
+        let mut began = held(&self.began);
+        let shared = !began.is_empty();
+        for (_, shared) in began.values_mut() {
+            *shared = true;
+        }
+        began.insert(id, (mark, shared));
         Ok(())
     }
 
     /// A command ended. What it was that ended it, and what it used, is for who tells.
     pub(crate) fn ended(&self, id: u32, ended: CommandEnded) {
-        if let Some(event) = self.end_of(id, ended) {
-            self.note(|_| vec![event]);
+        let began = held(&self.began).remove(&id);
+        let changes = began.map(|(began, shared)| (self.following.since(id, began), shared));
+        let command = held(&self.running).get(&id).map(|(seq, _)| *seq);
+        let changes =
+            changes.and_then(|(changes, shared)| changed::recorded(command?, shared, &changes));
+        let mut events: Vec<Event> = changes
+            .map(|changes| Event::FilesChanged(Box::new(changes)))
+            .into_iter()
+            .collect();
+        events.extend(self.end_of(id, ended));
+        if !events.is_empty() {
+            self.note(|_| events);
         }
     }
 
@@ -280,9 +304,20 @@ impl Recorder {
     }
 
     /// The only command of a ring ended, and the ring with it.
-    pub(crate) fn all_ended(&self, ended: CommandEnded, outcome: &Outcome) {
-        let ended = self.end_of(FIRST, ended);
-        self.end(ended.into_iter().collect(), outcome);
+    pub(crate) fn all_ended(
+        &self,
+        ended: CommandEnded,
+        outcome: &Outcome,
+        changes: Option<&Changes>,
+    ) {
+        let command = held(&self.running).get(&FIRST).map(|(seq, _)| *seq);
+        let changes = changes.and_then(|changes| changed::recorded(command?, false, changes));
+        let mut events: Vec<Event> = changes
+            .map(|changes| Event::FilesChanged(Box::new(changes)))
+            .into_iter()
+            .collect();
+        events.extend(self.end_of(FIRST, ended));
+        self.end(events, outcome);
     }
 
     /// A run came to nothing: before its ring was made, or after.
@@ -296,7 +331,7 @@ impl Recorder {
             error: Some(error.to_string()),
             ..CommandEnded::default()
         };
-        self.all_ended(ended, &Outcome::none());
+        self.all_ended(ended, &Outcome::none(), None);
     }
 
     /// The ring is gone, with what ran in it.

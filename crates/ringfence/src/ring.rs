@@ -201,7 +201,10 @@ impl Ring {
             looked: Mutex::new(None),
             told: Condvar::new(),
         }))));
-        ring.inner().built(&build)?;
+        let inner = ring.inner();
+        let roots = inner.prepared.roots.iter().map(|root| root.path.clone());
+        inner.prepared.recorder.following.follow(roots.collect());
+        inner.built(&build)?;
         Ok(ring)
     }
 

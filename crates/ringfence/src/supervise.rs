@@ -15,6 +15,7 @@ use ringfence_sys_linux::signal::{self, Arrived, Signals};
 use ringfence_wire::{End, Failure, Note, Order, Report, Stage, decode, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::changed::{Changes, Snapshot};
 use crate::error::Error;
 use crate::late::Late;
 use crate::launch::{self, Launched, Waiting, hand_over, own_stdio};
@@ -51,6 +52,8 @@ pub struct Finished {
     /// Protected names that appeared and were taken away (or, with an error number,
     /// were not).
     pub taken_away: Vec<(PathBuf, Option<i32>)>,
+    /// Which files changed meanwhile, where that was asked for.
+    pub changes: Option<Changes>,
     /// Repositories that were made in a ring and in which git would run programs.
     pub made: Vec<Made>,
     /// Largest resident set of the command's own process, KiB.
@@ -93,7 +96,8 @@ pub fn run(begun: Begun) -> Result<Finished, Error> {
     let result = run_begun(begun);
     match &result {
         Ok(finished) => {
-            recorder.all_ended(ended_so(finished), &finished.outcome);
+            let changes = finished.changes.as_ref();
+            recorder.all_ended(ended_so(finished), &finished.outcome, changes);
         }
         Err(error) => recorder.failed(error, refused),
     }
@@ -191,7 +195,7 @@ impl Attempt<'_> {
                 what: "making the command's terminal",
                 error,
             })?;
-        let launched = hand_over(waiting, prepared, plan, &relay)?;
+        let (launched, before) = hand_over(waiting, prepared, plan, &relay)?;
         screen.lend(&relay);
         let started = relay.start();
         let result = match started {
@@ -221,6 +225,8 @@ impl Attempt<'_> {
         let deadline = prepared.time().and_then(|l| self.start.checked_add(l));
         let mut finished = relay.deliver(result, deadline, self.signals)?;
         finished.elapsed = self.start.elapsed();
+        // Nothing of it lives any more.
+        finished.changes = before.map(Snapshot::changes);
         Ok(finished)
     }
 }
@@ -539,6 +545,7 @@ impl Supervisor<'_> {
             mode: Some(self.plan.mode),
             outcome: self.plan.outcome(noted),
             taken_away: std::mem::take(&mut self.taken_away),
+            changes: None,
             made,
             max_rss_kib,
             cpu_us,

@@ -18,6 +18,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 
+use crate::changed::Snapshot;
 use crate::error::Error;
 use crate::launch::own_stdio;
 use crate::prepare::Prepared;
@@ -72,6 +73,7 @@ pub(crate) fn run(prepared: &Prepared, start: Instant) -> Result<Finished, Error
     prepared
         .recorder
         .made(prepared, None, None, None, Some(prepared.recorded()))?;
+    let before = prepared.snapshot();
     let mut child = Child::start(prepared, &relay)?;
     screen.lend(&relay);
     let deadline = prepared.time().and_then(|limit| start.checked_add(limit));
@@ -87,6 +89,7 @@ pub(crate) fn run(prepared: &Prepared, start: Instant) -> Result<Finished, Error
             shortfalls,
             ..Outcome::none()
         },
+        changes: None,
         made: Vec::new(),
         taken_away: Vec::new(),
         max_rss_kib: used.max_rss_kib,
@@ -97,6 +100,7 @@ pub(crate) fn run(prepared: &Prepared, start: Instant) -> Result<Finished, Error
     drop(child);
     let mut finished = relay.deliver(result, deadline, &signals)?;
     finished.elapsed = start.elapsed();
+    finished.changes = before.map(Snapshot::changes);
     Ok(finished)
 }
 

@@ -348,3 +348,74 @@ rings! {
         assert!(piped.err().contains("needs a terminal"), "{piped}");
     }
 }
+
+rings! {
+    /// Which files each command of a ring that stays changed, and what is kept of it.
+    changed_files_are_told needs ["userns"] |ws| {
+        ws.file("kept", "one");
+        ws.file("gone", "two");
+        ws.file("moved", "three");
+        ws.file("target/debug/a", "x");
+        let mut client = Client::serve(ws, &[]);
+        let ring = client.ring(ws);
+        // What was there is known once all was walked: then nothing is told of a command that changes nothing.
+        until("all was walked", || {
+            let command = client.command(sh(ring, "true"));
+            client.ended(command, "stdout");
+            let all = records(ws);
+            let last = of(&all, "command.started").pop().unwrap()["seq"].clone();
+            !of(&all, "files.changed").iter().any(|r| r["command"] == last)
+        });
+        let script = "echo more >> kept; rm gone; mv moved there; mkdir new; echo x > new/file; echo y > target/debug/b; echo z > tmp; rm tmp";
+        let command = client.command(sh(ring, script));
+        client.ended(command, "stdout");
+        let all = records(ws);
+        let changed = of(&all, "files.changed").pop().unwrap().clone();
+        assert_eq!(changed["command"], of(&all, "command.started").pop().unwrap()["seq"]);
+        assert!(changed["shared"].is_null() && changed["incomplete"].is_null(), "{changed:#}");
+        let root = &changed["roots"][0];
+        assert_eq!(root["root"], ws.path().to_str().unwrap());
+        let files: Vec<Value> = root["files"].as_array().unwrap().iter().map(|f| json!([f["path"], f["how"], f["before"], f["after"]])).collect();
+        assert_eq!(files, [
+            json!(["gone", "deleted", 3, null]),
+            json!(["kept", "modified", 3, 8]),
+            json!(["new", "added", null, null]),
+            json!(["new/file", "added", null, 2]),
+            json!(["there", "renamed", 5, 5]),
+        ]);
+        assert_eq!(root["generated"][0]["path"], "target");
+        // Two at once: each is told what changed, and that it may be the other's.
+        let sleeping = client.command(sh(ring, "read x"));
+        let quick = client.command(sh(ring, "echo q > quick"));
+        client.ended(quick, "stdout");
+        client.ok("command.kill", json!({ "command": sleeping }));
+        client.ended(sleeping, "stdout");
+        let all = records(ws);
+        let both: Vec<&Value> = of(&all, "files.changed").into_iter().filter(|r| r["shared"] == true).collect();
+        assert_eq!(both.len(), 2, "{all:#?}");
+        assert!(both.iter().all(|r| r["roots"][0]["files"][0]["path"] == "quick"));
+        client.wait().exits(0);
+        let page = log(ws, &["show", &changed["command"].to_string()]);
+        assert!(page.contains("changed     2 added, 1 deleted, 1 modified, 1 renamed, 2 in target"), "{page}");
+        let ocsf = log(ws, &["export", "--format", "ocsf"]);
+        assert!(ocsf.lines().any(|line| line.contains("\"type_uid\":100105") && line.contains("there")), "{ocsf}");
+    }
+
+    /// One command alone: where it is asked for.
+    changed_files_of_one_command_are_told_when_asked_for needs ["userns"] |ws| {
+        ws.file("kept", "one");
+        let done = ws.ring_sh("echo more >> kept; echo x > 'new file'").flags(["--changes", "--json"]).run().ok();
+        let line = done.err();
+        assert!(line.contains("changed: 1 added, 1 modified (~kept +new file)"), "{line}");
+        let report: Value = serde_json::from_str(line.lines().last().unwrap()).unwrap();
+        let entries = &report["changes"]["roots"][0]["entries"];
+        assert_eq!((&entries[0]["path"], &entries[0]["how"]), (&json!("kept"), &json!("modified")));
+        let all = records(ws);
+        assert_eq!(one(&all, "files.changed")["command"], one(&all, "command.started")["seq"]);
+        let none = ws.ring_sh("true").flags(["--changes"]).run().ok();
+        assert!(none.err().contains("no file changed"), "{none}");
+        let full = ws.ring_sh("echo x > full").flags(["--changes", "--mode", "full-access"]).run().ok();
+        assert!(full.err().contains("changed: 1 added (+full)"), "{full}");
+        assert_eq!(ws.ring_sh("true").run().ok().err(), "");
+    }
+}

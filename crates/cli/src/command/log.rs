@@ -430,7 +430,11 @@ fn exported(
             match form {
                 Form::Jsonl => export::jsonl(&entry, &mut out)?,
                 Form::Csv => export::csv(record, &mut out)?,
-                Form::Ocsf => writeln!(out, "{}", ocsf::event(record, &story, owner))?,
+                Form::Ocsf => {
+                    for event in ocsf::events(record, &story, owner) {
+                        writeln!(out, "{event}")?;
+                    }
+                }
             }
         }
         // Later records name this one by its number alone.

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod caches;
+mod changed;
 mod completions;
 mod doctor;
 mod hook;

@@ -40,6 +40,7 @@ pub(super) fn finished(finished: &Finished, code: u8) -> Value {
             .iter()
             .map(|made| json!({ "path": made.path.to_string_lossy(), "runs": made.runs }))
             .collect::<Vec<_>>(),
+        "changes": finished.changes,
         "usage": {
             "max_rss_kib": finished.max_rss_kib,
             "cpu_us": finished.cpu_us,

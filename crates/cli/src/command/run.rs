@@ -9,7 +9,7 @@ use ringfence::{Begun, By, Early, Ended, Error, Finished, Request, begin_with};
 use ringfence_policy::Mode;
 use serde_json::Value;
 
-use crate::command::report;
+use crate::command::{changed, report};
 use crate::flags::PolicyFlags;
 use crate::grammar::{RingFlags, RunArgs, ShellArgs};
 use crate::say;
@@ -39,6 +39,7 @@ fn start(
         pty,
         explain,
         json,
+        changes,
         starting_rules,
         rules_answered,
     } = ring;
@@ -49,6 +50,7 @@ fn start(
         pty,
         starting_rules,
         by: By::named(by),
+        changes,
         ..Request::default()
     };
     let fail = |error: &Error| {
@@ -147,6 +149,9 @@ fn finish(finished: &Finished, as_json: bool) -> ExitCode {
             "WARNING: {}; look at it before you use git in it or around it",
             say::Plain(&made)
         ));
+    }
+    if let Some(changes) = &finished.changes {
+        say::line(say::Plain(&changed::line(changes)));
     }
     let code = match finished.ended {
         Ended::Exited(status) => (status & 0xff) as u8,

@@ -10,6 +10,8 @@
 //! | `command.refused`, `ring.refused`, `denial` | Detection Finding 2004 | Create | new |
 //! | `approval.asked` | Entity Management 3004 | Create | success |
 //! | `approval.answered` | Entity Management 3004 | Activate | success; failure where it was not allowed |
+//! | `policy.kept` | Entity Management 3004 | Create | success |
+//! | `files.changed` | File System Activity 1001, for each file | Create, Update, Delete, Rename, Set Attributes, Other | success |
 //! | `host.changed` | Entity Management 3004 | Enable, Disable | success |
 //! | `ring.made`, `ring.widened`, `ring.ended` | Application Lifecycle 6002 | Start, Update, Stop | unknown: it is being made; success |
 //! | `ledger.opened` | Event Log Activity 1008 | Start, Rotate; Restart where the chain was broken | success |
@@ -26,13 +28,14 @@
 //! - **The ledger** is a log, so what befalls it is looked for where logs are cleared and deleted (1008), not among applications.
 //! - What is **denied** is a finding, and not a Process Activity that failed: of a command that was refused there never was a process, and
 //!   the process that was denied something goes on.
-//! - **Files that a command changed**, once there are records of them, are File System Activity 1001: a class more, and an arm of
-//!   `Telling::of`.
+//! - **Files that a command changed** are an event each, of which the record's number (`metadata.sequence`) is one. A generated directory is
+//!   one event for all that changed in it.
 //!
 //! What is not known is left out, or is `0` (Unknown) where OCSF requires it. What OCSF has no place for stands in `unmapped`, with the names that it has in
 //! the ledger; there is also what a string of OCSF cannot hold: bytes that are not UTF-8, and more than 65,535 of them.
 
 mod class;
+mod files;
 mod object;
 mod rest;
 #[cfg(test)]
@@ -61,49 +64,17 @@ pub struct Owner {
     pub uid: Option<u32>,
 }
 
-/// A record as an event. `story` is what the records before it tell: the end of a command names its start, and no more.
+/// A record as events: one, or one for each file that changed. `story` is what the records before it tell: the end of a command
+/// names its start, and no more.
 #[must_use]
-pub fn event(record: &Record, story: &Story, owner: &Owner) -> Value {
-    let mut rest = Rest::of(record);
-    let telling = Telling::of(record, &Around { story, owner }, &mut rest);
-    let (activity, activity_name) = telling.activity;
-    let class = telling.class;
-    let mut profiles = Vec::new();
-    for (attribute, profile) in [("actor", "host"), ("action_id", "security_control")] {
-        if telling.more.contains_key(attribute) {
-            profiles.push(profile);
-        }
+pub fn events(record: &Record, story: &Story, owner: &Owner) -> Vec<Value> {
+    let around = Around { story, owner };
+    if let Event::FilesChanged(changed) = &record.event {
+        return files::events(record, changed, &around);
     }
-    let base = json!({
-        "activity_id": activity,
-        "activity_name": activity_name,
-        "category_name": class.category,
-        "category_uid": class.uid / 1000,
-        "class_name": class.name,
-        "class_uid": class.uid,
-        "device": device(owner, class),
-        "message": telling.message,
-        "metadata": {
-            "event_code": record.event.name(),
-            "log_name": "ledger",
-            "log_provider": PRODUCT,
-            "original_time": format!("{:.6}", record.time),
-            "product": product(None),
-            "profiles": profiles,
-            "sequence": record.seq,
-            "uid": record.hash.to_string(),
-            "version": VERSION,
-        },
-        "severity_id": telling.severity,
-        "status_id": telling.status,
-        "time": record.time.as_millisecond(),
-        "type_uid": class.uid * 100 + activity,
-    });
-    let mut event = fields(base);
-    event.extend(telling.more);
-    // Behind this: a null among what was recorded is one.
-    event.insert("unmapped".to_owned(), Value::Object(rest.0));
-    Value::Object(event)
+    let mut rest = Rest::of(record);
+    let telling = Telling::of(record, &around, &mut rest);
+    vec![telling.event(record, record.hash.to_string(), rest, owner)]
 }
 
 /// What an event has beyond what each has.
@@ -117,6 +88,48 @@ struct Telling<'a> {
 }
 
 impl<'a> Telling<'a> {
+    /// All of it. `uid` is no other event's.
+    fn event(self, record: &Record, uid: String, rest: Rest, owner: &Owner) -> Value {
+        let (activity, activity_name) = self.activity;
+        let class = self.class;
+        let mut profiles = Vec::new();
+        for (attribute, profile) in [("actor", "host"), ("action_id", "security_control")] {
+            if self.more.contains_key(attribute) {
+                profiles.push(profile);
+            }
+        }
+        let base = json!({
+            "activity_id": activity,
+            "activity_name": activity_name,
+            "category_name": class.category,
+            "category_uid": class.uid / 1000,
+            "class_name": class.name,
+            "class_uid": class.uid,
+            "device": device(owner, class),
+            "message": self.message,
+            "metadata": {
+                "event_code": record.event.name(),
+                "log_name": "ledger",
+                "log_provider": PRODUCT,
+                "original_time": format!("{:.6}", record.time),
+                "product": product(None),
+                "profiles": profiles,
+                "sequence": record.seq,
+                "uid": uid,
+                "version": VERSION,
+            },
+            "severity_id": self.severity,
+            "status_id": self.status,
+            "time": record.time.as_millisecond(),
+            "type_uid": class.uid * 100 + activity,
+        });
+        let mut event = fields(base);
+        event.extend(self.more);
+        // Behind this: a null among what was recorded is one.
+        event.insert("unmapped".to_owned(), Value::Object(rest.0));
+        Value::Object(event)
+    }
+
     fn of(record: &'a Record, around: &Around<'_>, rest: &mut Rest) -> Telling<'a> {
         match &record.event {
             Event::Opened(opened) => {
@@ -227,7 +240,21 @@ impl<'a> Telling<'a> {
                 telling
             }
             Event::HostChanged(changed) => Telling::host_changed(changed, around, rest),
-            Event::Unknown => Telling {
+            Event::PolicyKept(kept) => {
+                rest.placed("policy");
+                rest.placed("content");
+                let entity = json!({
+                    "name": "a policy in force",
+                    "policy": { "uid": kept.policy.to_string(), "version": kept.content.to_string() },
+                    "type": "Policy",
+                    "type_id": 5,
+                    "uid": kept.policy.to_string(),
+                });
+                let message = "the text of a policy is kept".to_owned();
+                let created = ((1, "Create"), SUCCESS);
+                Telling::entity(created, message, entity, around.actor(None, Value::Null))
+            }
+            Event::FilesChanged(_) | Event::Unknown => Telling {
                 class: BASE,
                 activity: (0, "Unknown"),
                 severity: UNKNOWN,

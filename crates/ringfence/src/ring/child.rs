@@ -5,12 +5,14 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitStatus as StdStatus;
+use std::sync::Arc;
 
 use ringfence_wire::{End, Failure, Stage};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use super::{Ending, Ring, Terminal, Told};
+use crate::changed::Changes;
 use crate::error::Error;
 use crate::launch::not_built;
 
@@ -200,6 +202,14 @@ impl Child {
             max_rss_kib: ended.max_rss_kib,
             cpu_us: ended.cpu_us,
         })
+    }
+
+    /// Which files changed while it ran, below what the ring may write; nothing before it has ended, and nothing of the
+    /// oldest of many. Other commands that ran at the same time may have changed them.
+    #[must_use]
+    pub fn changes(&self) -> Option<Arc<Changes>> {
+        let prepared = &self.ring.inner().prepared;
+        prepared.recorder.following.told(self.id)
     }
 
     /// Waits for its end, and collects what it prints meanwhile.

@@ -264,6 +264,8 @@ impl Inner {
             (Grant::Socket(_), Some(path)) => granted.flags.sockets.push(path.to_path_buf()),
             (grant, _) => grant.add_to(&mut granted.flags, &self.prepared.cwd.path),
         }
+        let root = widening.write.iter().map(|root| root.path.clone());
+        self.prepared.recorder.following.follow(root.collect());
         granted.roots.extend(widening.write);
         granted.revealed.extend(widening.reveal);
         granted.sockets.extend(planned.sockets.iter().cloned());

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 use ringfence_ledger::story::{Command, Story};
-use ringfence_ledger::{CommandEnded, Event, Record, Text};
+use ringfence_ledger::{CommandEnded, Event, Record, Text, export};
 use ringfence_policy::plain;
 use serde_json::{Value, json};
 
@@ -223,6 +223,11 @@ pub(super) fn line(record: &Record) -> String {
             plain(&made.mode),
             plain(&made.network),
             plain(&made.workspace.to_string())
+        ),
+        Event::FilesChanged(changed) => format!(
+            "command {} changed: {}",
+            changed.command,
+            plain(&export::counted(changed))
         ),
         Event::PolicyKept(kept) => format!("policy kept: {}", kept.policy),
         Event::RingEnded(ended) => {

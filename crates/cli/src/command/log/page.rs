@@ -6,7 +6,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use ringfence_ledger::story::{At, Command, Question, Ring, Story};
-use ringfence_ledger::{ApprovalAnswered, Denial, Shortfall, kept_policy};
+use ringfence_ledger::{ApprovalAnswered, Denial, FilesChanged, Shortfall, export, kept_policy};
 use ringfence_policy::plain;
 
 use super::list::{how, took, words};
@@ -55,6 +55,7 @@ fn of_ring(number: u64, ring: &Ring) -> Vec<u64> {
 fn of_command(story: &Story, command: &Command) -> Vec<u64> {
     let mut all = vec![command.started.seq];
     all.extend(command.denials.iter().map(|at| at.seq));
+    all.extend(command.changed.iter().map(|at| at.seq));
     all.extend(command.ended.iter().map(|at| at.seq));
     if let Some(answer) = command.started.what.approval {
         all.push(answer);
@@ -190,6 +191,9 @@ fn command_page(story: &Story, command: &Command, out: &mut dyn Write) -> io::Re
         }
     }
     denials(&command.denials, out)?;
+    if let Some(changed) = &command.changed {
+        changes(&changed.what, out)?;
+    }
     match &command.ended {
         Some(ended) => {
             row(
@@ -214,6 +218,69 @@ fn command_page(story: &Story, command: &Command, out: &mut dyn Write) -> io::Re
             "not told: its harness was killed, and the ring with it",
         ),
     }
+}
+
+/// So many of the files that a command changed are told.
+const FILES: usize = 20;
+
+fn changes(changed: &FilesChanged, out: &mut dyn Write) -> io::Result<()> {
+    let shared = if changed.shared {
+        " (others ran at the same time: they may be theirs)"
+    } else {
+        ""
+    };
+    row(
+        out,
+        "changed",
+        format!("{}{shared}", plain(&export::counted(changed))),
+    )?;
+    let mut told = 0;
+    let mut all = 0;
+    for root in &changed.roots {
+        all += root.counts.values().sum::<u64>();
+        for file in &root.files {
+            if told == FILES {
+                break;
+            }
+            told += 1;
+            let path = plain(
+                &root
+                    .root
+                    .as_path()
+                    .join(file.path.as_path())
+                    .to_string_lossy(),
+            );
+            let size = |size: Option<u64>| size.map(|size| size.to_string());
+            let sizes = match (size(file.before), size(file.after)) {
+                (Some(before), Some(after)) if before != after => {
+                    format!("  {before} -> {after} bytes")
+                }
+                (None, Some(after)) => format!("  {after} bytes"),
+                (Some(before), None) => format!("  was {before} bytes"),
+                _ => String::new(),
+            };
+            let from = file
+                .from
+                .as_ref()
+                .map(|from| format!(" from {}", plain(&from.to_string())));
+            row(
+                out,
+                "",
+                format!(
+                    "{} {path}{}{sizes}",
+                    plain(&file.how),
+                    from.unwrap_or_default()
+                ),
+            )?;
+        }
+    }
+    if all > told as u64 {
+        row(out, "", format!("and {} more", all - told as u64))?;
+    }
+    for why in &changed.incomplete {
+        row(out, "", format!("not seen: {}", plain(why)))?;
+    }
+    Ok(())
 }
 
 fn denials(all: &[At<Denial>], out: &mut dyn Write) -> io::Result<()> {

@@ -12,6 +12,11 @@ pub(super) const BASE: Class = Class {
     name: "Base Event",
     category: "Uncategorized",
 };
+pub(super) const FILE: Class = Class {
+    uid: 1001,
+    name: "File System Activity",
+    category: "System Activity",
+};
 pub(super) const PROCESS: Class = Class {
     uid: 1007,
     name: "Process Activity",

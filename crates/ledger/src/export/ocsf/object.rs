@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::Owner;
-use super::class::{BASE, Class, PROCESS};
+use super::class::{BASE, Class, FILE, PROCESS};
 use super::rest::bounded;
 use crate::export;
 use crate::story::Story;
@@ -94,7 +94,7 @@ pub(super) fn device(owner: &Owner, class: Class) -> Value {
             "type_id": 0,
         }),
         // It is required there, and has to have some name.
-        None if class == PROCESS => json!({ "name": "Unknown", "type_id": 0 }),
+        None if class == PROCESS || class == FILE => json!({ "name": "Unknown", "type_id": 0 }),
         None => Value::Null,
     }
 }

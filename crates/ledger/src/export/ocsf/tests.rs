@@ -7,12 +7,13 @@ use std::os::unix::ffi::OsStrExt;
 use boon::{Compiler, SchemaIndex, Schemas};
 use serde_json::{Value, json};
 
-use super::{Owner, event};
+use super::{Owner, events as events_of};
 use crate::story::Story;
 use crate::{
     ApprovalAnswered, ApprovalAsked, Beginning, CommandEnded, CommandRefused, CommandStarted,
-    Denial, Digest, Event, HostChanged, Known, Opened, Record, Removed, RingEnded, RingMade,
-    RingRefused, RingWidened, Shortfall, Text,
+    Denial, Digest, Event, FileChanged, FilesChanged, GeneratedChanged, HostChanged, Known, Opened,
+    PolicyKept, Record, Removed, RingEnded, RingMade, RingRefused, RingWidened, RootChanged,
+    Shortfall, Text,
 };
 
 const SCHEMA: &str = include_str!("../../../../../docs/reference/ocsf.schema.json");
@@ -179,6 +180,43 @@ fn host(what: &str, content: Option<Digest>) -> Event {
     })
 }
 
+/// A change of each kind.
+fn changed() -> Event {
+    let file = |how: &str, kind: &str, from: Option<&str>| FileChanged {
+        path: text("src/a b"),
+        kind: kind.to_owned(),
+        how: how.to_owned(),
+        from: from.map(text),
+        before: Some(1).filter(|_| how != "added"),
+        after: Some(2).filter(|_| how != "deleted"),
+    };
+    let counts = [("added".to_owned(), 1)];
+    Event::FilesChanged(Box::new(FilesChanged {
+        command: 11,
+        shared: true,
+        roots: vec![RootChanged {
+            root: text("/w"),
+            counts: counts.clone().into(),
+            files: vec![
+                file("added", "file", None),
+                file("modified", "symlink", None),
+                file("deleted", "directory", None),
+                file("renamed", "file", Some("was")),
+                file("mode", "special", None),
+                file("replaced", "file", None),
+            ],
+            generated: vec![GeneratedChanged {
+                path: text("target"),
+                counts: counts.into(),
+                written: 12,
+                deleted: 0,
+            }],
+        }],
+        unlisted: 3,
+        incomplete: Vec::new(),
+    }))
+}
+
 /// One record of each kind and more, with all that a record may have and with the least of it. The numbers are those
 /// that they name each other by.
 fn records() -> Vec<Record> {
@@ -259,6 +297,16 @@ fn records() -> Vec<Record> {
         Event::RingWidened(widened),
         Event::RingEnded(gone),
         Event::Removed(removed),
+        Event::PolicyKept(PolicyKept {
+            policy: digest("policy"),
+            content: digest("text"),
+        }),
+        changed(),
+        Event::FilesChanged(Box::new(FilesChanged {
+            command: 999,
+            incomplete: vec!["not walked yet".to_owned()],
+            ..FilesChanged::default()
+        })),
         Event::Unknown,
     ];
     (1..)
@@ -278,11 +326,18 @@ fn here() -> Owner {
 fn events(records: &[Record], owner: &Owner) -> Vec<Value> {
     let mut story = Story::default();
     let tell = |record: &Record| {
-        let event = event(record, &story, owner);
+        let events = events_of(record, &story, owner);
         story.tell(record.clone());
-        event
+        events
     };
-    records.iter().map(tell).collect()
+    records.iter().flat_map(tell).collect()
+}
+
+/// The only event of a record.
+fn event(record: &Record, story: &Story, owner: &Owner) -> Value {
+    let mut events = events_of(record, story, owner);
+    assert_eq!(events.len(), 1);
+    events.remove(0)
 }
 
 /// A kind that is new has no number here, and belongs among `records` too.
@@ -302,7 +357,9 @@ fn kind(event: &Event) -> u32 {
         Event::ApprovalAnswered(_) => 12,
         Event::Denial(_) => 13,
         Event::HostChanged(_) => 14,
-        Event::Unknown => 15,
+        Event::PolicyKept(_) => 15,
+        Event::FilesChanged(_) => 16,
+        Event::Unknown => 17,
     }
 }
 
@@ -311,7 +368,7 @@ fn each_kind_of_record_is_an_event_as_published() {
     let published = Published::new();
     let records = records();
     let kinds: BTreeSet<u32> = records.iter().map(|record| kind(&record.event)).collect();
-    assert_eq!(kinds, (1..=15).collect());
+    assert_eq!(kinds, (1..=17).collect());
     for owner in [here(), Owner::default()] {
         for event in events(&records, &owner) {
             published.has(&event).unwrap();
@@ -324,9 +381,9 @@ fn each_kind_of_record_is_an_event_as_published() {
         }
         // Each alone: what it refers to is kept no more.
         for record in &records {
-            published
-                .has(&event(record, &Story::default(), &owner))
-                .unwrap();
+            for event in events_of(record, &Story::default(), &owner) {
+                published.has(&event).unwrap();
+            }
         }
     }
     let rows: Vec<String> = events(&records, &here())

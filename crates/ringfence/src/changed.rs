@@ -1,0 +1,178 @@
+//! Which files commands change, below what they may write.
+//!
+//! In a ring that stays a thread follows what happens, and a command costs what it changes. For one command alone that
+//! would cost a walk of all before and one after: it is done where it is asked for ([`Request::changes`](crate::Request)).
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use ringfence_changes::{Changes, Entry, How, Kind, Reason, RootChanges, Snapshot, Summary};
+use ringfence_changes::{Counts, Follow, Mark, Options};
+use ringfence_ledger::{FileChanged, FilesChanged, GeneratedChanged, RootChanged, Text};
+
+/// So many changes of one command are listed; of the others there is their number.
+const LISTED: usize = 1_000;
+/// What so many commands changed is remembered for those who ask.
+const REMEMBERED: usize = 64;
+
+pub(crate) fn options() -> Options {
+    Options {
+        most: LISTED,
+        ..Options::default()
+    }
+}
+
+/// Follows the write roots of a ring that stays.
+#[derive(Default)]
+pub(crate) struct Following {
+    /// One for the roots that the ring was made with, and one for each that was granted since.
+    follows: Mutex<Vec<Arc<Follow>>>,
+    told: Mutex<VecDeque<(u32, Arc<Changes>)>>,
+}
+
+/// Where a command began.
+pub(crate) struct Began(Vec<(Arc<Follow>, Mark)>);
+
+impl std::fmt::Debug for Following {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Following").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Began {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Began").finish_non_exhaustive()
+    }
+}
+
+impl Following {
+    /// Begins with these as well.
+    pub(crate) fn follow(&self, roots: Vec<PathBuf>) {
+        if !roots.is_empty() {
+            let follow = Arc::new(Follow::start(roots, options()));
+            self.follows().push(follow);
+        }
+    }
+
+    fn follows(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Follow>>> {
+        self.follows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A command is about to start.
+    pub(crate) fn mark(&self) -> Began {
+        let follows = self.follows().clone();
+        Began(
+            follows
+                .into_iter()
+                .map(|follow| {
+                    let mark = follow.mark();
+                    (follow, mark)
+                })
+                .collect(),
+        )
+    }
+
+    /// What a command changed that has ended.
+    pub(crate) fn since(&self, id: u32, began: Began) -> Arc<Changes> {
+        let mut all = Changes::default();
+        for (follow, mark) in began.0 {
+            let changes = follow.since(&mark);
+            all.roots.extend(changes.roots);
+            all.unlisted += changes.unlisted;
+            all.incomplete.extend(changes.incomplete);
+        }
+        let all = Arc::new(all);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() >= REMEMBERED {
+            told.pop_front();
+        }
+        told.push_back((id, Arc::clone(&all)));
+        all
+    }
+
+    /// What was told of a command.
+    pub(crate) fn told(&self, id: u32) -> Option<Arc<Changes>> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = told.iter().rev().find(|(of, _)| *of == id);
+        found.map(|(_, changes)| Arc::clone(changes))
+    }
+}
+
+/// Changes as they are recorded; nothing where there are none, and all was seen.
+pub(crate) fn recorded(command: u64, shared: bool, changes: &Changes) -> Option<FilesChanged> {
+    let roots: Vec<RootChanged> = changes.roots.iter().filter_map(root).collect();
+    if roots.is_empty() && changes.incomplete.is_empty() {
+        return None;
+    }
+    Some(FilesChanged {
+        command,
+        shared,
+        roots,
+        unlisted: changes.unlisted,
+        incomplete: changes.incomplete.iter().map(ToString::to_string).collect(),
+    })
+}
+
+fn root(changes: &RootChanges) -> Option<RootChanged> {
+    if changes.entries.is_empty() && changes.summaries.is_empty() && changes.counts.all() == 0 {
+        return None;
+    }
+    Some(RootChanged {
+        root: Text::from(&changes.root),
+        counts: counts(&changes.counts),
+        files: changes.entries.iter().map(file).collect(),
+        generated: changes
+            .summaries
+            .iter()
+            .map(|summary| GeneratedChanged {
+                path: Text::from(&summary.path),
+                counts: counts(&summary.counts),
+                written: summary.written,
+                deleted: summary.deleted,
+            })
+            .collect(),
+    })
+}
+
+fn counts(counts: &Counts) -> std::collections::BTreeMap<String, u64> {
+    [
+        ("added", counts.added),
+        ("modified", counts.modified),
+        ("deleted", counts.deleted),
+        ("renamed", counts.renamed),
+        ("mode", counts.mode),
+        ("replaced", counts.replaced),
+        ("touched", counts.touched),
+    ]
+    .into_iter()
+    .filter(|(_, count)| *count > 0)
+    .map(|(how, count)| (how.to_owned(), count))
+    .collect()
+}
+
+fn file(entry: &Entry) -> FileChanged {
+    let (how, from) = match &entry.how {
+        How::Added => ("added", None),
+        How::Modified => ("modified", None),
+        How::Deleted => ("deleted", None),
+        How::Renamed { from, .. } => ("renamed", Some(Text::from(from))),
+        How::Mode { .. } => ("mode", None),
+        How::Replaced { .. } => ("replaced", None),
+        How::Touched => ("touched", None),
+    };
+    let kind = match entry.kind {
+        Kind::File => "file",
+        Kind::Directory => "directory",
+        Kind::Symlink => "symlink",
+        Kind::Special => "special",
+    };
+    FileChanged {
+        path: Text::from(&entry.path),
+        kind: kind.to_owned(),
+        how: how.to_owned(),
+        from,
+        before: entry.before,
+        after: entry.after,
+    }
+}
