@@ -97,9 +97,15 @@ impl Prepared {
 
     /// How what may be written stands before the command, where that is asked for.
     pub(crate) fn snapshot(&self) -> Option<Snapshot> {
-        let roots = self.roots.iter().map(|root| &root.path);
-        self.changes
-            .then(|| Snapshot::take(roots, changed::options()))
+        if !self.changes {
+            return None;
+        }
+        let mut roots: Vec<&Path> = self.roots.iter().map(|root| root.path.as_path()).collect();
+        // Without a ring all may be written; what is asked about is the workspace.
+        if self.plan.is_none() {
+            roots = vec![&self.workspace];
+        }
+        Some(Snapshot::take(roots, changed::options()))
     }
 
     /// The command, as it is recorded.
