@@ -15,9 +15,10 @@ use std::process::Stdio;
 use std::time::Instant;
 
 /// The tables, in the order in which they are written.
-pub(crate) const NAMES: [&str; 9] = [
+pub(crate) const NAMES: [&str; 10] = [
     "start",
     "warm",
+    "recorded",
     "roots",
     "workspace",
     "pipe",
@@ -68,6 +69,7 @@ pub(crate) fn measure(
     match name {
         "start" => start(place, binaries, settings),
         "warm" => warm(place, binaries, settings),
+        "recorded" => recorded(place, binaries, settings),
         "roots" => roots(place, binaries, settings),
         "workspace" => workspace(place, binaries, settings),
         "pipe" => pipe(place, binaries, settings),
@@ -162,6 +164,88 @@ fn warm(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
             &cells,
         )
     );
+    Ok(text)
+}
+
+/// What it costs that commands are recorded, and which files they change.
+fn recorded(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
+    let many = if settings.quick { 10_000 } else { 100_000 };
+    let small = place.dir("recorded-small")?;
+    let unrecorded = place.dir("recorded-not")?;
+    let large = place.dir("recorded-large")?;
+    for number in 0..many {
+        let dir = large.join(format!("d{}", number / 100));
+        if number % 100 == 0 {
+            std::fs::create_dir(&dir)?;
+        }
+        std::fs::write(dir.join(format!("f{number}")), "x")?;
+    }
+    settle()?;
+    let mut rings = [
+        Warm::unrecorded(binaries, &unrecorded, &place.dir("recorded-state")?)?,
+        Warm::ring(binaries, &small)?,
+        Warm::ring(binaries, &large)?,
+    ];
+    let names = [
+        "not recorded, an empty workspace".to_owned(),
+        "recorded, an empty workspace".to_owned(),
+        format!("recorded, {many} files that stay as they are"),
+    ];
+    let rounds = settings.many() * 10;
+    // The first commands see the walk through the workspace, which goes on beside them.
+    for _ in 0..rounds / 4 {
+        for ring in &mut rings {
+            ring.once(&["ring"])?;
+        }
+    }
+    let mut samples = names.clone().map(|_| Vec::new());
+    for round in 0..rounds {
+        for turn in 0..rings.len() {
+            let which = (round + turn) % rings.len();
+            samples[which].push(rings[which].once(&["ring"])?);
+        }
+    }
+    let cells: Vec<Cell> = names
+        .into_iter()
+        .zip(samples)
+        .map(|(name, samples)| Cell {
+            name,
+            result: Ok(Spread::of(samples).median),
+        })
+        .collect();
+    let what = format!("`/bin/true` in three rings that stay, by turns; {rounds} rounds.");
+    let mut text = table("What recording costs", &what, Unit::Seconds, &cells);
+    let _ = write!(
+        text,
+        "\n### What it costs to tell which files changed\n\nA command that writes so many files anew, in a ring of {many} files that records it and in one that does not, by turns; medians.\n\n| files | recorded over not recorded | added for each file |\n|---:|---:|---:|\n"
+    );
+    let [unrecorded, _, large] = &mut rings;
+    for count in [1, 100, 10_000] {
+        let script = format!(
+            "mkdir -p out{count} && seq {count} | sed 's,^,out{count}/,' | xargs -n 500 touch"
+        );
+        let rounds = if count < 10_000 {
+            settings.many()
+        } else {
+            settings.few()
+        };
+        let mut samples = [Vec::new(), Vec::new()];
+        for round in 0..=rounds {
+            for (ring, samples) in [&mut *unrecorded, &mut *large]
+                .into_iter()
+                .zip(&mut samples)
+            {
+                let took = ring.once(&["ring", "sh", "-c", &script])?;
+                // The first makes them.
+                if round > 0 {
+                    samples.push(took);
+                }
+            }
+        }
+        let [bare, kept] = samples.map(|samples| Spread::of(samples).median);
+        let each = (kept - bare) * 1e6 / f64::from(count);
+        let _ = writeln!(text, "| {count} | {:.2} | {each:.1} us |", kept / bare);
+    }
     Ok(text)
 }
 

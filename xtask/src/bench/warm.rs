@@ -19,6 +19,20 @@ impl Warm {
         Warm::start(program)
     }
 
+    /// The same, where nothing is recorded: there is no place for it, and that is accepted.
+    pub(super) fn unrecorded(binaries: &Path, workspace: &Path, state: &Path) -> Result<Warm> {
+        // Something else stands where the ledger would be.
+        std::fs::create_dir(state.join("ringfence"))?;
+        std::fs::write(state.join("ringfence/ledger"), "")?;
+        let mut program = Command::new(binaries.join("examples/warm"));
+        program
+            .arg(workspace)
+            .arg(binaries.join("ringfence-runner"))
+            .env("WARM_UNRECORDED", "1")
+            .env("XDG_STATE_HOME", state);
+        Warm::start(program)
+    }
+
     pub(super) fn start(program: Command) -> Result<Warm> {
         Ok(Warm(Conversation::start(program)?))
     }
