@@ -91,8 +91,15 @@ pub struct Ledger {
 #[derive(Debug)]
 struct Files {
     head: File,
+    /// When that was last found to be the one that has its name.
+    named: Option<Instant>,
     segment: Option<(u32, File)>,
+    /// The end as this process wrote it last.
+    written: Option<Head>,
 }
+
+/// So long a ledger that was moved away, and not removed, is still written to.
+const MOVED: Duration = Duration::from_secs(1);
 
 /// The end of the chain, found to be as it was left, and the file it is in.
 struct End {
@@ -151,13 +158,22 @@ impl Ledger {
                 Some(open) => open,
                 None => Files {
                     head: self.open_head()?,
+                    named: None,
                     segment: None,
+                    written: None,
                 },
             };
             lock(&open.head, &path)?;
             let ours = open.head.metadata().map_err(|e| Error::of(&path, e))?;
+            if ours.nlink() > 0 && open.named.is_some_and(|at| at.elapsed() < MOVED) {
+                return Ok(files.insert(open));
+            }
             let there = std::fs::symlink_metadata(&path);
             if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
+                let open = Files {
+                    named: Some(Instant::now()),
+                    ..open
+                };
                 return Ok(files.insert(open));
             }
         }
@@ -220,8 +236,10 @@ impl Ledger {
             },
         };
         let mut old = Vec::new();
+        let mut behind = false;
         let mut head = match self.end(files)? {
             Ok(End { head, torn }) => {
+                behind = torn > 0;
                 batch.last = Known {
                     seq: head.seq,
                     hash: head.hash,
@@ -255,16 +273,22 @@ impl Ledger {
         head.hash = batch.last.hash;
         head.offset += batch.lines.len() as u64;
         head.turn = head.turn.wrapping_add(1);
-        let written = file
-            .set_len_if_longer(start)
+        let cut = if behind && start > 0 {
+            file.set_len(start)
+        } else {
+            Ok(())
+        };
+        let written = cut
             .and_then(|()| file.write_all_at(&batch.lines, start))
             .and_then(|()| if decision { file.sync_data() } else { Ok(()) })
             .and_then(|()| head::write(&files.head, &head));
         if let Err(error) = written {
             // Where this fails too, the next writer finds what is torn, or whole and acknowledged to nobody.
             let _left = file.set_len(start);
+            files.written = None;
             return Err(Error::of(&path, error));
         }
+        files.written = Some(head);
         if !old.is_empty() {
             keep::remove(&self.dir, &self.keep, &old);
         }
@@ -318,14 +342,19 @@ impl Ledger {
         if head.bad > 0 {
             return broken(format!("record {} was found to be bad", head.bad));
         }
-        let known = files.segment.take_if(|(number, file)| {
-            *number == head.segment && file.metadata().is_ok_and(|meta| meta.nlink() > 0)
+        let known = files.segment.take();
+        let known = known.filter(|(number, _)| *number == head.segment);
+        let known = known.and_then(|(_, file)| {
+            let meta = file.metadata().ok().filter(|meta| meta.nlink() > 0)?;
+            Some((file, meta.len()))
         });
-        files.segment = None;
-        let file = match known {
-            Some((_, file)) => file,
+        let (file, size) = match known {
+            Some(known) => known,
             None => match segment::open(&self.dir, head.segment, false) {
-                Ok(file) => file,
+                Ok(file) => {
+                    let size = file.metadata().map_err(fail(&path))?.len();
+                    (file, size)
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     return broken(format!("file {} is missing", head.segment));
                 }
@@ -338,11 +367,13 @@ impl Ledger {
                 Err(error) => return Err(Error::of(&path, error)),
             },
         };
-        let size = file.metadata().map_err(fail(&path))?.len();
         if size < head.offset {
             return broken(format!("file {} was cut", head.segment));
         }
-        if segment::last_hash(&file, head.offset).map_err(fail(&path))? != Some(head.hash) {
+        // What this process wrote last is what it wrote; `verify` is there for more.
+        if files.written != Some(head)
+            && segment::last_hash(&file, head.offset).map_err(fail(&path))? != Some(head.hash)
+        {
             return broken(format!("record {} was changed", head.seq));
         }
         let mut torn = 0;
@@ -550,20 +581,6 @@ impl Batch {
                 Err(Error::TooLong(length))
             }
         }
-    }
-}
-
-trait Cut {
-    /// Cuts off what stands behind this place, if anything does.
-    fn set_len_if_longer(&self, length: u64) -> io::Result<()>;
-}
-
-impl Cut for File {
-    fn set_len_if_longer(&self, length: u64) -> io::Result<()> {
-        if self.metadata()?.len() > length {
-            self.set_len(length)?;
-        }
-        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{FileChanged, FilesChanged, GeneratedChanged, Record, RootChanged, Te
 pub(super) fn events(record: &Record, changed: &FilesChanged, around: &Around<'_>) -> Vec<Value> {
     let (started, made) = around.command(changed.command);
     let actor = around.actor(made, process(changed.command, started, made));
+    let actor = Value::Object(fields(actor));
     let mut all = Vec::new();
     for root in &changed.roots {
         let files = root.files.iter().map(|one| of_file(root, one));
