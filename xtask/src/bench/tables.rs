@@ -174,9 +174,9 @@ fn recorded(place: &Place, binaries: &Path, settings: &Settings) -> Result<Strin
     let unrecorded = place.dir("recorded-not")?;
     let large = place.dir("recorded-large")?;
     for number in 0..many {
-        let dir = large.join(format!("d{}", number / 100));
+        let dir = large.join(format!("d{}/e{}", number / 10_000, number / 100));
         if number % 100 == 0 {
-            std::fs::create_dir(&dir)?;
+            std::fs::create_dir_all(&dir)?;
         }
         std::fs::write(dir.join(format!("f{number}")), "x")?;
     }
