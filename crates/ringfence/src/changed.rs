@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use ringfence_changes::{Changes, Entry, How, Kind, Reason, RootChanges, Snapshot, Summary};
@@ -16,11 +17,26 @@ const LISTED: usize = 1_000;
 /// What so many commands changed is remembered for those who ask.
 const REMEMBERED: usize = 64;
 
+/// So many bytes of paths are listed: a record is bounded.
+const PATHS_MAX: usize = 256 << 10;
+/// Rings of one process that are followed at once. A user has some 128 inotify instances in all, and what protects a ring's
+/// names takes one of them for each.
+const FOLLOWED_MOST: usize = 16;
+static FOLLOWED: AtomicUsize = AtomicUsize::new(0);
+
 pub(crate) fn options() -> Options {
     Options {
         most: LISTED,
+        watches: watches(),
         ..Options::default()
     }
+}
+
+/// An eighth of the directories that a user can have watched: their editor watches some, and other rings do.
+fn watches() -> Option<usize> {
+    let all = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_watches").ok()?;
+    let all: usize = all.trim().parse().ok()?;
+    Some((all / 8).min(32_768))
 }
 
 /// Follows the write roots of a ring that stays.
@@ -28,11 +44,21 @@ pub(crate) fn options() -> Options {
 pub(crate) struct Following {
     /// One for the roots that the ring was made with, and one for each that was granted since.
     follows: Mutex<Vec<Arc<Follow>>>,
+    /// It is one of those that are followed at once.
+    counted: AtomicBool,
     told: Mutex<VecDeque<(u32, Arc<Changes>)>>,
 }
 
 /// Where a command began.
 pub(crate) struct Began(Vec<(Arc<Follow>, Mark)>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        if self.counted.load(Ordering::Relaxed) {
+            FOLLOWED.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
 
 impl std::fmt::Debug for Following {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -47,9 +73,20 @@ impl std::fmt::Debug for Began {
 }
 
 impl Following {
-    /// Begins with these as well.
+    /// Begins with these, if not too many rings are followed already. Whether it does.
+    pub(crate) fn begin(&self, roots: Vec<PathBuf>) -> bool {
+        if FOLLOWED.fetch_add(1, Ordering::Relaxed) >= FOLLOWED_MOST {
+            FOLLOWED.fetch_sub(1, Ordering::Relaxed);
+            return false;
+        }
+        self.counted.store(true, Ordering::Relaxed);
+        self.follow(roots);
+        true
+    }
+
+    /// Goes on with these as well.
     pub(crate) fn follow(&self, roots: Vec<PathBuf>) {
-        if !roots.is_empty() {
+        if self.counted.load(Ordering::Relaxed) && !roots.is_empty() {
             let follow = Arc::new(Follow::start(roots, options()));
             self.follows().push(follow);
         }
@@ -101,7 +138,19 @@ impl Following {
 
 /// Changes as they are recorded; nothing where there are none, and all was seen.
 pub(crate) fn recorded(command: u64, shared: bool, changes: &Changes) -> Option<FilesChanged> {
-    let roots: Vec<RootChanged> = changes.roots.iter().filter_map(root).collect();
+    let mut room = PATHS_MAX;
+    let mut left_out = 0;
+    let mut roots: Vec<RootChanged> = Vec::new();
+    for changes in &changes.roots {
+        let Some(mut root) = root(changes) else {
+            continue;
+        };
+        let listed = root.files.len() + root.generated.len();
+        root.files.retain(|file| fits(&mut room, &file.path));
+        root.generated.retain(|one| fits(&mut room, &one.path));
+        left_out += listed - root.files.len() - root.generated.len();
+        roots.push(root);
+    }
     if roots.is_empty() && changes.incomplete.is_empty() {
         return None;
     }
@@ -109,9 +158,16 @@ pub(crate) fn recorded(command: u64, shared: bool, changes: &Changes) -> Option<
         command,
         shared,
         roots,
-        unlisted: changes.unlisted,
+        unlisted: changes.unlisted + left_out as u64,
         incomplete: changes.incomplete.iter().map(ToString::to_string).collect(),
     })
+}
+
+fn fits(room: &mut usize, path: &Text) -> bool {
+    let length = path.as_os_str().len();
+    let fits = *room >= length;
+    *room = room.saturating_sub(length);
+    fits
 }
 
 fn root(changes: &RootChanges) -> Option<RootChanged> {
@@ -174,5 +230,59 @@ fn file(entry: &Entry) -> FileChanged {
         from,
         before: entry.before,
         after: entry.after,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_listed_is_bounded_and_all_is_counted() {
+        let entry = |number: usize| Entry {
+            path: format!("{number:04}{}", "x".repeat(1000)).into(),
+            kind: Kind::File,
+            how: How::Added,
+            before: None,
+            after: Some(1),
+        };
+        let changes = Changes {
+            roots: vec![RootChanges {
+                root: "/w".into(),
+                counts: Counts {
+                    added: 900,
+                    ..Counts::default()
+                },
+                entries: (0..900).map(entry).collect(),
+                summaries: Vec::new(),
+            }],
+            unlisted: 5,
+            incomplete: Vec::new(),
+        };
+        let recorded = recorded(7, true, &changes).expect("changes");
+        let root = &recorded.roots[0];
+        let bytes: usize = root.files.iter().map(|f| f.path.as_os_str().len()).sum();
+        assert!(bytes <= PATHS_MAX && root.files.len() > 200, "{bytes}");
+        assert_eq!(recorded.unlisted, 5 + 900 - root.files.len() as u64);
+        assert_eq!(root.counts["added"], 900);
+        assert_eq!((recorded.command, recorded.shared), (7, true));
+        assert_eq!(super::recorded(7, false, &Changes::default()), None);
+    }
+
+    #[test]
+    fn so_many_rings_are_followed_at_once_and_no_more() {
+        let begun: Vec<Following> = (0..FOLLOWED_MOST)
+            .map(|_| {
+                let following = Following::default();
+                assert!(following.begin(Vec::new()));
+                following
+            })
+            .collect();
+        let more = Following::default();
+        assert!(!more.begin(Vec::new()));
+        more.follow(vec!["/".into()]);
+        assert!(more.follows().is_empty(), "nor what is granted to it");
+        drop(begun);
+        assert!(more.begin(Vec::new()));
     }
 }

@@ -81,6 +81,8 @@ pub(crate) struct Recorder {
     running: Mutex<HashMap<u32, (u64, Instant)>>,
     /// What follows the write roots, in a ring that stays.
     pub(crate) following: Following,
+    /// Too many other rings are followed.
+    unfollowed: AtomicBool,
     /// Where the commands that run began, and whether others ran at the same time.
     began: Mutex<HashMap<u32, (Began, bool)>>,
     /// Questions that were asked: what about, and the numbers of their records. The newest last.
@@ -111,6 +113,7 @@ impl Recorder {
             why: Mutex::default(),
             running: Mutex::default(),
             following: Following::default(),
+            unfollowed: AtomicBool::new(false),
             began: Mutex::default(),
             asked: Mutex::default(),
         }
@@ -170,6 +173,13 @@ impl Recorder {
         })
     }
 
+    /// Which files the ring's commands change is followed from now on.
+    pub(crate) fn follow(&self, roots: Vec<PathBuf>) {
+        if !self.following.begin(roots) {
+            self.unfollowed.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// A ring is being made; for one command, if there is one.
     pub(crate) fn made(
         &self,
@@ -218,7 +228,13 @@ impl Recorder {
                 .collect(),
             policy: digest,
             plan: order.map(Digest::of),
-            facts: facts(&prepared.facts),
+            facts: {
+                let mut facts = facts(&prepared.facts);
+                if self.unfollowed.load(Ordering::Relaxed) {
+                    facts.push("changed files are not followed".to_owned());
+                }
+                facts
+            },
             enforcement: outcome.enforcement.to_string(),
             shortfalls: shortfalls(&outcome.shortfalls),
         };
@@ -281,7 +297,7 @@ impl Recorder {
     pub(crate) fn ended(&self, id: u32, ended: CommandEnded) {
         let began = held(&self.began).remove(&id);
         let changes = began.map(|(began, shared)| (self.following.since(id, began), shared));
-        let command = held(&self.running).get(&id).map(|(seq, _)| *seq);
+        let command = self.record_of(id);
         let changes =
             changes.and_then(|(changes, shared)| changed::recorded(command?, shared, &changes));
         let mut events: Vec<Event> = changes
@@ -294,8 +310,18 @@ impl Recorder {
         }
     }
 
+    /// The record that a command began with, where it could be written.
+    fn record_of(&self, id: u32) -> Option<u64> {
+        let known = held(&self.running).get(&id).map(|(seq, _)| *seq);
+        known.filter(|seq| *seq > 0)
+    }
+
     fn end_of(&self, id: u32, ended: CommandEnded) -> Option<Event> {
         let (command, since) = held(&self.running).remove(&id)?;
+        // Of one that could not be recorded there is nothing to end.
+        if command == 0 {
+            return None;
+        }
         Some(Event::CommandEnded(CommandEnded {
             command,
             elapsed_us: u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX),
@@ -310,7 +336,7 @@ impl Recorder {
         outcome: &Outcome,
         changes: Option<&Changes>,
     ) {
-        let command = held(&self.running).get(&FIRST).map(|(seq, _)| *seq);
+        let command = self.record_of(FIRST);
         let changes = changes.and_then(|changes| changed::recorded(command?, false, changes));
         let mut events: Vec<Event> = changes
             .map(|changes| Event::FilesChanged(Box::new(changes)))
@@ -534,9 +560,15 @@ pub(crate) fn command(
     env: &[(OsString, Option<OsString>)],
 ) -> CommandStarted {
     let (argv, left_out, redacted) = recorded(argv);
+    let mut room = WORDS_MAX / 4;
     let mut names: Vec<Text> = env
         .iter()
         .filter(|(_, value)| value.is_some())
+        .take_while(|(name, _)| {
+            let fits = name.len() < room;
+            room = room.saturating_sub(name.len() + 1);
+            fits
+        })
         .map(|(name, _)| Text::from(name))
         .collect();
     names.dedup();

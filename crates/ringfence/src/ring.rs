@@ -203,7 +203,7 @@ impl Ring {
         }))));
         let inner = ring.inner();
         let roots = inner.prepared.roots.iter().map(|root| root.path.clone());
-        inner.prepared.recorder.following.follow(roots.collect());
+        inner.prepared.recorder.follow(roots.collect());
         inner.built(&build)?;
         Ok(ring)
     }

@@ -254,7 +254,11 @@ at_home! {
         let home = ws.dir("../home2");
         ws.file("../home2/.npm/x", "seen\n");
         ws.bare_sh(&format!("chmod 555 {}", home.display())).run().ok();
-        let run = |script: &str| ws.ring_sh(script).env("HOME", &home).env("XDG_STATE_HOME", home.join("state")).flags(["--json"]).run().ok();
+        let ring = |script: &str, flags: &[&str]| ws.ring_sh(script).env("HOME", &home).env("XDG_STATE_HOME", home.join("state")).flags(flags.iter().copied()).run();
+        // There is no place for the ledger either, unless it is root's.
+        let unrecorded = ring("true", &[]).exits(if ws.person.is_root() { 0 } else { 125 });
+        assert_eq!(unrecorded.err().contains("--accept ledger"), !ws.person.is_root(), "{unrecorded}");
+        let run = |script: &str| ring(script, &["--json", "--accept", "ledger"]).ok();
         // To root it can be written to all the same: then there are layers.
         let (script, told) = match ws.person.is_root() {
             true => ("cat ~/.npm/x; echo y > ~/.npm/y", false),
