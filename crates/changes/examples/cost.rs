@@ -11,7 +11,7 @@ const IN_ONE: usize = 10;
 fn main() {
     let files = std::env::args().nth(1).and_then(|n| n.parse().ok());
     let files: usize = files.unwrap_or(100_000);
-    let root = std::env::temp_dir().join(format!("ringfence-cost-{}", std::process::id()));
+    let root = std::env::temp_dir().join(format!("rf-cost-{}", std::process::id()));
     let paths = make(&root, files);
     println!(
         "{files} files, {IN_ONE} in a directory, in {}\n",

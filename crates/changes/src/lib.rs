@@ -9,7 +9,7 @@
 //! ```
 //! use ringfence_changes::{How, Options, Snapshot};
 //!
-//! let root = std::env::temp_dir().join(format!("ringfence-changes-doc-{}", std::process::id()));
+//! let root = std::env::temp_dir().join(format!("rf-changes-doc-{}", std::process::id()));
 //! std::fs::create_dir(&root)?;
 //! let before = Snapshot::take([&root], Options::default());
 //! std::fs::write(root.join("made"), "by a command")?;

@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_spoiled_slot_leaves_the_other() {
-        let path = std::env::temp_dir().join(format!("ringfence-head-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("rf-head-{}", std::process::id()));
         let file = File::options()
             .read(true)
             .write(true)

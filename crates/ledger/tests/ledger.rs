@@ -24,7 +24,7 @@ impl Dir {
     fn new() -> Dir {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("ringfence-ledger-{}-{number}", std::process::id());
+        let name = format!("rf-ledger-{}-{number}", std::process::id());
         let dir = Dir(std::env::temp_dir().join(name));
         std::fs::create_dir_all(&dir.0).unwrap();
         dir

@@ -43,8 +43,7 @@ struct Place(PathBuf);
 
 impl Place {
     fn new(name: &str) -> Self {
-        let place =
-            std::env::temp_dir().join(format!("ringfence-rules-{name}-{}", std::process::id()));
+        let place = std::env::temp_dir().join(format!("rf-rules-{name}-{}", std::process::id()));
         std::fs::create_dir_all(place.join("work")).unwrap();
         std::fs::create_dir_all(place.join("path")).unwrap();
         std::fs::write(place.join("harness"), HARNESS).unwrap();

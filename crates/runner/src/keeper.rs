@@ -11,7 +11,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use ringfence_ops::linux::Located;
 use ringfence_sys_linux::error::Named;
@@ -56,7 +56,13 @@ pub(crate) struct Keeper {
     given: Option<Rlimit>,
     /// The limit of descriptors is not this keeper's to raise.
     fixed: bool,
+    /// Directories that were too large to be read for their names, the last times. None is held open for that.
+    wide: Vec<Weak<OwnedFd>>,
+    sweeps: u32,
 }
+
+/// After so many sweeps a directory that was too large to be read is tried once more.
+const TRIED_AGAIN: u32 = 256;
 
 /// Something that was taken away.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,6 +209,10 @@ impl Keeper {
     pub(crate) fn sweep(&mut self) -> Vec<Taken> {
         let mut taken = Vec::new();
         let mut index = 0;
+        self.sweeps = self.sweeps.wrapping_add(1);
+        if self.sweeps.is_multiple_of(TRIED_AGAIN) {
+            self.wide.clear();
+        }
         let mut listed: Option<(Rc<OwnedFd>, Option<Listing>)> = None;
         // Looking may add watches below, which are then looked at in turn.
         while index < self.watched.len() {
@@ -216,7 +226,7 @@ impl Keeper {
 
     /// Whether a name has to be looked at. A small directory is read once for all its names.
     fn may_be_there(
-        &self,
+        &mut self,
         index: usize,
         listed: &mut Option<(Rc<OwnedFd>, Option<Listing>)>,
     ) -> bool {
@@ -230,7 +240,18 @@ impl Keeper {
         }
         let listing = match listed {
             Some((known, listing)) if Rc::ptr_eq(known, dir) => &*listing,
-            other => &other.insert((dir.clone(), Listing::of(dir.as_fd()))).1,
+            other => {
+                let wide = self
+                    .wide
+                    .iter()
+                    .any(|known| known.as_ptr() == Rc::as_ptr(dir));
+                // To begin reading it takes longer than to look at each name.
+                let listing = if wide { None } else { Listing::of(dir.as_fd()) };
+                if listing.is_none() && !wide {
+                    self.wide.push(Rc::downgrade(dir));
+                }
+                &other.insert((dir.clone(), listing)).1
+            }
         };
         listing.as_ref().is_none_or(|l| l.may_have(name.as_bytes()))
     }

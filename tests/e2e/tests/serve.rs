@@ -782,4 +782,20 @@ rings! {
         ws.ringfence(["serve"]).run().exits(0);
         ws.ringfence(["serve"]).input(Input::Closed).run();
     }
+
+    /// Protected names are kept where so much lies beside them that it is not read each time.
+    names_are_kept_in_a_wide_directory needs ["userns"] |ws| {
+        for number in 0..300 {
+            ws.file(&format!("f{number}"), "");
+        }
+        let mut client = Client::serve(ws, &[]);
+        let ring = client.ring(ws);
+        for round in 0..4 {
+            let command = client.command(sh(ring, if round % 2 == 0 { "true" } else { "echo x > .envrc; mkdir -p .vscode; echo x > .vscode/tasks.json" }));
+            assert_eq!(client.ended(command, "stdout").0["code"], 0);
+            assert!(!ws.has(".envrc") && !ws.has(".vscode/tasks.json"), "{round}");
+        }
+        assert!(ws.has(".envrc.from-ring") && ws.has(".vscode/tasks.json.from-ring"));
+        client.wait().exits(0);
+    }
 }

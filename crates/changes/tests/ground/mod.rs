@@ -18,7 +18,7 @@ impl Ground {
     pub fn new() -> Ground {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("ringfence-changes-{}-{number}", std::process::id());
+        let name = format!("rf-changes-{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir(&path).unwrap();
         Ground(path)

@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_layer_is_listed_kept_while_locked_and_cleared_when_not() {
-        let base = std::env::temp_dir().join(format!("ringfence-kept-{}", std::process::id()));
+        let base = std::env::temp_dir().join(format!("rf-kept-{}", std::process::id()));
         let state = State::at(base.clone());
         let workspace = Path::new("/home/dev/project");
         let slot = state.workspace(workspace).join("caches/go-GOMODCACHE/0");

@@ -187,7 +187,7 @@ mod tests {
         );
         assert!(followed(&words(&["ringfence", VERB])).is_err());
         assert!(followed(&words(&["ringfence", VERB, "/etc/passwd"])).is_err());
-        let file = std::env::temp_dir().join(format!("ringfence-shim-{}", std::process::id()));
+        let file = std::env::temp_dir().join(format!("rf-shim-{}", std::process::id()));
         let text = shim(&["run", "--", "/bin/sh"]).text(Path::new("/opt/ringfence"));
         std::fs::write(&file, text.unwrap()).unwrap();
         let typed = words(&["ringfence", VERB, file.to_str().unwrap(), "-c", "--json"]);
