@@ -368,6 +368,10 @@ fn after_swapping_ends_what_is_known_is_what_is_there() {
     let changes = follow.since(&mark);
     assert!(lines(&changes).is_empty(), "{:?}", lines(&changes));
     assert!(changes.incomplete.is_empty());
+    // As long as a mark lives, what stood where is held for it.
+    drop(mark);
+    let mark = follow.mark();
+    let _told = follow.since(&mark);
     let held = follow.held();
     assert_eq!((held.directories, held.watched), (34, 34));
     ground.file("a/b/c3/f", "12").remove("x");
