@@ -277,7 +277,8 @@ pub struct CommandRefused {
 pub struct CommandEnded {
     /// The command: the number of the record that it started with.
     pub command: u64,
-    /// `exited`, `signalled`, `timed-out`, `too-much-output`, `insisted`, `not-started`, `with-its-ring`.
+    /// `exited`, `signalled`, `timed-out`, `too-much-output`, `insisted`, `not-started`; `with-its-ring` of one that ran
+    /// when its ring ended, or of whose end nobody had heard by then.
     pub how: String,
     /// The exit code or the signal.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -396,7 +397,7 @@ pub struct Denial {
     /// The command, where it is known which.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub command: Option<u64>,
-    /// `moved-aside`, `left-in-place`, `planted-repository`, `insisted`.
+    /// `moved-aside`, `left-in-place`, `planted-repository`.
     pub what: String,
     /// Where.
     pub path: Text,

@@ -3,7 +3,7 @@
 //! A command is recorded before it starts: what cannot be recorded is not started, unless that was accepted by name
 //! (`accept = ["ledger"]`). Its end is recorded before anybody is told of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,7 @@ use crate::changed::{self, Began, Changes, Following};
 use crate::error::Error;
 use crate::prepare::Prepared;
 use crate::rules::{Question, Subject};
+use crate::site::Made;
 use crate::state::State;
 
 /// Who asks for a ring, as the ledger names it.
@@ -79,6 +80,8 @@ pub(crate) struct Recorder {
     why: Mutex<Option<String>>,
     /// The commands that run: the numbers of their records, and since when.
     running: Mutex<HashMap<u32, (u64, Instant)>>,
+    /// Repositories that were recorded.
+    planted: Mutex<HashSet<PathBuf>>,
     /// What follows the write roots, in a ring that stays.
     pub(crate) following: Following,
     /// Too many other rings are followed.
@@ -112,6 +115,7 @@ impl Recorder {
             unwritten: AtomicU64::new(0),
             why: Mutex::default(),
             running: Mutex::default(),
+            planted: Mutex::default(),
             following: Following::default(),
             unfollowed: AtomicBool::new(false),
             began: Mutex::default(),
@@ -393,7 +397,7 @@ impl Recorder {
     }
 
     /// The ring kept something from being, or set it right.
-    pub(crate) fn denied(&self, id: Option<u32>, what: &str, path: &Path, why: Option<String>) {
+    fn denied(&self, id: Option<u32>, what: &str, path: &Path, why: Option<String>) {
         let running = held(&self.running);
         let of = |(command, _): &(u64, Instant)| *command;
         let command = match id {
@@ -411,6 +415,17 @@ impl Recorder {
             why,
         };
         self.note(|_| vec![Event::Denial(denial)]);
+    }
+
+    /// Repositories that commands made and in which git would run programs; each is recorded once.
+    pub(crate) fn planted(&self, made: &[Made]) {
+        for made in made {
+            let new = held(&self.planted).insert(made.path.clone());
+            if new {
+                let runs = made.runs.join(", ");
+                self.denied(None, "planted-repository", &made.path, Some(runs));
+            }
+        }
     }
 
     /// What was made under a protected name.

@@ -260,7 +260,7 @@ impl Ring {
                 accepted: accepts(promise::PROTECT_GIT),
             });
         }
-        less.extend(self.known_made().iter().map(|made| Shortfall {
+        less.extend(self.inner().known_made().iter().map(|made| Shortfall {
             promise: promise::PROTECT_GIT.to_owned(),
             what: made.to_string(),
             remedy: "look at it before you use git in it or around it, or remove it".to_owned(),
@@ -360,6 +360,8 @@ impl Inner {
 
     /// Records that it is gone.
     fn ended(&self) {
+        // Those that a walk has found; there is none for this.
+        let _recorded = self.known_made();
         let mut less = self.known_less();
         less.extend(self.prepared.recorder.shortfall());
         self.prepared.recorder.ring_ended(&self.plan.outcome(less));

@@ -40,6 +40,20 @@ pub enum Ended {
     Insisted,
 }
 
+impl Ended {
+    /// Its name in reports and in the ledger, and the exit code or the signal.
+    #[must_use]
+    pub fn named(self) -> (&'static str, Option<i32>) {
+        match self {
+            Ended::Exited(status) => ("exited", Some(status)),
+            Ended::Signalled(signal) => ("signalled", Some(signal)),
+            Ended::TimedOut => ("timed-out", None),
+            Ended::TooMuchOutput => ("too-much-output", None),
+            Ended::Insisted => ("insisted", None),
+        }
+    }
+}
+
 /// A command that ran.
 #[derive(Debug)]
 pub struct Finished {
@@ -525,15 +539,7 @@ impl Supervisor<'_> {
         noted.append(&mut self.shortfalls);
         self.look_at_the_end();
         let made = self.made();
-        for made in &made {
-            let recorder = &self.prepared.recorder;
-            recorder.denied(
-                None,
-                "planted-repository",
-                &made.path,
-                Some(made.runs.join(", ")),
-            );
-        }
+        self.prepared.recorder.planted(&made);
         noted.extend(made.iter().map(|made| Shortfall {
             promise: ringfence_plan::promise::PROTECT_GIT.to_owned(),
             what: made.to_string(),
@@ -686,13 +692,7 @@ fn not_taken_away(appeared: &[(PathBuf, Option<i32>)]) -> Option<String> {
 
 /// How it ended, as it is recorded.
 fn ended_so(finished: &Finished) -> CommandEnded {
-    let (how, value) = match finished.ended {
-        Ended::Exited(status) => ("exited", Some(status)),
-        Ended::Signalled(signal) => ("signalled", Some(signal)),
-        Ended::TimedOut => ("timed-out", None),
-        Ended::TooMuchOutput => ("too-much-output", None),
-        Ended::Insisted => ("insisted", None),
-    };
+    let (how, value) = finished.ended.named();
     CommandEnded {
         how: how.to_owned(),
         value,

@@ -110,6 +110,21 @@ rings! {
         assert!(log(ws, &[]).contains("(2 denied)"));
     }
 
+    /// The same in a ring that stays, once for each.
+    planting_is_told_once needs ["userns", "tool:git"] |ws| {
+        let mut client = Client::serve(ws, &[]);
+        let ring = client.ring(ws);
+        for script in ["git init -q away && cd away && git config core.fsmonitor x; sleep 1", "true"] {
+            let command = client.command(sh(ring, script));
+            client.ended(command, "stdout");
+        }
+        client.wait().exits(0);
+        let all = records(ws);
+        let planted = one(&all, "denial");
+        assert_eq!((&planted["what"], &planted["path"]), (&json!("planted-repository"), &json!(ws.at("away"))));
+        assert_eq!(planted["ring"], one(&all, "ring.made")["seq"]);
+    }
+
     /// What rules forbid, what they ask, and each answer.
     questions_and_answers_are_told needs ["userns"] |ws| {
         ws.file(".ringfence.toml", ASKS);

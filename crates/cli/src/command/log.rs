@@ -246,6 +246,11 @@ fn list(directory: &std::path::Path, asked: &ListArgs) -> Result<ExitCode, Stop>
         list::print(&rows[skip..], &mut out)?;
     }
     out.flush()?;
+    if skip > 0 && all && !asked.json {
+        say::line(format_args!(
+            "{skip} earlier ones are not listed; -n COUNT, or --all"
+        ));
+    }
     if rows.is_empty() && !asked.json {
         say::line("nothing is recorded, or nothing like that");
     }

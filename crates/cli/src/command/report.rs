@@ -1,19 +1,13 @@
 //! `--json`: what a run was, or why there was none, as one line.
 
-use ringfence::{Ended, Error, Finished, Kind};
+use ringfence::{Error, Finished, Kind};
 use ringfence_ops::Shortfall;
 use ringfence_plan::Plan;
 use serde_json::{Value, json};
 
 /// How a command ended, and what was enforced.
 pub(super) fn finished(finished: &Finished, code: u8) -> Value {
-    let (how, value) = match finished.ended {
-        Ended::Exited(status) => ("exited", Some(status)),
-        Ended::Signalled(signal) => ("signalled", Some(signal)),
-        Ended::TimedOut => ("timed-out", None),
-        Ended::TooMuchOutput => ("too-much-output", None),
-        Ended::Insisted => ("insisted", None),
-    };
+    let (how, value) = finished.ended.named();
     json!({
         "ended": { "how": how, "value": value },
         "exit_code": code,

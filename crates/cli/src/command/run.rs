@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use ringfence::ask::{Answer, at_terminal};
 use ringfence::{Begun, By, Early, Ended, Error, Finished, Request, begin_with};
+use ringfence_plan::promise;
 use ringfence_policy::Mode;
 use serde_json::Value;
 
@@ -149,6 +150,13 @@ fn finish(finished: &Finished, as_json: bool) -> ExitCode {
             "WARNING: {}; look at it before you use git in it or around it",
             say::Plain(&made)
         ));
+    }
+    for short in &finished.outcome.shortfalls {
+        // Who accepted it by name knows.
+        if short.promise == promise::LEDGER && !short.accepted {
+            let what = say::Plain(&short.what).to_string();
+            say::line(format_args!("WARNING: the ledger: {what}"));
+        }
     }
     if let Some(changes) = &finished.changes {
         say::line(say::Plain(&changed::line(changes)));

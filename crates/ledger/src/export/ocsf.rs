@@ -461,10 +461,6 @@ impl<'a> Telling<'a> {
                 let title = "a repository was made in which git would run programs";
                 ((title, HIGH), DETECTED)
             }
-            "insisted" => {
-                let title = "a command insisted on a protected name, and was ended";
-                ((title, MEDIUM), BLOCKED)
-            }
             _ => (
                 ("the ring kept a command from something", UNKNOWN),
                 (UNKNOWN, UNKNOWN),

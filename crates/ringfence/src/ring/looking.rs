@@ -21,25 +21,27 @@ impl Ring {
     #[must_use]
     pub fn made(&self) -> Vec<Made> {
         let _whole = self.inner().look_at_all();
-        self.known_made()
+        self.inner().known_made()
     }
+}
 
-    /// The same, of what is known already.
+impl Inner {
+    /// Repositories that commands made, as far as they are known already. They are recorded.
     pub(super) fn known_made(&self) -> Vec<Made> {
-        let inner = self.inner();
-        let all = inner.roots();
+        let all = self.roots();
         let roots: Vec<&Path> = all
             .iter()
             .filter(|root| root.dir)
             .map(|root| root.path.as_path())
             .collect();
-        let late = inner.late.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = crate::site::known(&inner.prepared.site);
-        crate::site::made(&roots, &late.found, &known, inner.made_at)
+        let late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = crate::site::known(&self.prepared.site);
+        let made = crate::site::made(&roots, &late.found, &known, self.made_at);
+        drop(late);
+        self.prepared.recorder.planted(&made);
+        made
     }
-}
 
-impl Inner {
     /// Has the write roots looked through for new repositories while commands run.
     pub(super) fn look_alongside(self: &Arc<Self>) {
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);

@@ -289,7 +289,6 @@ fn records() -> Vec<Record> {
         denial(Some(11), "moved-aside", None),
         denial(None, "left-in-place", Some("read-only")),
         denial(Some(11), "planted-repository", Some("core.fsmonitor")),
-        denial(Some(999), "insisted", None),
         denial(None, "of a later version", None),
         host("trusted", Some(digest("file"))),
         host("distrusted", None),
