@@ -153,6 +153,17 @@ impl Follow {
         self.shared.report.make(&index, standing)
     }
 
+    /// Whether so little is to be taken in that a mark, and what has become another since one, are a matter of no time. It does
+    /// not wait: for who must not wait for a command that changes more than can be taken in.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        let index = match (self.shared.door.try_lock(), self.shared.index.try_lock()) {
+            (Ok(_door), Ok(index)) => index,
+            _ => return false,
+        };
+        index.is_quiet()
+    }
+
     /// What is held in memory. Counts all there is.
     #[must_use]
     pub fn held(&self) -> Held {

@@ -119,6 +119,11 @@ impl Watches {
         self.by_number.len()
     }
 
+    /// Whether no more waits to be taken than is taken in no time (inotify(7), `FIONREAD`).
+    pub(crate) fn is_quiet(&self) -> bool {
+        rustix::io::ioctl_fionread(&self.fd).is_ok_and(|bytes| bytes <= QUIET)
+    }
+
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
@@ -164,6 +169,9 @@ impl Watches {
 }
 
 const MOST_AT_ONCE: usize = 32_768;
+
+/// Some hundred to a thousand events, each a few microseconds' work.
+const QUIET: u64 = 32 << 10;
 
 /// A quarter of the watches a user may have: editors and other rings want some.
 fn most_of_the_user() -> usize {

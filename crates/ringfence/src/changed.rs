@@ -96,6 +96,21 @@ impl Following {
         self.follows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a mark and an answer are a matter of no time.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.follows().iter().all(|follow| follow.is_quiet())
+    }
+
+    /// Takes in what has happened, however long that takes.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn take_in(&self) {
+        let follows = self.follows().clone();
+        for follow in follows {
+            drop(follow.mark());
+        }
+    }
+
     /// A command is about to start.
     pub(crate) fn mark(&self) -> Began {
         let follows = self.follows().clone();

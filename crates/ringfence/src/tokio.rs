@@ -38,6 +38,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::watch;
 
 use crate::ask::Answer;
+use crate::changed::Changes;
 use crate::error::Error;
 use crate::prepare::Request;
 use crate::ring::{self, ExitStatus, Grant, Inner, Output, Planned, Processes, Size, Stdio};
@@ -286,7 +287,14 @@ fn over(error: tokio::task::JoinError) -> Error {
 async fn hear(ring: Weak<Inner>, socket: AsyncFd<OwnedFd>, _until: watch::Sender<()>) {
     while let Ok(mut ready) = socket.readable().await {
         let Some(ring) = ring.upgrade() else { return };
-        if !ring.hear() {
+        let goes_on = if ring.prepared.recorder.following.is_quiet() {
+            ring.hear()
+        } else {
+            // A command that changed very much is recorded with it: of that only its own ring has to wait.
+            let heard = tokio::task::spawn_blocking(move || ring.hear());
+            heard.await.unwrap_or(false)
+        };
+        if !goes_on {
             return;
         }
         ready.clear_ready();
@@ -463,6 +471,12 @@ impl Command {
             let judged = tokio::task::spawn_blocking(judge);
             self.command.allow(judged.await.map_err(over)??);
         }
+        let inner = self.ring.ring.inner();
+        if !inner.prepared.recorder.following.is_quiet() {
+            let inner = Arc::clone(inner);
+            let taken = move || inner.prepared.recorder.following.take_in();
+            tokio::task::spawn_blocking(taken).await.map_err(over)?;
+        }
         self.ring.free().await
     }
 
@@ -520,6 +534,12 @@ impl Child {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// As [`ring::Child::changes`].
+    #[must_use]
+    pub fn changes(&self) -> Option<Arc<Changes>> {
+        self.child.changes()
     }
 
     /// Waits for its end; may be given up, and begun again.

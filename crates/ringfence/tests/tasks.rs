@@ -234,3 +234,48 @@ fn long_commands_are_judged_beside_the_thread() {
         std::fs::remove_dir_all(workspace).unwrap();
     });
 }
+
+/// More than is taken in at once is taken in beside the runtime's thread, and told all the same.
+#[test]
+fn much_that_changed_is_told() {
+    if !needs::userns() {
+        return;
+    }
+    on_one_thread(async {
+        let workspace = directory("much");
+        let ring = ring(&workspace).await;
+        for round in 0..2 {
+            let script = format!("mkdir d{round} && cd d{round} && seq 6000 | xargs touch");
+            let mut child = ring
+                .command("sh")
+                .args(["-c", &script])
+                .stdin(Stdio::null())
+                .spawn()
+                .await
+                .unwrap();
+            assert!(child.wait().await.unwrap().success());
+            let changes = child.changes().unwrap();
+            assert_eq!(
+                changes.roots[0].counts.added, 6001,
+                "{:?}",
+                changes.incomplete
+            );
+            assert!(changes.unlisted > 0);
+            // What changed a moment ago is no other command's.
+            let mut next = ring
+                .command("true")
+                .stdin(Stdio::null())
+                .spawn()
+                .await
+                .unwrap();
+            next.wait().await.unwrap();
+            let changes = next.changes().unwrap();
+            assert!(
+                changes.roots.iter().all(|root| root.counts.all() == 0),
+                "{changes:?}"
+            );
+        }
+        drop(ring);
+        std::fs::remove_dir_all(&workspace).unwrap();
+    });
+}

@@ -255,6 +255,13 @@ impl Index {
         self.watches.as_ref().map_or(0, Watches::len)
     }
 
+    /// Whether little is to be taken in.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let nothing = self.dirty.is_empty() && self.fresh.is_empty() && self.later.is_empty();
+        let told = self.watches.as_ref().is_none_or(Watches::is_quiet);
+        nothing && !self.lost && !self.walk_unwatched && told
+    }
+
     /// All is looked at again, as if events had been lost.
     pub(crate) fn look_everywhere(&mut self) {
         self.lost = true;

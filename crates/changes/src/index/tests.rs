@@ -160,3 +160,21 @@ fn names_of_linked_files_go_with_their_directory() {
         assert_eq!(index.linked_names(), 2, "{how}");
     }
 }
+
+/// Who must not wait asks first whether there is much.
+#[test]
+fn much_to_take_in_is_not_quiet() {
+    let ground = Ground::new();
+    ground.file("d/f", "1");
+    let mut index = Index::new([&ground.0], &Options::default(), true);
+    while index.step().is_some() {}
+    let _all = index.catch_up();
+    ground.file("d/f", "12");
+    assert!(index.is_quiet(), "some events are nothing");
+    for n in 0..5_000 {
+        ground.file(&format!("d/{}", n % 2), "");
+    }
+    assert!(!index.is_quiet());
+    let _all = index.catch_up();
+    assert!(index.is_quiet(), "all is taken in");
+}
