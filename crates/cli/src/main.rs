@@ -6,7 +6,6 @@ mod command;
 mod flags;
 mod grammar;
 mod own;
-mod quote;
 mod say;
 
 use std::ffi::OsString;

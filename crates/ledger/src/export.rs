@@ -5,7 +5,7 @@ pub mod ocsf;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::{Entry, Event, FilesChanged, Record};
+use crate::{Entry, Event, FilesChanged, Record, shell};
 
 /// The names of a table's columns.
 const COLUMNS: &str =
@@ -74,21 +74,10 @@ struct Row {
     max_rss_kib: Option<u64>,
 }
 
-/// Words as one text, each as a shell would read it.
+/// Words as one text, each as a shell would read it; what is not UTF-8 is replaced.
 pub(crate) fn line(words: &[crate::Text]) -> String {
-    let words: Vec<String> = words
-        .iter()
-        .map(|word| {
-            let word = word.to_string();
-            let plain = |c: char| c.is_ascii_alphanumeric() || "_-/.,:+@=".contains(c);
-            if !word.is_empty() && word.chars().all(plain) {
-                word
-            } else {
-                format!("'{}'", word.replace('\'', "'\\''"))
-            }
-        })
-        .collect();
-    words.join(" ")
+    let line = shell::line(words.iter().map(crate::Text::as_os_str));
+    line.to_string_lossy().into_owned()
 }
 
 /// How many files changed, and how.

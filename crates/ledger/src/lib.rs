@@ -37,6 +37,7 @@ mod keep;
 mod read;
 mod record;
 mod segment;
+pub mod shell;
 mod store;
 pub mod story;
 mod text;

@@ -41,6 +41,7 @@
 mod child;
 mod command;
 mod grant;
+mod hearing;
 mod looking;
 mod state;
 mod terminal;
@@ -55,7 +56,7 @@ use ringfence_ops::linux::{Located, Op, landlock};
 use ringfence_ops::{Outcome, Shortfall};
 use ringfence_plan::{Plan, RingMode, promise};
 use ringfence_sys_linux::SysError;
-use ringfence_wire::{End, Failure, Order, Report, Spawn, Stage, decode, encode};
+use ringfence_wire::{Failure, Order, Report, Spawn, Stage, decode, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
@@ -71,8 +72,8 @@ pub use child::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output}
 pub use command::{Command, Stdio};
 pub use grant::{Grant, Planned};
 use looking::{LOOK_MAX, Wake};
+use state::State;
 pub(crate) use state::{Ending, Told};
-use state::{Over, State};
 pub use terminal::{Size, Terminal};
 
 /// What a session's commands may be: a shell, so that every tool's cache that there is, is there.
@@ -367,40 +368,6 @@ impl Inner {
         self.prepared.recorder.ring_ended(&self.plan.outcome(less));
     }
 
-    /// Records what is told of a command that ended, before anybody hears of it.
-    fn record(&self, report: &Report) {
-        let recorder = &self.prepared.recorder;
-        match report {
-            Report::Ended {
-                id,
-                end,
-                max_rss_kib,
-                cpu_us,
-                timed_out,
-            } => {
-                let insisted = self.lock().insisted.contains(id);
-                recorder.ended(
-                    *id,
-                    ended(*end, *timed_out, insisted, *cpu_us, *max_rss_kib),
-                );
-            }
-            Report::Failed {
-                id: Some(id),
-                failure,
-            } => {
-                let error = std::io::Error::from_raw_os_error(failure.errno);
-                let why = CommandEnded {
-                    how: "not-started".to_owned(),
-                    error: Some(format!("{}: {error}", failure.call)),
-                    ..CommandEnded::default()
-                };
-                recorder.ended(*id, why);
-            }
-            Report::TakenAway { path, errno } => recorder.taken_away(path, *errno),
-            _ => {}
-        }
-    }
-
     /// The write roots, those granted since too.
     fn roots(&self) -> Vec<Located> {
         let mut roots = self.prepared.roots.clone();
@@ -558,151 +525,10 @@ impl Inner {
             })
     }
 
-    /// What of a command is wanted, once it is told.
-    pub(crate) fn told<T>(&self, id: u32, wanted: impl Fn(&Told) -> Option<T>) -> Result<T, Error> {
-        self.wait_for(|state| state.commands.get(&id).and_then(&wanted))
-    }
-
-    /// The same, of what is told already.
-    pub(crate) fn told_yet<T>(
-        &self,
-        id: u32,
-        wanted: impl Fn(&Told) -> Option<T>,
-    ) -> Result<Option<T>, Error> {
-        loop {
-            let mut state = self.lock();
-            if let Some(found) = state.commands.get(&id).and_then(&wanted) {
-                drop(state);
-                self.leave_nothing_unheard();
-                return Ok(Some(found));
-            }
-            if let Some(over) = state.over {
-                return Err(over.error());
-            }
-            if state.listening || !self.is_told() {
-                return Ok(None);
-            }
-            state.listening = true;
-            drop(state);
-            self.listen();
-        }
-    }
-
-    /// Whether something can be heard at once.
-    fn is_told(&self) -> bool {
-        let socket = self.launched.socket.fd();
-        let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
-        let now = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        matches!(poll(&mut fds, Some(&now)), Ok(n) if n > 0)
-    }
-
-    /// Hears all that can be heard at once; `false` when nothing more will be told.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn hear(&self) -> bool {
-        loop {
-            let mut state = self.lock();
-            if state.over.is_some() {
-                return false;
-            }
-            // A thread that listens wakes the tasks as well.
-            if state.listening || !self.is_told() {
-                return true;
-            }
-            state.listening = true;
-            drop(state);
-            self.listen();
-        }
-    }
-
-    /// What of a command is wanted, if it is told; else the task is woken when more is.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn poll_told<T>(
-        &self,
-        id: u32,
-        task: &mut std::task::Context<'_>,
-        wanted: impl Fn(&Told) -> Option<T>,
-    ) -> std::task::Poll<Result<T, Error>> {
-        let mut state = self.lock();
-        if let Some(found) = state.commands.get(&id).and_then(&wanted) {
-            state.tasks.remove(&id);
-            return std::task::Poll::Ready(Ok(found));
-        }
-        if let Some(over) = state.over {
-            return std::task::Poll::Ready(Err(over.error()));
-        }
-        state.tasks.insert(id, task.waker().clone());
-        std::task::Poll::Pending
-    }
-
     /// The socket on which all is told.
     #[cfg(feature = "tokio")]
     pub(crate) fn socket(&self) -> std::os::fd::BorrowedFd<'_> {
         self.launched.socket.fd()
-    }
-
-    /// Waits until something wanted is told. The first thread that waits listens, for all: no
-    /// thread has to be woken only to wake another.
-    fn wait_for<T>(&self, wanted: impl Fn(&mut State) -> Option<T>) -> Result<T, Error> {
-        let mut state = self.lock();
-        loop {
-            if let Some(found) = wanted(&mut state) {
-                drop(state);
-                self.leave_nothing_unheard();
-                return Ok(found);
-            }
-            if let Some(over) = state.over {
-                return Err(over.error());
-            }
-            if state.listening {
-                state = self
-                    .told
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
-            } else {
-                state.listening = true;
-                drop(state);
-                self.listen();
-                state = self.lock();
-            }
-        }
-    }
-
-    /// A task that hears was told that a thread listens, and waits for more to come: what has come is
-    /// heard before that thread leaves.
-    fn leave_nothing_unheard(&self) {
-        #[cfg(feature = "tokio")]
-        self.hear();
-    }
-
-    /// Hears one report, and lets all know.
-    fn listen(&self) {
-        let heard = self.launched.socket.receive();
-        let heard = heard.map(|heard| heard.map(|received| decode::<Report>(&received.bytes)));
-        if let Ok(Some(Ok(report))) = &heard {
-            self.record(report);
-        }
-        let mut state = self.lock();
-        state.listening = false;
-        match heard {
-            Ok(Some(Ok(report))) => state.take(report),
-            Ok(Some(Err(_))) => {
-                state.over = Some(Over::Unheard(SysError::new(
-                    "decode",
-                    Errno::PROTO.raw_os_error(),
-                )));
-            }
-            Ok(None) => state.over = Some(Over::Gone),
-            Err(error) => state.over = Some(Over::Unheard(error)),
-        }
-        #[cfg(feature = "tokio")]
-        if state.over.is_some() {
-            state.tasks.drain().for_each(|(_, task)| task.wake());
-        }
-        drop(state);
-        self.told.notify_all();
     }
 }
 
@@ -723,23 +549,6 @@ fn shared(mut plan: Plan) -> Plan {
         }
     }
     plan
-}
-
-/// How a command ended, as it is recorded.
-fn ended(end: End, timed_out: bool, insisted: bool, cpu_us: u64, max_rss_kib: u64) -> CommandEnded {
-    let (how, value) = match end {
-        _ if insisted => ("insisted", None),
-        _ if timed_out => ("timed-out", None),
-        End::Exited(status) => ("exited", Some(status)),
-        End::Signalled(signal) => ("signalled", Some(signal)),
-    };
-    CommandEnded {
-        how: how.to_owned(),
-        value,
-        cpu_us,
-        max_rss_kib,
-        ..CommandEnded::default()
-    }
 }
 
 fn hearing(error: SysError) -> Error {

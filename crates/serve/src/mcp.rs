@@ -1,15 +1,15 @@
 //! Rings for models: a server of the Model Context Protocol, with one ring.
 
 mod asking;
+mod deciding;
 mod result;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ringfence::ask::Answer as Said;
 use ringfence::{Preview, Request, preview};
 use ringfence_policy::Flags;
 use rmcp::handler::server::tool::{InputResponses, RequestState};
@@ -30,14 +30,11 @@ use crate::denial::{Denial, denials};
 use crate::fault::Fault;
 use crate::noticed::News;
 use crate::output::bytes_of;
-use crate::protocol::{
-    Approval, Input, Lasts, STDIN_MAX, Sink, StartCommand, TerminalSize, WhenFull,
-};
+use crate::protocol::{Input, STDIN_MAX, Sink, StartCommand, TerminalSize, WhenFull};
 use crate::report;
 use crate::rings::{Rings, lock};
 use asking::{
-    Asked, AskedGrant, CommandDecision, Decision, GrantParams, Heard, can_ask, command_question,
-    grant_of, hear, in_policy, later, question, said,
+    Asked, AskedGrant, Decision, GrantParams, Heard, can_ask, hear, in_policy, later, said,
 };
 use result::{came, failed, failed_with, kept_to, structured, told};
 
@@ -508,81 +505,6 @@ impl Server {
         })
     }
 
-    /// Starts a command; where a rule has it asked about, a person is asked first.
-    async fn start_asked(
-        &self,
-        mut start: StartCommand,
-        again: Again,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<Arc<Running>, NotStarted> {
-        const NO: &str = "the person said no; go on without it, or by another way";
-        let Again {
-            params,
-            state,
-            responses,
-        } = again;
-        let yes = |question, said: CommandDecision| {
-            let lasts = if said.again { Lasts::Ring } else { Lasts::Once };
-            said.allow.then_some(Approval { question, lasts })
-        };
-        // Newer clients answer by calling once more.
-        if let Some(state) = state {
-            let Some(question) = lock(&self.asked_commands).take(&state, &params) else {
-                return Err(NotStarted::because(
-                    "this is not what was asked; run it anew".to_owned(),
-                ));
-            };
-            let said = said::<CommandDecision>(&responses, COMMAND);
-            let Some(approval) = said.and_then(|said| yes(question, said)) else {
-                self.rings.declined(question, Said::No);
-                return Err(NotStarted::because(NO.to_owned()));
-            };
-            start.approval = Some(approval);
-            return Ok(self.rings.start(start, Vec::new()).await?);
-        }
-        let (number, question) = match self.rings.start(start.clone(), Vec::new()).await {
-            Err(Fault::Asks(Some(number), question)) => (number, question),
-            started => return Ok(started?),
-        };
-        let line = question.verdict().line();
-        let Some(message) = command_question(&question) else {
-            return Err(NotStarted::because(format!(
-                "{line}; it was not started: it is too long to be shown to a person who could allow it"
-            )));
-        };
-        if !can_ask(context) {
-            self.rings.declined(number, Said::Nobody);
-            return Err(NotStarted::because(format!(
-                "{line}; it was not started: nobody can be asked through this client, which has no elicitation. A \
-                 person can allow it by a rule in the policy"
-            )));
-        }
-        match hear::<CommandDecision>(context, &message).await {
-            Heard::Said(said) => {
-                start.approval = yes(number, said);
-                if start.approval.is_none() {
-                    self.rings.declined(number, Said::No);
-                    return Err(NotStarted::because(NO.to_owned()));
-                }
-                Ok(self.rings.start(start, Vec::new()).await?)
-            }
-            Heard::No => {
-                self.rings.declined(number, Said::No);
-                Err(NotStarted::because(NO.to_owned()))
-            }
-            Heard::Later => {
-                let state = lock(&self.asked_commands).keep(params, number);
-                Err(NotStarted(later::<CommandDecision>(
-                    COMMAND, message, state,
-                )))
-            }
-            Heard::Failed(why) => {
-                self.rings.declined(number, Said::Nobody);
-                Err(NotStarted::because(format!("{line}; {why}")))
-            }
-        }
-    }
-
     /// What the ring would be made by, as it is now.
     fn as_granted(&self) -> Request {
         let mut request = self.request.clone();
@@ -621,65 +543,6 @@ impl Server {
             Ok(open) => open.news(NEWS_MAX).await,
             // It is gone.
             Err(_) => News::default(),
-        }
-    }
-
-    /// Plans what is asked for, and puts the question.
-    async fn plan(&self, params: GrantParams) -> Result<(AskedGrant, String), Fault> {
-        let grant = grant_of(&params)?;
-        let ring = self.ring().await?;
-        let planned = self.rings.plan_grant(ring, grant).await?;
-        let message = question(&params, &planned)?;
-        let asked = AskedGrant {
-            params,
-            ring,
-            planned,
-        };
-        Ok((asked, message))
-    }
-
-    /// Nobody could be asked for a grant: for the ledger alone.
-    fn unanswered(&self, asked: &AskedGrant) {
-        // What cannot be recorded is told with the ring's outcome.
-        let _told = self
-            .rings
-            .grant_answered(asked.ring, &asked.planned, Said::Nobody);
-    }
-
-    async fn decided(&self, asked: AskedGrant, allowed: bool) -> CallToolResult {
-        let answer = if allowed { Said::Ring } else { Said::No };
-        let recorded = self
-            .rings
-            .grant_answered(asked.ring, &asked.planned, answer);
-        if let Err(fault) = recorded {
-            return failed(&fault);
-        }
-        if !allowed {
-            return failed_with(
-                "the person said no; go on without it, or by another way".to_owned(),
-            );
-        }
-        let AskedGrant {
-            params,
-            ring,
-            planned,
-        } = asked;
-        let paths: Vec<PathBuf> = planned.paths().into_iter().map(Path::to_owned).collect();
-        // Of the ring it was asked for; another one in its place has not been granted anything.
-        match self.rings.make(ring, planned).await {
-            Ok(()) => {
-                let mut granted = lock(&self.granted);
-                if params.write.is_some() {
-                    granted.write.extend(paths);
-                } else if params.socket.is_some() {
-                    granted.sockets.extend(paths);
-                }
-                granted.reveal.extend(params.reveal);
-                CallToolResult::success(vec![ContentBlock::text(
-                    "granted, until the ring ends; run the command that failed once more",
-                )])
-            }
-            Err(fault) => failed(&fault),
         }
     }
 }

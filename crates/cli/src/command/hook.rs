@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use ringfence::{State, layers, rules};
+use ringfence_ledger::shell;
 use ringfence_policy::Flags;
 use ringfence_rules::Shell;
 use thiserror::Error;
@@ -16,7 +17,7 @@ use thiserror::Error;
 use crate::command::hook::claude_code::{Answer, Blocked, Ring};
 use crate::flags::Kept;
 use crate::own::{self, NoSelf};
-use crate::{quote, say};
+use crate::say;
 
 /// What an agent calls before it runs a command, so that the command runs in a ring.
 #[derive(Debug, Args)]
@@ -155,8 +156,8 @@ fn wrapped(ring: &Ring, command: &str) -> OsString {
         .chain(["--rules-answered"].map(AsRef::as_ref))
         // `--` again: what begins with a dash is still the command, and no option of bash.
         .chain(["--", "bash", "-c", "--"].map(AsRef::as_ref));
-    let mut line = quote::line(words);
+    let mut line = shell::line(words);
     line.push(" ");
-    line.push(quote::quoted(command.as_ref()));
+    line.push(shell::quoted(command.as_ref()));
     line
 }

@@ -5,12 +5,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use ringfence::rules::Verdict;
+use ringfence_ledger::shell;
 use ringfence_policy::Decision;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use crate::command::hook::{Decide, wrapped};
-use crate::quote;
 
 /// The tools that hand a text to a shell, in the field `command`.
 const SHELLS: [&str; 2] = ["Bash", "Monitor"];
@@ -153,7 +153,7 @@ pub(super) fn settings(ring: &Ring, decide: Decide) -> Result<Value, Blocked> {
         .into_iter()
         .chain(decide.map(AsRef::as_ref))
         .chain(flags.iter().map(OsString::as_os_str));
-    let line = text(quote::line(words))?;
+    let line = text(shell::line(words))?;
     Ok(json!({
         // A ring ends with its command, and where that command went ends with it: so the agent
         // says it to its model.

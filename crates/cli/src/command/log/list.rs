@@ -5,12 +5,11 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 use ringfence_ledger::story::{Command, Story};
-use ringfence_ledger::{CommandEnded, Event, Record, Text, export};
+use ringfence_ledger::{CommandEnded, Event, Record, Text, export, shell};
 use ringfence_policy::plain;
 use serde_json::{Value, json};
 
 use super::local;
-use crate::quote;
 
 /// A line of the list.
 pub(in crate::command) struct Row {
@@ -32,7 +31,7 @@ impl<T: Fn(u32, Timestamp) -> bool + Copy> Alive for T {}
 
 /// Words as a line that can be read and typed, and moves no cursor.
 pub(in crate::command) fn words(words: &[Text]) -> String {
-    let line = quote::line(words.iter().map(Text::as_os_str));
+    let line = shell::line(words.iter().map(Text::as_os_str));
     plain(&line.to_string_lossy())
 }
 

@@ -1,10 +1,11 @@
-//! Words as a POSIX shell reads them back: each byte stands for itself.
+//! Words as a POSIX shell reads them back: each byte stands for itself. It is how commands are written down.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// The word in single quotes, in which no shell knows a special character but the quote itself.
-pub(crate) fn quoted(word: &OsStr) -> OsString {
+#[must_use]
+pub fn quoted(word: &OsStr) -> OsString {
     let mut out = Vec::with_capacity(word.len() + 2);
     out.push(b'\'');
     for byte in word.as_bytes() {
@@ -21,7 +22,7 @@ pub(crate) fn quoted(word: &OsStr) -> OsString {
 
 /// The word as it is where nothing in it means anything to a shell, else in quotes: a person
 /// reads it before they say yes.
-pub(crate) fn plain_or_quoted(word: &OsStr) -> OsString {
+fn plain_or_quoted(word: &OsStr) -> OsString {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-/.,:+@=".contains(byte);
     // `=x` at the start is zsh's for the place of a program.
     let begins = word.as_bytes().first().is_some_and(|byte| *byte != b'=');
@@ -33,7 +34,8 @@ pub(crate) fn plain_or_quoted(word: &OsStr) -> OsString {
 }
 
 /// A line of such words.
-pub(crate) fn line<'a>(words: impl IntoIterator<Item = &'a OsStr>) -> OsString {
+#[must_use]
+pub fn line<'a>(words: impl IntoIterator<Item = &'a OsStr>) -> OsString {
     let mut out = OsString::new();
     for word in words {
         if !out.is_empty() {
