@@ -435,15 +435,15 @@ impl<'a> Net<'a> {
             let (dir, name, is) = (item.dir, item.name, item.meta);
             let twin = item.twin.filter(|twin| !self.gone.items[*twin].done);
             let was = twin.map(|twin| self.gone.items[twin].meta);
-            let how = match &was {
-                Some(was) if was.kind() != is.kind() => How::Replaced { was: was.kind() },
-                Some(_) if !is.is_dir() => How::Modified,
+            let how = match (twin, &was) {
+                (_, Some(was)) if was.kind() != is.kind() => How::Replaced { was: was.kind() },
+                (_, Some(_)) if !is.is_dir() => How::Modified,
                 // One directory in another's place, each opened by itself.
-                Some(_) => {
-                    self.gone.items[twin.unwrap_or_default()].done = true;
+                (Some(twin), Some(_)) => {
+                    self.gone.items[twin].done = true;
                     continue;
                 }
-                None => How::Added,
+                _ => How::Added,
             };
             if let Some(twin) = twin {
                 self.gone.items[twin].done = true;
