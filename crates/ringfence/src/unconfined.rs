@@ -90,6 +90,10 @@ pub(crate) fn run(prepared: &Prepared, start: Instant) -> Result<Finished, Error
             ..Outcome::none()
         },
         changes: None,
+        refusals: Vec::new(),
+        untraced: None,
+        traced: None,
+        ran: None,
         made: Vec::new(),
         taken_away: Vec::new(),
         max_rss_kib: used.max_rss_kib,
@@ -133,6 +137,7 @@ impl Child {
             env: &prepared.environment.to_strings(),
             cwd: cwd.as_fd(),
             stdio: relay.stdio(),
+            report: None,
             new_session: relay.new_session,
             own_group: false,
             terminal: relay.terminal,

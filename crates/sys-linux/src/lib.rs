@@ -21,6 +21,8 @@ pub mod process;
 pub mod signal;
 pub mod spawn;
 pub mod terminal;
+#[cfg(feature = "trace")]
+pub mod trace;
 pub mod watch;
 
 pub use error::SysError;

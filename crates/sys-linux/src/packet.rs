@@ -13,8 +13,8 @@ use rustix::net::{
 
 use crate::error::{Named, SysError};
 
-/// Most descriptors that ride with one message: three streams and a memory file.
-pub const FDS_MAX: usize = 4;
+/// Most descriptors that ride with one message: three streams, one for a report, and a memory file.
+pub const FDS_MAX: usize = 5;
 
 /// One end of a `SOCK_SEQPACKET` pair.
 #[derive(Debug)]

@@ -123,6 +123,8 @@ pub struct Spawn {
     /// descriptor's offset: a descriptor of the outer mount could be opened again for
     /// writing through `/proc/self/fd`.
     pub stdin_inside: Option<Located>,
+    /// One more descriptor comes with stdin, stdout and stderr, and is the command's number 3.
+    pub report: bool,
 }
 
 /// Where building or spawning failed. Numbers are append-only.
@@ -304,7 +306,8 @@ wire_struct!(Spawn {
     new_session,
     own_group,
     terminal,
-    stdin_inside
+    stdin_inside,
+    report
 });
 wire_enum!(Order {
     0 => Build { steps, announce },

@@ -150,6 +150,7 @@ fn messages_have_these_bytes() {
         own_group: false,
         terminal: false,
         stdin_inside: None,
+        report: false,
         announce: true,
         last: false,
         keep_background: true,

@@ -27,11 +27,15 @@ impl Session {
     }
 
     pub(super) fn spawn(&mut self, spawn: &Spawn, fds: &[OwnedFd]) -> Result<Running, Failure> {
-        let [stdin, stdout, stderr] = fds else {
-            return Err(at(
-                Stage::Protocol,
-                SysError::new("recvmsg", Errno::BADF.raw_os_error()),
-            ));
+        let (stdin, stdout, stderr, report) = match (fds, spawn.report) {
+            ([stdin, stdout, stderr], false) => (stdin, stdout, stderr, None),
+            ([stdin, stdout, stderr, report], true) => (stdin, stdout, stderr, Some(report)),
+            _ => {
+                return Err(at(
+                    Stage::Protocol,
+                    SysError::new("recvmsg", Errno::BADF.raw_os_error()),
+                ));
+            }
         };
         let cwd = open_verified(&spawn.cwd).map_err(|e| at(Stage::Cwd, e))?;
         let inside = match &spawn.stdin_inside {
@@ -81,6 +85,7 @@ impl Session {
                 env: &spawn.env,
                 cwd: cwd.as_fd(),
                 stdio: [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
+                report: report.map(|report| report.as_fd()),
                 new_session: spawn.new_session,
                 own_group: spawn.own_group,
                 terminal: spawn.terminal,
@@ -114,7 +119,11 @@ impl Session {
         marked: bool,
     ) -> Result<(i32, Option<Tree>), Failure> {
         let failed = |e: SpawnError| at(stage_of(e.step), e.error);
-        if let Some(spare) = self.ready.take().filter(|_| marked)
+        // What stands ready has closed all but three already.
+        if let Some(spare) = self
+            .ready
+            .take()
+            .filter(|_| marked && start.report.is_none())
             && let Some(started) = spare.start(start).map_err(failed)?
         {
             // It has had its mark since nothing else ran: of those that run none has the same. A

@@ -230,6 +230,7 @@ pub fn sh(id: u32, script: &str) -> Spawn {
         own_group: false,
         terminal: false,
         stdin_inside: None,
+        report: false,
         announce: true,
         last: false,
         keep_background: false,

@@ -27,6 +27,8 @@ pub struct CommandStart<'a> {
     pub cwd: BorrowedFd<'a>,
     /// stdin, stdout, stderr; each above 2.
     pub stdio: [BorrowedFd<'a>; 3],
+    /// One more, which becomes number 3.
+    pub report: Option<BorrowedFd<'a>>,
     /// Start a new session.
     pub new_session: bool,
     /// Start a new process group.
@@ -296,7 +298,15 @@ fn confine_and_exec(args: &CommandArgs<'_>, step: &Cell<Step>) -> Result<Infalli
     if let Some(restrictions) = start.restrictions {
         restrictions.take_on(step)?;
         step.set(Step::Prepare);
-        close_from(3)?;
+        // What had that number, a ruleset's perhaps, is not needed any more.
+        let first = match &start.report {
+            Some(report) => {
+                take_descriptor(report.as_raw_fd(), 3)?;
+                4
+            }
+            None => 3,
+        };
+        close_from(first)?;
     }
     start.lower_limits(step)?;
     step.set(Step::Prepare);

@@ -131,6 +131,7 @@ impl<'a> Start<'a> {
             env: &self.env,
             cwd: self.cwd.as_fd(),
             stdio: [self.stdin.unwrap_or(null), out, out],
+            report: None,
             new_session: self.new_session,
             own_group: false,
             terminal: self.terminal,
