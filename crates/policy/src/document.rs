@@ -9,10 +9,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::environment::NamePattern;
-use crate::model::{CacheMode, Hide, LinuxMode, Mode, NetworkMode, Origin, Protect, Read, Sourced};
+use crate::model::{
+    Ask, CacheMode, Hide, LinuxMode, Mode, NetworkMode, Origin, Protect, Read, Sourced,
+};
 use crate::rule::Rule;
 
-pub(crate) use flags::from_flags;
+pub(crate) use flags::{from_flags, granted};
 pub(crate) use toml::from_toml;
 pub use toml::read_rules;
 
@@ -45,6 +47,10 @@ pub(crate) struct Document {
     pub(crate) processes: Option<Sourced<u32>>,
     pub(crate) output: Option<Sourced<u64>>,
     pub(crate) accept: Option<Listed<String>>,
+    pub(crate) approval_ask: Option<Sourced<Ask>>,
+    pub(crate) approval_within: Option<Sourced<Duration>>,
+    pub(crate) approval_most: Option<Sourced<u32>>,
+    pub(crate) approval_program: Option<Sourced<Vec<String>>>,
     pub(crate) ledger_keep: Option<Sourced<Duration>>,
     pub(crate) ledger_size: Option<Sourced<u64>>,
     pub(crate) linux_mode: Option<Sourced<LinuxMode>>,

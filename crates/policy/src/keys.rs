@@ -46,6 +46,10 @@ keys! {
     PROCESSES = "limits", "processes", "limits.processes", "a whole number", "processes = 512";
     OUTPUT = "limits", "output", "limits.output", "a string", "output = \"256MiB\"";
     ACCEPT = "enforcement", "accept", "enforcement.accept", "a list of strings", "accept = [\"protect.git\"]";
+    APPROVAL_ASK = "approval", "ask", "approval.ask", "a string", "ask = \"on-request\"";
+    APPROVAL_WITHIN = "approval", "within", "approval.within", "a string", "within = \"10m\"";
+    APPROVAL_MOST = "approval", "most", "approval.most", "a whole number", "most = 20";
+    APPROVAL_PROGRAM = "approval", "program", "approval.program", "a list of strings", "program = [\"/usr/local/bin/ask-me\"]";
     LEDGER_KEEP = "ledger", "keep", "ledger.keep", "a string", "keep = \"90d\"";
     LEDGER_SIZE = "ledger", "size", "ledger.size", "a string", "size = \"1GiB\"";
     LINUX_MODE = "linux", "mode", "linux.mode", "a string", "mode = \"auto\"";
@@ -67,6 +71,7 @@ pub(crate) const TABLES: &[&str] = &[
     "environment",
     "limits",
     "enforcement",
+    "approval",
     "ledger",
     "linux",
     "rule",
@@ -81,6 +86,7 @@ pub(crate) fn table_example(table: &str) -> &'static str {
         "environment" => "[environment] on a line of its own, its keys below it",
         "limits" => "[limits] on a line of its own, its keys below it",
         "enforcement" => "[enforcement] on a line of its own, its keys below it",
+        "approval" => "[approval] on a line of its own, its keys below it",
         "ledger" => "[ledger] on a line of its own, its keys below it",
         "linux" => "[linux] on a line of its own, its keys below it",
         _ => "[[rule]] on a line of its own, its keys below it",

@@ -4,7 +4,7 @@
 //! directory and the few variables a path may name come in as arguments of [`load`].
 //!
 //! # Layers
-//! **managed** sets bounds that nothing below can widen; then **flags** over a *trusted*
+//! **managed** sets bounds that nothing below can widen; then **flags** over **grants** that a person gave over a *trusted*
 //! **project** file over **user** over **built-in**. An *untrusted* project file can only tighten
 //! what user and built-in layers say; the flags, the person's own words for one command, stand above
 //! both kinds of project file. Nothing is ever dropped in silence: a line that tries what its layer may not do is
@@ -20,7 +20,7 @@
 //! | `reveal` | union | never, trusted or not | only what it names; it reveals nothing itself |
 //! | `protect`, `hide`, `drop` | union | union | union |
 //! | `[[rule]]` | union, strictest match wins | not `allow`, not `ring = "outside"` | not `allow`, not `ring = "outside"` |
-//! | `ledger.keep`, `ledger.size` | the highest layer | never, trusted or not | what it says |
+//! | `ledger.*`, `approval.*` | the highest layer | never, trusted or not | what it says |
 //!
 //! Narrower means: `read-only` < `workspace-write` < `full-access`; `off` < `allow` < `on`;
 //! `none` < `private` < `shared`; `namespaces` < `auto` < `landlock-only`; `minimal` < a list < `all`.
@@ -56,8 +56,8 @@ pub use environment::{
 pub use error::{PolicyError, Problem};
 pub use merge::load;
 pub use model::{
-    Bounds, CacheMode, Caches, Effective, Hide, Layer, Ledger, Limits, Linux, LinuxMode, Mode,
-    Network, NetworkMode, Origin, Protect, Read, Sourced,
+    Approval, Ask, Bounds, CacheMode, Caches, Effective, Hide, Layer, Ledger, Limits, Linux,
+    LinuxMode, Mode, Network, NetworkMode, Origin, Protect, Read, Sourced,
 };
 pub use names::{UnknownName, one_line};
 pub use not_yet::{NotYet, not_yet};
@@ -66,6 +66,6 @@ pub use quantity::{parse_duration, parse_size};
 pub use rule::{BadEscape, Decision, Piece, Placement, Rule, Word, pieces};
 pub use schema::schema;
 pub use show::{show, show_json};
-pub use sources::{Context, FileText, Flags, Sources, Trust};
+pub use sources::{Context, FileText, Flags, Granted, Sources, Trust};
 pub use starter::init_text;
 pub use width::widens;

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::defaults::{self, WORKSPACE_PROTECTED};
-use crate::document::{Document, from_flags, from_toml};
+use crate::document::{Document, from_flags, from_toml, granted};
 use crate::environment::{Environment, NamePattern};
 use crate::error::PolicyError;
 use crate::keys;
 use crate::model::{
-    Bounds, CacheMode, Caches, Effective, Layer, Ledger, Limits, Linux, LinuxMode, Mode, Network,
-    NetworkMode, Origin, Protect, Read, Sourced,
+    Approval, Ask, Bounds, CacheMode, Caches, Effective, Layer, Ledger, Limits, Linux, LinuxMode,
+    Mode, Network, NetworkMode, Origin, Protect, Read, Sourced,
 };
 use crate::names::quoted;
 use crate::sources::{Context, FileText, Sources, Trust};
@@ -44,6 +44,15 @@ pub fn load(sources: &Sources, context: &Context<'_>) -> Result<Effective, Polic
         .iter()
         .map(|(file, trust)| (read(Some(file), Layer::Project), file, *trust))
         .collect();
+    let grants: Vec<_> = sources
+        .grants
+        .iter()
+        .filter_map(|grant| {
+            granted(grant, context)
+                .map_err(|found| errors.extend(found))
+                .ok()
+        })
+        .collect();
     let flags = from_flags(&sources.flags, context)
         .map_err(|found| errors.extend(found))
         .ok();
@@ -67,6 +76,9 @@ pub fn load(sources: &Sources, context: &Context<'_>) -> Result<Effective, Polic
             Trust::Trusted => merge.layer(project),
             Trust::Untrusted => merge.tighten(project),
         }
+    }
+    for grant in grants {
+        merge.layer(grant);
     }
     if let Some(flags) = flags {
         merge.layer(flags);
@@ -152,6 +164,12 @@ fn built_in(context: &Context<'_>) -> Effective {
         environment: Environment::default(),
         limits: Limits::default(),
         accept: Vec::new(),
+        approval: Approval {
+            ask: Sourced::built_in(Ask::OnRequest),
+            within: Sourced::built_in(Duration::from_secs(10 * 60)),
+            most: Sourced::built_in(20),
+            program: Sourced::built_in(Vec::new()),
+        },
         ledger: Ledger {
             keep: Sourced::built_in(Duration::from_secs(90 * 24 * 60 * 60)),
             size: Sourced::built_in(1 << 30),
@@ -181,6 +199,10 @@ impl Merge {
         set(&mut out.caches.mode, said.cache_mode);
         set(&mut out.linux.mode, said.linux_mode);
         set(&mut out.linux.nested, said.nested);
+        set(&mut out.approval.ask, said.approval_ask);
+        set(&mut out.approval.within, said.approval_within);
+        set(&mut out.approval.most, said.approval_most);
+        set(&mut out.approval.program, said.approval_program);
         set(&mut out.ledger.keep, said.ledger_keep);
         set(&mut out.ledger.size, said.ledger_size);
         set_some(&mut out.caches.tools, said.cache_tools);
@@ -218,7 +240,25 @@ impl Merge {
             let asked = quantity::show_size(size.value);
             (size.origin, keys::LEDGER_SIZE.full, asked)
         });
-        for (at, key, asked) in time.into_iter().chain(size) {
+        // Nor does a project say who speaks for a person, and when.
+        let ask = said.approval_ask.take().map(|ask| {
+            let asked = ask.value.name().to_owned();
+            (ask.origin, keys::APPROVAL_ASK.full, asked)
+        });
+        let within = said.approval_within.take().map(|within| {
+            let asked = quantity::show_duration(within.value);
+            (within.origin, keys::APPROVAL_WITHIN.full, asked)
+        });
+        let most = said.approval_most.take().map(|most| {
+            let asked = most.value.to_string();
+            (most.origin, keys::APPROVAL_MOST.full, asked)
+        });
+        let program = said.approval_program.take().map(|program| {
+            let asked = program.value.join(" ");
+            (program.origin, keys::APPROVAL_PROGRAM.full, asked)
+        });
+        let never = [time, size, ask, within, most, program];
+        for (at, key, asked) in never.into_iter().flatten() {
             let asked = quoted(&asked);
             self.errors
                 .push(PolicyError::NeverFromProject { at, key, asked });
@@ -425,6 +465,10 @@ impl Merge {
             out.read = Sourced::new(read_meet(&read.value, &out.read.value), read.origin);
         }
         // Neither more nor less is the narrower: what the administrator says holds.
+        set(&mut out.approval.ask, bound.approval_ask);
+        set(&mut out.approval.within, bound.approval_within);
+        set(&mut out.approval.most, bound.approval_most);
+        set(&mut out.approval.program, bound.approval_program);
         set(&mut out.ledger.keep, bound.ledger_keep);
         set(&mut out.ledger.size, bound.ledger_size);
         lower_some(&mut out.limits.time, bound.time);

@@ -18,6 +18,8 @@ pub enum Layer {
     User,
     /// `.ringfence.toml` of the project; untrusted, it can only tighten.
     Project,
+    /// A person's answer to a question, kept for a project or a terminal's session.
+    Grant,
     /// The person's words on the command line, for one command.
     Flags,
     /// The administrator's bounds, which nothing below can widen.
@@ -28,6 +30,7 @@ words!(Layer {
     Builtin = "built-in",
     User = "user",
     Project = "project",
+    Grant = "grant",
     Flags = "flag",
     Managed = "managed",
 });
@@ -39,7 +42,7 @@ pub struct Origin {
     pub layer: Layer,
     /// The file, for a layer that is one.
     pub file: Option<PathBuf>,
-    /// The line in the file, from 1.
+    /// The line in the file, from 1; for [`Layer::Grant`] the grant's number.
     pub line: Option<u32>,
     /// The flag with its dashes, for [`Layer::Flags`].
     pub flag: Option<&'static str>,
@@ -52,6 +55,16 @@ impl Origin {
             layer: Layer::Builtin,
             file: None,
             line: None,
+            flag: None,
+        }
+    }
+
+    /// A value that a person granted; `number` is how `ringfence grants` names it.
+    pub const fn grant(number: u32) -> Self {
+        Self {
+            layer: Layer::Grant,
+            file: None,
+            line: Some(number),
             flag: None,
         }
     }
@@ -102,6 +115,9 @@ impl fmt::Display for OriginDisplay<'_> {
         f.write_str(self.origin.layer.name())?;
         if let Some(flag) = self.origin.flag {
             write!(f, " {flag}")?;
+        }
+        if let (Layer::Grant, Some(number)) = (self.origin.layer, self.origin.line) {
+            write!(f, " {number}")?;
         }
         if let Some(file) = &self.origin.file {
             write!(f, " {}", one_line(&short(file, self.home)))?;
@@ -324,6 +340,39 @@ pub struct Limits {
     pub output: Option<Sourced<u64>>,
 }
 
+/// When a person is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ask {
+    /// Never: what would be asked about is refused.
+    Never,
+    /// Where a rule says so, or an agent asks for a grant.
+    OnRequest,
+    /// And where the ring refuses a command something: the smallest grant is offered.
+    OnDenial,
+    /// About each command.
+    Always,
+}
+
+words!(Ask {
+    Never = "never",
+    OnRequest = "on-request",
+    OnDenial = "on-denial",
+    Always = "always",
+});
+
+/// How a person is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Approval {
+    /// When.
+    pub ask: Sourced<Ask>,
+    /// No answer within this time is no.
+    pub within: Sourced<Duration>,
+    /// So many questions in ten minutes; what would be asked beyond is refused.
+    pub most: Sourced<u32>,
+    /// A program that may answer too: its absolute path, and its arguments. Empty for none.
+    pub program: Sourced<Vec<String>>,
+}
+
 /// How much of the past the ledger keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Ledger {
@@ -382,6 +431,8 @@ pub struct Effective {
     pub limits: Limits,
     /// Names of what the person accepts to do without on this machine.
     pub accept: Vec<Sourced<String>>,
+    /// How a person is asked.
+    pub approval: Approval,
     /// How much of the past the ledger keeps.
     pub ledger: Ledger,
     /// What concerns Linux alone.

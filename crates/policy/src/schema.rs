@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::defaults::{CACHE_TOOLS, hidden_names};
-use crate::model::{CacheMode, LinuxMode, Mode, NetworkMode};
+use crate::model::{Ask, CacheMode, LinuxMode, Mode, NetworkMode};
 use crate::rule::{Decision, Placement};
 
 /// The JSON Schema (draft 2020-12) of a policy file, pretty.
@@ -57,6 +57,12 @@ fn value() -> Value {
             })),
             "enforcement": table(json!({
                 "accept": list(json!({"type": "string", "maxLength": 128, "pattern": "^[a-z0-9-]+(\\.[a-z0-9-]+)*$"}), "What to do without on a machine that cannot enforce it, by the name the refusal gave."),
+            })),
+            "approval": table(json!({
+                "ask": words(Ask::NAMES, "When a person is asked; never: what would be asked about is refused; not in a project file.", "on-request"),
+                "within": {"type": "string", "pattern": DURATION, "default": "10m", "description": "No answer within this time is no; not in a project file."},
+                "most": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20, "description": "Questions in ten minutes; more are refused; not in a project file."},
+                "program": {"type": "array", "items": {"type": "string", "pattern": "^[^\\u0000]*$"}, "description": "A program that may answer too, by its absolute path, and its arguments; not in a project file."},
             })),
             "ledger": table(json!({
                 "keep": {"type": "string", "pattern": DURATION, "default": "90d", "description": "Records older than this are removed; not in a project file."},

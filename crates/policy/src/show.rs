@@ -123,6 +123,21 @@ impl Page<'_> {
             (text(name), String::new())
         });
 
+        self.table("approval");
+        let approval = &policy.approval;
+        let ask = &approval.ask;
+        self.value("ask", &text(ask.value.name()), &ask.origin);
+        let within = &approval.within;
+        self.value(
+            "within",
+            &text(&show_duration(within.value)),
+            &within.origin,
+        );
+        let most = &approval.most;
+        self.value("most", &most.value.to_string(), &most.origin);
+        let program = &approval.program;
+        self.value("program", &texts(&program.value), &program.origin);
+
         self.table("ledger");
         let keep = &policy.ledger.keep;
         self.value("keep", &text(&show_duration(keep.value)), &keep.origin);

@@ -34,8 +34,23 @@ pub struct Sources {
     pub user: Option<FileText>,
     /// The project's files, the outermost directory's first, and whether a person accepted each.
     pub projects: Vec<(FileText, Trust)>,
+    /// What a person has granted, and holds here.
+    pub grants: Vec<Granted>,
     /// The command line.
     pub flags: Flags,
+}
+
+/// A grant that a person gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    /// Its number.
+    pub number: u32,
+    /// A write root, absolute.
+    pub write: Option<PathBuf>,
+    /// The name of a built-in hidden entry.
+    pub reveal: Option<String>,
+    /// A socket, absolute.
+    pub socket: Option<PathBuf>,
 }
 
 /// What the command line said. Relative paths are relative to [`Context::cwd`], but for

@@ -115,6 +115,18 @@ pub(super) fn processes(count: i64, given: impl fmt::Display) -> Result<u32, Pro
     })
 }
 
+/// How many questions.
+pub(super) fn most(count: i64, given: impl fmt::Display) -> Result<u32, Problem> {
+    let count_in_range = u32::try_from(count)
+        .ok()
+        .filter(|count| (1..=1000).contains(count));
+    count_in_range.ok_or(Problem::Range {
+        given: given.to_string(),
+        least: "1",
+        most: "1000",
+    })
+}
+
 /// The most that a 64-bit Linux has (`PID_MAX_LIMIT`).
 const PROCESSES_MOST: u32 = 4 << 20;
 

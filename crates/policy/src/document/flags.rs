@@ -6,7 +6,7 @@ use super::{Document, Listed, checks};
 use crate::error::{PolicyError, Problem};
 use crate::keys::{self, Key};
 use crate::model::{Origin, Read, Sourced};
-use crate::sources::{Context, Flags};
+use crate::sources::{Context, Flags, Granted};
 use crate::{host, path};
 
 /// Checks the flags; every error is found.
@@ -64,7 +64,11 @@ pub(crate) fn from_flags(
             |path: &PathBuf| path::expand(path, base, context),
         ),
         nested: sourced(flags.nested, "--nested"),
-        // It is one for all commands.
+        // They are for all commands.
+        approval_ask: None,
+        approval_within: None,
+        approval_most: None,
+        approval_program: None,
         ledger_keep: None,
         ledger_size: None,
         rules: Vec::new(),
@@ -100,6 +104,34 @@ pub(crate) fn from_flags(
         Ok(out)
     } else {
         Err(reader.errors)
+    }
+}
+
+/// Checks a grant, as the flags that it stands for.
+pub(crate) fn granted(
+    grant: &Granted,
+    context: &Context<'_>,
+) -> Result<Document, Vec<PolicyError>> {
+    let flags = Flags {
+        write: grant.write.iter().cloned().collect(),
+        reveal: grant.reveal.iter().cloned().collect(),
+        sockets: grant.socket.iter().cloned().collect(),
+        ..Flags::default()
+    };
+    let mut out = from_flags(&flags, context)?;
+    let origin = Origin::grant(grant.number);
+    retell(&mut out.write, &origin);
+    retell(&mut out.reveal, &origin);
+    retell(&mut out.sockets, &origin);
+    Ok(out)
+}
+
+fn retell<T>(listed: &mut Option<Listed<T>>, origin: &Origin) {
+    if let Some(listed) = listed {
+        listed.origin = origin.clone();
+        for item in &mut listed.items {
+            item.origin = origin.clone();
+        }
     }
 }
 

@@ -212,6 +212,13 @@ impl<'a> Reader<'a> {
                 ("enforcement", "accept") => {
                     out.accept = self.list(&keys::ACCEPT, value, checks::accepted);
                 }
+                ("approval", "ask") => out.approval_ask = self.word(&keys::APPROVAL_ASK, value),
+                ("approval", "within") => {
+                    out.approval_within =
+                        self.text(&keys::APPROVAL_WITHIN, value, quantity::parse_duration);
+                }
+                ("approval", "most") => out.approval_most = self.most(value),
+                ("approval", "program") => out.approval_program = self.program(value),
                 ("ledger", "keep") => {
                     out.ledger_keep =
                         self.text(&keys::LEDGER_KEEP, value, quantity::parse_duration);
@@ -308,6 +315,42 @@ impl<'a> Reader<'a> {
                 self.bad(&keys::PROCESSES, at, problem);
                 None
             }
+        }
+    }
+
+    fn most(&mut self, value: &Value<'_>) -> Option<Sourced<u32>> {
+        let DeValue::Integer(integer) = value.get_ref() else {
+            self.wrong(&keys::APPROVAL_MOST, value);
+            return None;
+        };
+        let at = self.at(value.span().start);
+        let count = i64::from_str_radix(integer.as_str(), integer.radix()).unwrap_or(i64::MAX);
+        match checks::most(count, integer) {
+            Ok(count) => Some(Sourced::new(count, at)),
+            Err(problem) => {
+                self.bad(&keys::APPROVAL_MOST, at, problem);
+                None
+            }
+        }
+    }
+
+    /// A program by its absolute path, and its arguments.
+    fn program(&mut self, value: &Value<'_>) -> Option<Sourced<Vec<String>>> {
+        let listed = self.list(&keys::APPROVAL_PROGRAM, value, |word| {
+            if word.contains('\0') {
+                return Err(Problem::Control(word.to_owned()));
+            }
+            Ok(word.to_owned())
+        })?;
+        let words: Vec<String> = listed.items.into_iter().map(|word| word.value).collect();
+        match words.first() {
+            // Which one it is must not hang on where a command was asked for.
+            Some(first) if !first.starts_with('/') => {
+                let problem = Problem::NotAbsolute(first.clone());
+                self.bad(&keys::APPROVAL_PROGRAM, listed.origin, problem);
+                None
+            }
+            _ => Some(Sourced::new(words, listed.origin)),
         }
     }
 

@@ -5,11 +5,11 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::defaults::REPOSITORY_PROTECTED;
-use crate::model::{Effective, Origin, Protect, Read, Sourced};
+use crate::model::{Effective, Layer, Origin, Protect, Read, Sourced};
 use crate::rule::Word;
 
-/// The effective policy as JSON: each value as `{"value": …, "layer": …, "file": …, "line": …, "flag": …}`, with
-/// the last three where there are any. Paths are whole, and lossy where they are not UTF-8; times are in
+/// The effective policy as JSON: each value as `{"value": …, "layer": …, "file": …, "line": …, "flag": …, "grant": …}`,
+/// with the last four where there are any. Paths are whole, and lossy where they are not UTF-8; times are in
 /// seconds, sizes in bytes; `null` is no limit, or for `caches.tools` what is detected.
 pub fn show_json(effective: &Effective) -> Value {
     let Effective {
@@ -24,6 +24,7 @@ pub fn show_json(effective: &Effective) -> Value {
         environment,
         limits,
         accept,
+        approval,
         ledger,
         linux,
         rules,
@@ -71,6 +72,12 @@ pub fn show_json(effective: &Effective) -> Value {
             "output": perhaps(limits.output.as_ref(), |bytes| json!(bytes)),
         },
         "enforcement": { "accept": all(accept, |name| json!(name)) },
+        "approval": {
+            "ask": one(&approval.ask, |ask| json!(ask.name())),
+            "within": one(&approval.within, |time| json!(time.as_secs())),
+            "most": one(&approval.most, |count| json!(count)),
+            "program": one(&approval.program, |words| json!(words)),
+        },
         "ledger": {
             "keep": one(&ledger.keep, |time| json!(time.as_secs())),
             "size": one(&ledger.size, |bytes| json!(bytes)),
@@ -112,7 +119,12 @@ fn one<T>(sourced: &Sourced<T>, value: impl Fn(&T) -> Value) -> Value {
         out.insert("file".to_owned(), path(file));
     }
     if let Some(line) = line {
-        out.insert("line".to_owned(), json!(line));
+        let key = if *layer == Layer::Grant {
+            "grant"
+        } else {
+            "line"
+        };
+        out.insert(key.to_owned(), json!(line));
     }
     if let Some(flag) = flag {
         out.insert("flag".to_owned(), json!(flag));

@@ -51,6 +51,7 @@ pub fn layers(
 ) -> Sources {
     let some = |text: &str| !text.is_empty();
     Sources {
+        grants: Vec::new(),
         managed: managed(managed_text).filter(|_| some(managed_text)),
         user: user(user_text).filter(|_| some(user_text)),
         projects: project(project_text, trust)
