@@ -8,9 +8,9 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 use ringfence::PtyMode;
 
 use crate::command::{
-    CachesArgs, CompletionsArgs, DoctorArgs, HookArgs, LogArgs, ManArgs, McpArgs, PolicyArgs,
-    RulesArgs, ServeArgs, SessionsArgs, ShimArgs, TopArgs, TrustArgs, UntrustArgs, VerifyArgs,
-    WhyArgs,
+    CachesArgs, CompletionsArgs, DoctorArgs, GrantsArgs, HookArgs, LogArgs, ManArgs, McpArgs,
+    PolicyArgs, RulesArgs, ServeArgs, SessionsArgs, ShimArgs, TopArgs, TracedArgs, TrustArgs,
+    UntrustArgs, VerifyArgs, WhyArgs,
 };
 use crate::flags::PolicyFlags;
 
@@ -61,12 +61,17 @@ pub(crate) enum Command {
     Trust(Deferred<TrustArgs>),
     /// Take that back
     Untrust(Deferred<UntrustArgs>),
+    /// List what you granted for longer than one command, and take it back
+    Grants(Deferred<GrantsArgs>),
     /// List and clear what rings wrote to tools' caches
     Caches(Deferred<CachesArgs>),
     /// Answer an agent that asks before it runs a command: the command runs in a ring
     Hook(Deferred<HookArgs>),
     /// Make shells for an agent that takes one: what it runs in them runs in a ring
     Shim(Deferred<ShimArgs>),
+    /// What looks at a command's calls, inside of its ring; started by `run --trace`
+    #[command(hide = true)]
+    Traced(Deferred<TracedArgs>),
     /// Print a shell's completions
     Completions(Deferred<CompletionsArgs>),
     /// Print the manual page
@@ -158,6 +163,10 @@ pub(crate) struct RingFlags {
     /// walk of that before and one after
     #[arg(long, conflicts_with = "explain")]
     pub(crate) changes: bool,
+    /// In the end say which paths the ring refused the command, what stopped it, and the smallest remedy; at a terminal
+    /// it is offered. A command takes longer that way, and no debugger can be attached to it
+    #[arg(long, conflicts_with = "explain")]
+    pub(crate) trace: bool,
     /// Hold the command against the built-in rules too: for one that an agent chose, and no person
     #[arg(long)]
     pub(crate) starting_rules: bool,

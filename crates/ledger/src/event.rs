@@ -164,6 +164,9 @@ pub struct RingMade {
     /// Where it is less than full.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub shortfalls: Vec<Shortfall>,
+    /// What a person granted that it has: the numbers of the answers' records.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub granted: Vec<u64>,
 }
 
 /// What is not kept whole.
@@ -373,6 +376,9 @@ pub struct ApprovalAsked {
     pub cwd: Text,
     /// The verdict, as the person is told it.
     pub verdict: String,
+    /// The command that was refused what is to be granted, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub command: Option<u64>,
 }
 
 /// What was answered.
@@ -383,10 +389,22 @@ pub struct ApprovalAnswered {
     pub asked: Option<u64>,
     /// What was asked about.
     pub subject: Digest,
-    /// `once`, `ring`, `no`, `nobody`.
+    /// `once`, `ring`, `session`, `project`, `no`, `nobody`, `late`.
     pub answer: String,
-    /// From where: `terminal`, `client`, `caller`.
+    /// From where: `terminal`, `client`, `caller`, `program PATH`.
     pub from: String,
+}
+
+impl ApprovalAnswered {
+    /// Whether it allows what was asked; nothing for a word of a version that knows more.
+    #[must_use]
+    pub fn allows(&self) -> Option<bool> {
+        match self.answer.as_str() {
+            "once" | "ring" | "session" | "project" => Some(true),
+            "no" | "nobody" | "late" => Some(false),
+            _ => None,
+        }
+    }
 }
 
 /// The ring kept a command from something, or set right what it did.
@@ -397,7 +415,8 @@ pub struct Denial {
     /// The command, where it is known which.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub command: Option<u64>,
-    /// `moved-aside`, `left-in-place`, `planted-repository`.
+    /// `moved-aside`, `left-in-place`, `planted-repository`; of a command that was looked at `refused-write`, `refused-read`,
+    /// `refused-connect`, `refused-network`.
     pub what: String,
     /// Where.
     pub path: Text,
@@ -409,7 +428,7 @@ pub struct Denial {
 /// Something lasting outside of rings was changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HostChanged {
-    /// `trusted`, `distrusted`.
+    /// `trusted`, `distrusted`, `granted`, `revoked`.
     pub what: String,
     /// The file.
     pub path: Text,

@@ -56,6 +56,8 @@ pub struct Command {
     pub changed: Option<At<FilesChanged>>,
     /// What it was denied.
     pub denials: Vec<At<Denial>>,
+    /// What was asked because of that.
+    pub offered: Vec<u64>,
 }
 
 /// A question, and what was answered.
@@ -123,6 +125,7 @@ impl Story {
                     ended: None,
                     changed: None,
                     denials: Vec::new(),
+                    offered: Vec::new(),
                 };
                 self.commands.insert(seq, command);
             }
@@ -149,6 +152,10 @@ impl Story {
                 }
             }
             Event::ApprovalAsked(asked) => {
+                let of = asked.command;
+                if let Some(command) = of.and_then(|of| self.commands.get_mut(&of)) {
+                    command.offered.push(seq);
+                }
                 let question = Question {
                     asked: at!(asked),
                     answers: Vec::new(),

@@ -1,18 +1,23 @@
-//! Asking a person at the terminal whether a command may run.
+//! Asking a person: at the terminal, and by a program of their own; who answers first has answered.
 //!
-//! What is shown is all of what is asked: every word, so written that none of it can look like
-//! Ringfence's own. What was typed before the question stood there is no answer to it.
+//! What is shown is all of what is asked ([`Page`]): every word, so written that none of it can look like
+//! Ringfence's own. What was typed before the question stood there is no answer to it. No answer in time is no.
 
-use std::ffi::OsString;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
-use ringfence_policy::{Decision, Layer, plain};
-use ringfence_rules::{Judged, MatchedRule, SegmentKind};
+use ringfence_policy::{Approval, plain};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::termios::{QueueSelector, tcflush, tcgetpgrp};
 
-use crate::rules::Question;
+mod page;
+mod program;
+
+pub use page::Page;
+use program::Program;
 
 /// What a person said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,298 +26,259 @@ pub enum Answer {
     Once,
     /// It may run, as often as it comes until its ring ends.
     Ring,
+    /// As often as it comes in this workspace, until the session of this terminal ends.
+    Session,
+    /// As often as it comes in this workspace, until that is taken back.
+    Project,
     /// It may not.
     No,
     /// There is no terminal, or it is another program's at the moment, or the command is too long to be
     /// shown on one.
     Nobody,
+    /// Nobody said anything in time.
+    Late,
 }
 
 impl Answer {
     /// Its name in the ledger.
-    pub(crate) fn name(self) -> &'static str {
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Answer::Once => "once",
             Answer::Ring => "ring",
+            Answer::Session => "session",
+            Answer::Project => "project",
             Answer::No => "no",
             Answer::Nobody => "nobody",
+            Answer::Late => "late",
         }
+    }
+
+    /// Whether it allows.
+    #[must_use]
+    pub fn is_yes(self) -> bool {
+        matches!(
+            self,
+            Answer::Once | Answer::Ring | Answer::Session | Answer::Project
+        )
     }
 }
 
-/// More than this no person reads.
-const SHOWN_MAX: usize = 16 * 1024;
+/// An answer, and who gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// The answer.
+    pub answer: Answer,
+    /// `terminal`, or `program PATH`.
+    pub from: String,
+    /// What they said with it.
+    pub words: Option<String>,
+}
+
 /// Answers that are none, until it is no.
 const TRIES: usize = 5;
 
-/// Asks at the terminal of this process, if this process is in its foreground. `about`: a line on what
-/// the command may do where it would run.
+/// Asks at the terminal of this process, if this process is in its foreground, and by the program that the policy names.
 ///
 /// # Errors
 /// When the terminal cannot be read or written.
-pub fn at_terminal(question: &Question, about: &str) -> io::Result<Answer> {
-    let Ok(terminal) = File::options().read(true).write(true).open("/dev/tty") else {
-        return Ok(Answer::Nobody);
-    };
-    // Another program's screen is nothing to write on, and a read would stop this one.
-    if tcgetpgrp(&terminal).ok() != Some(rustix::process::getpgrp()) {
-        return Ok(Answer::Nobody);
+pub fn ask(page: &Page, approval: &Approval) -> io::Result<Heard> {
+    let within = approval.within.value;
+    // Who is asked knows how long.
+    let program = Program::start(&approval.program.value, page, within);
+    let terminal = terminal().filter(|_| page.is_readable());
+    if let Some(terminal) = &terminal {
+        tcflush(terminal, QueueSelector::IFlush)?;
     }
-    let Some(page) = page(question, about) else {
-        return Ok(Answer::Nobody);
-    };
-    tcflush(&terminal, QueueSelector::IFlush)?;
-    talk(&terminal, &terminal, &page, &more(question))
+    hear(page, terminal.as_ref(), program, within)
 }
 
-fn talk(mut from: impl Read, mut to: impl Write, page: &str, more: &str) -> io::Result<Answer> {
-    to.write_all(page.as_bytes())?;
-    for _ in 0..TRIES {
-        to.write_all(b"[y] once  [n] no  [?] more: ")?;
-        to.flush()?;
+/// Whether there is anybody who could be asked, and would read all of it.
+#[must_use]
+pub fn can_ask(page: &Page, approval: &Approval) -> bool {
+    page.is_readable() && (!approval.program.value.is_empty() || terminal().is_some())
+}
+
+/// The terminal, where this process may write on it: another program's screen is nothing to write on, and a read would
+/// stop this one.
+fn terminal() -> Option<File> {
+    let terminal = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/tty")
+        .ok()?;
+    let own = tcgetpgrp(&terminal).ok() == Some(rustix::process::getpgrp());
+    own.then_some(terminal)
+}
+
+/// What a line at the terminal came to.
+enum Said {
+    Answer(Answer),
+    /// Asked once more.
+    Again,
+}
+
+/// Somebody at a terminal.
+struct Typing<'a> {
+    terminal: &'a File,
+    page: &'a Page,
+    tries: usize,
+    /// They said "this project", and were shown what would be kept.
+    confirms: bool,
+}
+
+impl Typing<'_> {
+    fn prompt(&mut self) -> io::Result<()> {
+        let prompt = if self.confirms {
+            "keep it? [y] yes  [n] no: ".to_owned()
+        } else {
+            self.page.prompt()
+        };
+        self.terminal.write_all(prompt.as_bytes())
+    }
+
+    /// A terminal gives a line at a time.
+    fn read(&mut self) -> io::Result<Said> {
         let mut line = [0; 256];
-        // A terminal gives a line at a time.
-        let length = from.read(&mut line)?;
+        let length = match self.terminal.read(&mut line) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Said::Again),
+            read => read?,
+        };
         let line = line.get(..length).unwrap_or_default();
         if line.is_empty() {
             // Ctrl-D.
-            to.write_all(b"\n")?;
-            return Ok(Answer::No);
+            self.terminal.write_all(b"\n")?;
+            return Ok(Said::Answer(Answer::No));
         }
-        match line.trim_ascii() {
-            b"y" | b"Y" | b"yes" => return Ok(Answer::Once),
-            b"n" | b"N" | b"no" | b"" => return Ok(Answer::No),
-            b"?" => to.write_all(more.as_bytes())?,
-            _ => {}
+        let said = line.trim_ascii();
+        if self.confirms {
+            let kept = matches!(said, b"y" | b"Y" | b"yes");
+            let answer = if kept { Answer::Project } else { Answer::No };
+            return Ok(Said::Answer(answer));
         }
-    }
-    Ok(Answer::No)
-}
-
-/// The question, without what can be answered. `None` where it is too long to be read.
-fn page(question: &Question, about: &str) -> Option<String> {
-    let command = words(question.argv());
-    let mut text = format!("ringfence: may this run?\n\n  {command}\n\n");
-    let verdict = question.verdict();
-    if let Some((judged, rule)) = verdict.because() {
-        let whole = verdict.segments.len() == 1;
-        if !whole {
-            let _ = writeln!(text, "  of it    {}", plain(&judged.command));
-        }
-        match rule {
-            Some(rule) => {
-                if let Some(why) = &rule.why {
-                    let _ = writeln!(text, "  because  {}", plain(why));
-                }
-                let _ = writeln!(text, "  rule     {}", named(rule));
-                if !rule.sure {
-                    let inexact = judged.inexact.unwrap_or("a word of it is not known");
-                    let _ = writeln!(text, "           it might be that: {inexact}");
-                }
+        let answer = match said {
+            b"y" | b"Y" | b"yes" => Some(Answer::Once),
+            b"n" | b"N" | b"no" | b"" => Some(Answer::No),
+            b"s" | b"S" if self.page.session() => Some(Answer::Session),
+            b"p" | b"P" if self.page.project() => {
+                self.confirms = true;
+                self.terminal.write_all(self.page.kept().as_bytes())?;
+                None
             }
+            b"?" => {
+                self.terminal.write_all(self.page.more().as_bytes())?;
+                None
+            }
+            _ => None,
+        };
+        self.tries += 1;
+        Ok(match answer {
+            Some(answer) => Said::Answer(answer),
+            None if self.tries >= TRIES => Said::Answer(Answer::No),
             None => {
-                let _ = writeln!(text, "  because  no rule allows it");
+                self.prompt()?;
+                Said::Again
+            }
+        })
+    }
+}
+
+fn hear(
+    page: &Page,
+    terminal: Option<&File>,
+    mut program: Option<Program>,
+    within: Duration,
+) -> io::Result<Heard> {
+    let until = Instant::now().checked_add(within);
+    let at_terminal = |answer| Heard {
+        answer,
+        from: "terminal".to_owned(),
+        words: None,
+    };
+    let mut typing = terminal.map(|terminal| Typing {
+        terminal,
+        page,
+        tries: 0,
+        confirms: false,
+    });
+    if let Some(typing) = &mut typing {
+        typing.terminal.write_all(page.text().as_bytes())?;
+        typing.prompt()?;
+    }
+    loop {
+        if typing.is_none() && program.is_none() {
+            return Ok(at_terminal(Answer::Nobody));
+        }
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            tell(typing.as_ref(), "nobody answered in time: no")?;
+            return Ok(at_terminal(Answer::Late));
+        }
+        let [typed, answered] = wait(
+            [
+                typing.as_ref().map(|typing| typing.terminal.as_fd()),
+                program.as_ref().map(Program::fd),
+            ],
+            left,
+        )?;
+        if typed && let Some(typing) = &mut typing {
+            match typing.read()? {
+                Said::Answer(answer) => {
+                    // Its program is told by being ended.
+                    return Ok(at_terminal(answer));
+                }
+                Said::Again => {}
+            }
+        }
+        if answered && let Some(asked) = &mut program {
+            match asked.read(page) {
+                None => {}
+                Some(Ok(heard)) => {
+                    let by = format!("{} answered: {}", heard.from, heard.answer.name());
+                    tell(typing.as_ref(), &by)?;
+                    return Ok(heard);
+                }
+                Some(Err(why)) => {
+                    tell(typing.as_ref(), &format!("{}: {why}", asked.name()))?;
+                    if let Some(typing) = &mut typing {
+                        typing.prompt()?;
+                    }
+                    program = None;
+                }
             }
         }
     }
-    for (name, value) in question.env() {
-        let shown = match value {
-            Some(value) => format!("{}={}", plain(&name.to_string_lossy()), word(value)),
-            None => format!("{} taken out", plain(&name.to_string_lossy())),
-        };
-        let _ = writeln!(text, "  with     {shown}");
-    }
-    if question.is_bare() {
-        text.push_str("  with     no variables but those\n");
-    }
-    let directory = question.directory().to_string_lossy();
-    let _ = writeln!(text, "  in       {}", plain(&directory));
-    let _ = writeln!(text, "  where    {}\n", plain(about));
-    (text.len() <= SHOWN_MAX).then_some(text)
 }
 
-/// Every part that is not simply allowed, and how to be asked no more.
-fn more(question: &Question) -> String {
-    let mut text = String::from("\n");
-    for judged in &question.verdict().segments {
-        if judged.decision == Decision::Allow {
-            continue;
+/// Whoever sits there is told that it was answered elsewhere.
+fn tell(typing: Option<&Typing<'_>>, what: &str) -> io::Result<()> {
+    match typing {
+        Some(typing) => {
+            let mut terminal = typing.terminal;
+            terminal.write_all(format!("\nringfence: {}\n", plain(what)).as_bytes())
         }
-        let kind = match judged.kind {
-            SegmentKind::Command => "runs",
-            SegmentKind::Wrapper => "runs what is in it",
-            SegmentKind::Found => "may run",
-            SegmentKind::Opaque => "cannot be read",
-        };
-        let _ = writeln!(text, "  {}: {kind}", plain(&judged.command));
-        for rule in judged.rules.iter().take(4) {
-            let why = rule.why.as_deref().map(plain).unwrap_or_default();
-            let _ = writeln!(text, "      {}  {why}", named(rule));
-        }
+        None => Ok(()),
     }
-    text.push_str("  Once is for this very command, now. To be asked no more ");
-    let built_in = asked_because(question).filter(|(_, rule)| rule.origin.layer == Layer::Builtin);
-    // One's own allow lifts what is built in, and nothing else.
-    match built_in.map(|(judged, _)| judged.argv.as_deref()) {
-        Some(Some(argv)) if argv.iter().all(|word| is_plain(word)) => {
-            let words: Vec<String> = argv.iter().map(|word| in_a_rule(word)).collect();
-            let _ = writeln!(
-                text,
-                "about what begins so, write into your policy:\n\n      [[rule]]\n      prefix = [{}]\n      decision = \"allow\"\n",
-                words.join(", ")
-            );
-        }
-        Some(_) => text.push_str("write a rule into your policy that allows it.\n\n"),
-        None => text.push_str("change that rule.\n\n"),
+}
+
+/// Which of these can be read; none where the time is over.
+fn wait(fds: [Option<BorrowedFd<'_>>; 2], left: Option<Duration>) -> io::Result<[bool; 2]> {
+    let mut polled: Vec<PollFd<'_>> = fds
+        .iter()
+        .flatten()
+        .map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
+        .collect();
+    let left = left.map(|left| Timespec {
+        tv_sec: left.as_secs().cast_signed(),
+        tv_nsec: left.subsec_nanos().into(),
+    });
+    match poll(&mut polled, left.as_ref()) {
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
     }
-    text
-}
-
-fn is_plain(word: &str) -> bool {
-    word.chars().all(|c| c == ' ' || c.is_ascii_graphic())
-}
-
-/// A word as it stands in the prefix of a rule, in TOML.
-fn in_a_rule(word: &str) -> String {
-    format!("{:?}", word.replace('\\', "\\\\").replace('*', "\\*"))
-}
-
-fn asked_because(question: &Question) -> Option<(&Judged, &MatchedRule)> {
-    let (judged, rule) = question.verdict().because()?;
-    Some((judged, rule?))
-}
-
-fn named(rule: &MatchedRule) -> String {
-    let decision = rule.decision;
-    format!(
-        "{decision} {}, {}",
-        plain(&rule.prefix),
-        plain(&rule.origin.to_string())
-    )
-}
-
-/// Words as a shell would be given them.
-fn words(argv: &[OsString]) -> String {
-    let words: Vec<String> = argv.iter().map(|one| word(one)).collect();
-    words.join(" ")
-}
-
-fn word(one: &std::ffi::OsStr) -> String {
-    let text = one.to_string_lossy();
-    let bare = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    if !text.is_empty() && text.chars().all(bare) {
-        return text.into_owned();
-    }
-    format!("'{}'", plain(&text).replace('\'', "'\\''"))
+    let mut ready = polled.iter().map(|fd| !fd.revents().is_empty());
+    Ok(fds.map(|fd| fd.is_some() && ready.next().unwrap_or(false)))
 }
 
 #[cfg(test)]
-mod tests {
-    use ringfence_policy::{FileText, Layer, read_rules};
-    use ringfence_rules::RuleSet;
-
-    use super::*;
-    use crate::rules::Subject;
-
-    fn question(argv: &[&str]) -> Question {
-        let text =
-            "[[rule]]\nprefix = [\"git\", \"push\"]\ndecision = \"ask\"\nwhy = \"publishes\"\n";
-        let file = FileText {
-            path: "rules.toml".into(),
-            text: text.to_owned(),
-        };
-        let rules = RuleSet::new(&read_rules(&file, Layer::User).unwrap()).unwrap();
-        Question::new(rules.judge_argv(argv), subject(argv))
-    }
-
-    fn subject(argv: &[&str]) -> Subject {
-        Subject {
-            argv: argv.iter().map(OsString::from).collect(),
-            directory: "/w".into(),
-            env: Vec::new(),
-            bare: false,
-        }
-    }
-
-    /// A terminal: each read gives one line.
-    struct Typed<'a>(std::iter::Copied<std::slice::Iter<'a, &'a str>>);
-
-    impl Read for Typed<'_> {
-        fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-            let line = self.0.next().unwrap_or_default().as_bytes();
-            to[..line.len()].copy_from_slice(line);
-            Ok(line.len())
-        }
-    }
-
-    fn answer(lines: &[&str]) -> (Answer, String) {
-        let one = question(&["git", "push"]);
-        let mut shown = Vec::new();
-        let typed = Typed(lines.iter().copied());
-        let answer = talk(
-            typed,
-            &mut shown,
-            &page(&one, "a ring").unwrap(),
-            &more(&one),
-        )
-        .unwrap();
-        (answer, String::from_utf8(shown).unwrap())
-    }
-
-    #[test]
-    fn only_a_yes_is_a_yes() {
-        for (lines, expected) in [
-            (&["y\n"][..], Answer::Once),
-            (&["yes\n"], Answer::Once),
-            (&["n\n"], Answer::No),
-            (&["\n"], Answer::No),
-            (&[], Answer::No),
-            (&["?\n", "y\n"], Answer::Once),
-            (&["what\n", "?\n"], Answer::No),
-            (
-                &["yy\n", "y y\n", "sure\n", "ok\n", "si\n", "y\n"],
-                Answer::No,
-            ),
-        ] {
-            assert_eq!(answer(lines).0, expected, "{lines:?}");
-        }
-    }
-
-    #[test]
-    fn it_shows_what_is_asked_and_why() {
-        insta::assert_snapshot!(answer(&["?\n", "n\n"]).1);
-        let rules = RuleSet::new([]).unwrap().with_starting().unwrap();
-        let argv = ["env", "A=b", "git", "push", "a \"b*\\"];
-        let built_in = Question::new(rules.judge_argv(&argv), subject(&argv));
-        insta::assert_snapshot!(more(&built_in));
-        // Nobody changes a built-in rule, nor can say how a word that is not known is allowed.
-        let found = ["eval", "git push \"$(x)\""];
-        let found = Question::new(rules.judge_argv(&found), subject(&found));
-        assert!(
-            more(&found).contains("a rule into your policy"),
-            "{}",
-            more(&found)
-        );
-        let mut alone = subject(&argv);
-        alone.bare = true;
-        let alone = page(&Question::new(rules.judge_argv(&argv), alone), "a ring").unwrap();
-        assert!(alone.contains("no variables but those"), "{alone}");
-        let inner = page(&question(&["bash", "-c", "ls; git push 'a b'"]), "a ring").unwrap();
-        insta::assert_snapshot!(inner);
-    }
-
-    #[test]
-    fn no_word_can_look_like_ours() {
-        let odd = "x\n\u{1b}[2J\u{202e}\u{200b}\u{3164}'y";
-        let page = page(&question(&["git", "push", odd]), "a ring").unwrap();
-        let line = page.lines().nth(2).unwrap();
-        let expected = r"  git push 'x\n\u{1b}[2J\u{202e}\u{200b}\u{3164}'\''y'";
-        assert_eq!(line, expected);
-        assert!(page.chars().all(|c| c == '\n' || !c.is_control()));
-        let long = "x".repeat(SHOWN_MAX);
-        assert_eq!(
-            super::page(&question(&["git", "push", &long]), "a ring"),
-            None
-        );
-    }
-}
+mod tests;

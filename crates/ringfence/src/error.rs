@@ -43,6 +43,26 @@ pub enum Error {
     /// A person was asked about the command, and did not allow it.
     #[error("not run: you did not allow it")]
     Declined(Box<Question>),
+    /// What was granted is not what stands there.
+    #[error("{what}: another object stands there than the one that was granted{}", if *number == 0 {
+        "; nothing was run".to_owned()
+    } else {
+        format!("; take it back: ringfence grants revoke {number}")
+    })]
+    GrantMoved {
+        /// The path.
+        what: String,
+        /// The grant's number; 0 for one that was for this once.
+        number: u32,
+    },
+    /// A person would have been asked about the command, but the policy or the time is against it.
+    #[error("{}; it was not run: {why}", .question.verdict().line())]
+    Unasked {
+        /// About what.
+        question: Box<Question>,
+        /// What is against it.
+        why: String,
+    },
     /// It cannot be recorded.
     #[error(
         "{0}\n  nothing runs that is not recorded; to run it all the same: --accept ledger (or [enforcement] accept)"
@@ -287,7 +307,9 @@ impl Error {
     pub fn verdict(&self) -> Option<&Verdict> {
         match self {
             Error::Forbidden(verdict) => Some(verdict),
-            Error::Asks(question) | Error::Declined(question) => Some(question.verdict()),
+            Error::Asks(question) | Error::Declined(question) | Error::Unasked { question, .. } => {
+                Some(question.verdict())
+            }
             _ => None,
         }
     }

@@ -22,6 +22,7 @@ use crate::group::Group;
 use crate::locate::of_descriptor;
 use crate::prepare::Prepared;
 use crate::relay::Relay;
+use crate::traced::{self, Noted};
 
 const SIGKILL: i32 = 9;
 
@@ -338,8 +339,15 @@ pub(crate) fn hand_over(
     prepared: &Prepared,
     plan: &Plan,
     relay: &Relay,
+    report: Option<&Noted>,
 ) -> Result<(Launched, Option<Snapshot>), Error> {
     let stdio = relay.stdio();
+    let mut fds = stdio.to_vec();
+    fds.extend(report.map(Noted::fd));
+    let (program, argv) = match &prepared.trace {
+        Some(tracer) if report.is_some() => (tracer.clone(), traced::command(tracer, prepared)),
+        _ => (prepared.program.clone(), prepared.argv.clone()),
+    };
     let Waiting { socket, runner, .. } = waiting;
     let group = enter_group(plan, &runner)?;
     let steps: Vec<(Need, Op)> = plan
@@ -349,8 +357,8 @@ pub(crate) fn hand_over(
         .collect();
     let spawn = Spawn {
         id: 1,
-        program: prepared.program.clone(),
-        argv: prepared.argv.clone(),
+        program,
+        argv,
         env: prepared.environment.to_strings(),
         cwd: in_ring(prepared.cwd.clone(), plan),
         // Input is carried to a command that runs, and to no other.
@@ -365,6 +373,7 @@ pub(crate) fn hand_over(
         own_group: false,
         terminal: relay.terminal,
         stdin_inside: stdin_inside(plan, stdio[0]),
+        report: report.is_some(),
     };
     let build = encode(&Order::Build {
         steps,
@@ -389,7 +398,7 @@ pub(crate) fn hand_over(
         launched.end();
         return Err(error);
     }
-    let sent = sent.and_then(|()| launched.socket.send(&encode(&Order::Spawn(spawn)), &stdio));
+    let sent = sent.and_then(|()| launched.socket.send(&encode(&Order::Spawn(spawn)), &fds));
     match sent {
         Ok(()) => Ok((launched, before)),
         // The runner is gone already; its last words, if any, are read by the caller.

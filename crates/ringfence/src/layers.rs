@@ -15,9 +15,10 @@ use ringfence_policy::{Context, Effective, FileText, Flags, Sources, load, not_y
 
 use crate::careful;
 use crate::error::Error;
+use crate::grants::{self, Held};
 use crate::rules;
 use crate::state::State;
-use crate::trust;
+use crate::{trust, workspace};
 
 /// The managed policy.
 pub const MANAGED: &str = "/etc/ringfence/managed.toml";
@@ -112,7 +113,7 @@ pub fn read(path: &Path) -> Result<Option<FileText>, Error> {
     }
 }
 
-/// Reads every layer.
+/// Reads every layer. `grants`: those that hold ([`holding`]), and those for this once.
 ///
 /// # Errors
 /// [`Error::PolicyFile`]: an unreadable file is never passed over.
@@ -121,6 +122,7 @@ pub fn sources(
     workspace: &Path,
     home: Option<&Path>,
     state: Option<&State>,
+    grants: &[Held],
 ) -> Result<Sources, Error> {
     let user = match user_file(home) {
         Some(path) => read(&path)?,
@@ -138,6 +140,7 @@ pub fn sources(
         managed: read(Path::new(MANAGED))?,
         user,
         projects,
+        grants: grants.iter().map(Held::for_policy).collect(),
         flags,
     })
 }
@@ -180,6 +183,22 @@ pub fn unusable(policy: &Effective) -> Vec<Error> {
         .collect()
 }
 
+/// What a person has granted of paths and names, and holds in this workspace; where it is not named, in that of
+/// `cwd`.
+#[must_use]
+pub fn holding(
+    named: Option<&Path>,
+    cwd: &Path,
+    home: Option<&Path>,
+    state: Option<&State>,
+) -> Vec<Held> {
+    let workspace = match named {
+        Some(named) => cwd.join(named),
+        None => workspace::around(cwd, home),
+    };
+    grants::holding(state, &workspace).paths
+}
+
 /// Reads every layer and merges them.
 ///
 /// # Errors
@@ -191,6 +210,7 @@ pub fn effective(
     cwd: &Path,
     home: Option<&Path>,
     state: Option<&State>,
+    grants: &[Held],
 ) -> Result<Effective, Error> {
-    merge(&sources(flags, workspace, home, state)?, cwd, home)
+    merge(&sources(flags, workspace, home, state, grants)?, cwd, home)
 }

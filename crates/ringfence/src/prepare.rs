@@ -15,11 +15,13 @@ use crate::ask::Answer;
 use crate::changed::{self, Snapshot};
 use crate::environment::{self, ChildEnvironment};
 use crate::error::Error;
+use crate::grants::{self, CommandGranted, Grants, Held, Holding, Lasts, Session, What};
 use crate::launch::Early;
+use crate::offer::{self, Ran};
 use crate::record::{By, Recorder};
 use crate::relay::PtyMode;
-use crate::rules::{Question, Rules, Subject, Verdict};
-use crate::site::{Asked, survey};
+use crate::rules::{Let, Question, Rules, Subject, Verdict};
+use crate::site::{Asked, Survey, survey};
 use crate::state::State;
 use crate::{caches, facts, layers, program, record, unconfined, workspace};
 
@@ -47,6 +49,14 @@ pub struct Request {
     /// Which files the command changes is to be told and recorded, although that costs a walk of the write roots before it
     /// and one after. In a ring that stays it is recorded in each case, and costs what is changed.
     pub changes: bool,
+    /// What the ring refuses the command is to be told ([`Finished::refusals`](crate::Finished::refusals)), path by path:
+    /// this program, which has to be seen in the ring, is started there as `PROGRAM traced -- COMMAND WORD…`, and has
+    /// [`traced::within`](crate::traced::within) run it. It takes such a command longer, and no debugger can be attached to it.
+    /// For [`run`](crate::run).
+    pub trace: Option<PathBuf>,
+    /// What a person granted for this once, beside what is kept ([`grants`](crate::grants)). Where another object stands there
+    /// by now there is no ring.
+    pub granted: Vec<Held>,
 }
 
 /// A command that is ready to be run.
@@ -86,6 +96,10 @@ pub struct Prepared {
     pub(crate) changes: bool,
     /// The answer that lets the command, if it is one for this once.
     pub(crate) answer: Option<u64>,
+    /// What is to look at its calls.
+    pub(crate) trace: Option<PathBuf>,
+    /// What a person granted that the ring has: the records of the answers.
+    pub(crate) granted: Vec<u64>,
 }
 
 impl Prepared {
@@ -183,7 +197,10 @@ pub struct Begun {
     approval: Option<Question>,
     pub(crate) recorder: Arc<Recorder>,
     changes: bool,
-    answer: Option<u64>,
+    pub(crate) answer: Option<u64>,
+    /// What was asked for, where the command is traced: what it is refused is held against that.
+    pub(crate) traced: Option<Box<Request>>,
+    granted: Vec<Held>,
 }
 
 /// Reads the policies and finds the program. Nothing is made.
@@ -199,6 +216,7 @@ pub fn begin(request: Request) -> Result<Begun, Error> {
 /// # Errors
 /// As [`begin`].
 pub fn begin_with(request: Request, early: Early) -> Result<Begun, Error> {
+    let traced = request.trace.is_some().then(|| Box::new(request.clone()));
     let cwd = match &request.directory {
         Some(directory) => std::path::absolute(directory).map_err(|_| Error::NoCwd)?,
         None => std::env::current_dir().map_err(|_| Error::NoCwd)?,
@@ -215,12 +233,18 @@ pub fn begin_with(request: Request, early: Early) -> Result<Begun, Error> {
         }
         None => (workspace::around(&cwd, home.as_deref()), cwd.clone()),
     };
+    let Holding {
+        paths: mut granted,
+        commands,
+    } = grants::holding(state.as_ref(), &workspace);
+    granted.extend(request.granted);
     let policy = layers::effective(
         request.flags,
         &policies,
         &cwd,
         home.as_deref(),
         state.as_ref(),
+        &granted,
     )?;
     if let Some(first) = layers::unusable(&policy).into_iter().next() {
         return Err(first);
@@ -228,7 +252,7 @@ pub fn begin_with(request: Request, early: Early) -> Result<Begun, Error> {
     let environment = environment::filter(std::env::vars_os(), &policy.environment);
     let name = request.argv.first().cloned().unwrap_or_default();
     let program = program::find(&name, environment.get("PATH"), &cwd)?;
-    let rules = Rules::of(&policy, request.starting_rules)?;
+    let rules = Rules::of(&policy, request.starting_rules)?.with_granted(commands, state.as_ref());
     let facts = if policy.limits.memory.is_some() || policy.limits.processes.is_some() {
         facts::full()
     } else {
@@ -253,6 +277,8 @@ pub fn begin_with(request: Request, early: Early) -> Result<Begun, Error> {
         recorder,
         changes: request.changes,
         answer: None,
+        traced,
+        granted,
     })
 }
 
@@ -263,13 +289,49 @@ impl Begun {
             .then(|| ringfence_plan::mode(&self.policy, &self.facts))
     }
 
+    /// What an offer has to know of it.
+    pub(crate) fn ran(&self) -> Ran {
+        let workspace = std::fs::canonicalize(&self.workspace);
+        Ran {
+            argv: self.argv.clone(),
+            cwd: self.cwd.clone(),
+            workspace: workspace.unwrap_or_else(|_| self.workspace.clone()),
+            state: self.state.clone(),
+            recorder: Arc::clone(&self.recorder),
+        }
+    }
+
+    /// Whether an answer to this can be kept: for the session, and for the project.
+    #[must_use]
+    pub fn lasting(&self, question: &Question) -> [bool; 2] {
+        let kept = self.state.is_some() && question.can_last();
+        [kept && Session::own().is_some(), kept]
+    }
+
+    /// Has what the ring refuses the command told, by this program ([`Request::trace`]); `request` is what it was begun
+    /// with.
+    pub fn trace(&mut self, request: &Request, program: PathBuf) {
+        self.traced = Some(Box::new(Request {
+            trace: Some(program),
+            ..request.clone()
+        }));
+    }
+
+    /// Counts a question; nothing where one may be asked, else why not.
+    ///
+    /// # Errors
+    /// [`Error::State`].
+    pub fn may_ask(&self) -> Result<Option<String>, Error> {
+        offer::may_ask(&self.policy.approval, self.state.as_ref())
+    }
+
     /// About what the rules have a person asked before the command runs.
     ///
     /// # Errors
     /// [`Error::Forbidden`].
     pub fn question(&self) -> Result<Option<Question>, Error> {
         match self.may_start() {
-            Ok(()) => Ok(None),
+            Ok(_) => Ok(None),
             Err(Error::Asks(question)) => Ok(Some(*question)),
             Err(error) => Err(error),
         }
@@ -287,7 +349,17 @@ impl Begun {
         from: &str,
     ) -> Result<(), Error> {
         let record = self.recorder.answered(&question, answer, from)?;
-        if matches!(answer, Answer::Once | Answer::Ring) {
+        let lasts = match answer {
+            Answer::Session => Session::own().map(Lasts::Session),
+            Answer::Project => Some(Lasts::Project),
+            _ => None,
+        };
+        if let (Some(lasts), Some(state)) = (lasts, &self.state) {
+            let workspace = self.ran().workspace;
+            let what = What::Command(CommandGranted::of(question.subject()));
+            Grants::of(state).keep(what, &workspace, lasts, record)?;
+        }
+        if answer.is_yes() {
             self.answer = Some(record);
             self.approval = Some(question);
         }
@@ -295,10 +367,10 @@ impl Begun {
     }
 
     /// Whether the rules let the command run, with the answer there is. What they say against it is recorded.
-    pub(crate) fn may_start(&self) -> Result<(), Error> {
+    pub(crate) fn may_start(&self) -> Result<Let, Error> {
         let subject = subject(&self.argv, &self.cwd);
         match self.rules.may_start(&subject, self.approval.as_ref()) {
-            Ok(_) => Ok(()),
+            Ok(by) => Ok(by),
             Err(error) => {
                 self.recorder.judged(&error, &subject);
                 Err(error)
@@ -335,6 +407,8 @@ impl Begun {
             recorder,
             changes,
             answer,
+            traced,
+            granted,
         } = self;
         let mut survey = survey(&Asked {
             policy: &policy,
@@ -345,6 +419,7 @@ impl Begun {
             path: environment.get("PATH"),
         })?;
         let workspace = survey.site.workspace.clone();
+        still_stands(&granted, &survey, policy.mode.value)?;
         if let Some(state) = &state {
             // What a command could write there, the next harness would believe.
             let dir = state.canonical();
@@ -410,8 +485,44 @@ impl Begun {
             recorder,
             changes,
             answer,
+            trace: traced.and_then(|request| request.trace),
+            granted: granted
+                .iter()
+                .map(|held| held.answer)
+                .filter(|answer| *answer > 0)
+                .collect(),
         })
     }
+}
+
+/// What was granted is what was surveyed: a name may lead elsewhere since a person was shown it.
+fn still_stands(granted: &[Held], survey: &Survey, mode: Mode) -> Result<(), Error> {
+    if mode == Mode::FullAccess {
+        return Ok(());
+    }
+    let is_root = |is: &dyn Fn(&Located) -> bool| survey.site.roots.iter().any(|root| is(&root.at));
+    for held in granted {
+        let stands = match &held.what {
+            What::Write(_) if mode == Mode::ReadOnly => true,
+            // One that lies in another is not a root of its own; that one is surveyed as what it is.
+            What::Write(object) => {
+                is_root(&|at| object.is(at))
+                    || (object.stands() && is_root(&|at| object.path().starts_with(&at.path)))
+            }
+            What::Socket(object) => {
+                let mut sockets = survey.site.granted_sockets.iter();
+                sockets.any(|at| object.is(at))
+            }
+            What::Reveal(_) | What::Command(_) => true,
+        };
+        if !stands {
+            return Err(Error::GrantMoved {
+                what: held.shown(),
+                number: held.number,
+            });
+        }
+    }
+    Ok(())
 }
 
 fn subject(argv: &[OsString], directory: &Path) -> Subject {

@@ -27,6 +27,7 @@ use crate::prepare::Prepared;
 use crate::rules::{Question, Subject};
 use crate::site::Made;
 use crate::state::State;
+use crate::traced::Refusal;
 
 /// Who asks for a ring, as the ledger names it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -74,6 +75,8 @@ pub(crate) struct Recorder {
     ring: AtomicU64,
     /// What was known then to be less than whole: it is not told twice.
     planned: Mutex<Vec<Shortfall>>,
+    /// The record of its first command.
+    first: AtomicU64,
     ended: AtomicBool,
     unwritten: AtomicU64,
     /// Why the first of those could not be written.
@@ -111,6 +114,7 @@ impl Recorder {
             by,
             ring: AtomicU64::new(0),
             planned: Mutex::default(),
+            first: AtomicU64::new(0),
             ended: AtomicBool::new(false),
             unwritten: AtomicU64::new(0),
             why: Mutex::default(),
@@ -241,6 +245,7 @@ impl Recorder {
             },
             enforcement: outcome.enforcement.to_string(),
             shortfalls: shortfalls(&outcome.shortfalls),
+            granted: prepared.granted.clone(),
         };
         *held(&self.planned) = outcome.shortfalls;
         let with_command = command.is_some();
@@ -258,6 +263,7 @@ impl Recorder {
         self.ring.store(ring, Ordering::Relaxed);
         if with_command {
             let seq = if ring > 0 { ring + 1 } else { 0 };
+            self.first.store(seq, Ordering::Relaxed);
             held(&self.running).insert(FIRST, (seq, Instant::now()));
         }
         Ok(())
@@ -439,6 +445,16 @@ impl Recorder {
         }
     }
 
+    /// What a traced command was refused.
+    pub(crate) fn refused_calls(&self, refusals: &[Refusal]) {
+        for refusal in refusals {
+            let what = format!("refused-{}", refusal.tried);
+            let error = std::io::Error::from_raw_os_error(refusal.errno);
+            let why = format!("{}: {error}; {}", refusal.call, refusal.because);
+            self.denied(Some(FIRST), &what, Path::new(&refusal.of), Some(why));
+        }
+    }
+
     /// The ring is about to be made wider.
     pub(crate) fn widened(&self, widening: &Widening) -> Result<(), Error> {
         let texts = |all: &[ringfence_ops::linux::Located]| {
@@ -472,6 +488,13 @@ impl Recorder {
                 self.ask(question);
                 return;
             }
+            Error::Unasked { question, why } => Event::CommandRefused(CommandRefused {
+                ring: self.known_ring(),
+                argv: recorded(question.argv()).0,
+                cwd: Text::from(question.directory()),
+                decision: question.verdict().decision.name().to_owned(),
+                verdict: format!("{}; {why}", question.verdict().line()),
+            }),
             _ => return,
         };
         self.note(|_| vec![event]);
@@ -485,6 +508,7 @@ impl Recorder {
             argv: recorded(question.argv()).0,
             cwd: Text::from(question.directory()),
             verdict: question.verdict().line(),
+            command: None,
         };
         let mut number = 0;
         self.note(|seq| {
@@ -520,6 +544,19 @@ impl Recorder {
         self.must(|_| vec![Event::ApprovalAnswered(answered)])
     }
 
+    /// What was answered to an offer: the number of its record.
+    pub(crate) fn offer_answered(
+        &self,
+        verb: &str,
+        of: &Path,
+        cwd: &Path,
+        answer: Answer,
+        from: &str,
+    ) -> Result<u64, Error> {
+        let command = Some(self.first.load(Ordering::Relaxed)).filter(|first| *first > 0);
+        self.widening_answered(verb, &[of], cwd, answer, from, command)
+    }
+
     /// What was answered to whether the ring may be made wider.
     pub(crate) fn grant_answered(
         &self,
@@ -528,6 +565,20 @@ impl Recorder {
         cwd: &Path,
         answer: Answer,
     ) -> Result<(), Error> {
+        let from = self.by.name();
+        self.widening_answered(verb, paths, cwd, answer, &from, None)?;
+        Ok(())
+    }
+
+    fn widening_answered(
+        &self,
+        verb: &str,
+        paths: &[&Path],
+        cwd: &Path,
+        answer: Answer,
+        from: &str,
+        command: Option<u64>,
+    ) -> Result<u64, Error> {
         let mut argv = vec![OsString::from("grant"), OsString::from(verb)];
         argv.extend(paths.iter().map(|path| path.as_os_str().to_owned()));
         let subject = digest(&Subject {
@@ -542,20 +593,21 @@ impl Recorder {
             argv: argv.iter().map(Text::from).collect(),
             cwd: Text::from(cwd),
             verdict: "the ring is to be made wider".to_owned(),
+            command,
         };
         let answered = |seq| ApprovalAnswered {
             asked: Some(seq),
             subject,
             answer: answer.name().to_owned(),
-            from: self.by.name(),
+            from: from.to_owned(),
         };
-        self.must(|seq| {
+        let first = self.must(|seq| {
             vec![
                 Event::ApprovalAsked(asked),
                 Event::ApprovalAnswered(answered(seq)),
             ]
         })?;
-        Ok(())
+        Ok(if first > 0 { first + 1 } else { 0 })
     }
 
     /// Who speaks for a person where nobody says it.

@@ -10,11 +10,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use ringfence_policy::{Decision, Effective};
+use ringfence_policy::{Ask, Decision, Effective, Layer, Origin};
 use ringfence_rules::RuleSet;
 pub use ringfence_rules::Verdict;
 
 use crate::error::Error;
+use crate::grants::{Allowed, CommandGranted, Grant, Grants};
+use crate::offer;
+use crate::state::State;
 
 /// The rules that a policy has, their examples tried.
 ///
@@ -96,6 +99,12 @@ impl Question {
         &self.subject.env
     }
 
+    /// Whether an answer can be kept for longer than its ring.
+    #[must_use]
+    pub fn can_last(&self) -> bool {
+        !asks_each_time(&self.verdict)
+    }
+
     /// Whether it has no variables but those.
     #[must_use]
     pub fn is_bare(&self) -> bool {
@@ -109,6 +118,20 @@ pub(crate) struct Rules {
     set: RuleSet,
     /// Allowed as often as they come, the newest last.
     approved: Mutex<VecDeque<(Subject, u64)>>,
+    /// Granted for longer, and where that is kept.
+    granted: Vec<(CommandGranted, Allowed)>,
+    grants: Option<Grants>,
+    /// A person is asked about each.
+    always: bool,
+    /// Nobody is asked: who says so.
+    never: Option<Origin>,
+}
+
+/// Whether an answer holds for no longer than once: a rule of the administrator asks.
+fn asks_each_time(verdict: &Verdict) -> bool {
+    let rules = verdict.segments.iter().flat_map(|judged| &judged.rules);
+    let mut asking = rules.filter(|rule| rule.decision != Decision::Allow);
+    asking.any(|rule| rule.origin.layer == Layer::Managed)
 }
 
 /// So many commands of one ring can be allowed as often as they come; of more the oldest is asked about again.
@@ -124,7 +147,35 @@ impl Rules {
         Ok(Rules {
             set,
             approved: Mutex::default(),
+            granted: Vec::new(),
+            grants: None,
+            always: policy.approval.ask.value == Ask::Always,
+            never: (policy.approval.ask.value == Ask::Never)
+                .then(|| policy.approval.ask.origin.clone()),
         })
+    }
+
+    pub(crate) fn with_granted(
+        self,
+        granted: Vec<(CommandGranted, Allowed)>,
+        state: Option<&State>,
+    ) -> Rules {
+        Rules {
+            grants: state.filter(|_| !granted.is_empty()).map(Grants::of),
+            granted,
+            ..self
+        }
+    }
+
+    /// The answer that a grant holds for this command, if none has taken it back since the ring was made.
+    fn granted(&self, subject: &Subject) -> Option<u64> {
+        let (_, by) = self
+            .granted
+            .iter()
+            .find(|(command, _)| command.is(subject))?;
+        let all = self.grants.as_ref()?.all().ok()?;
+        let stands = |grant: &Grant| grant.number == by.number && grant.holds();
+        all.iter().any(stands).then_some(by.answer)
     }
 
     pub(crate) fn verdict(&self, subject: &Subject) -> Verdict {
@@ -137,7 +188,7 @@ impl Rules {
 
     /// Whether there is none: then nothing has to be said of a command.
     pub(crate) fn are_none(&self) -> bool {
-        self.set.is_empty()
+        self.set.is_empty() && !self.always
     }
 
     /// Whether it may start, with the answer there is.
@@ -151,9 +202,9 @@ impl Rules {
         }
         let verdict = self.verdict(subject);
         match verdict.decision {
-            Decision::Allow => Ok(Let::Free),
+            Decision::Allow if !self.always => Ok(Let::Free),
             Decision::Forbid => Err(Error::Forbidden(Box::new(verdict))),
-            Decision::Ask => {
+            Decision::Ask | Decision::Allow => {
                 if approval.is_some_and(|question| question.subject == *subject) {
                     return Ok(Let::Once);
                 }
@@ -162,10 +213,19 @@ impl Rules {
                     return Ok(Let::Ring(*answer));
                 }
                 drop(approved);
-                Err(Error::Asks(Box::new(Question::new(
-                    verdict,
-                    subject.clone(),
-                ))))
+                // Who administers this machine wants a person to be asked each time.
+                let kept = !asks_each_time(&verdict);
+                if let Some(answer) = kept.then(|| self.granted(subject)).flatten() {
+                    return Ok(Let::Ring(answer));
+                }
+                let question = Box::new(Question::new(verdict, subject.clone()));
+                Err(match &self.never {
+                    Some(by) => Error::Unasked {
+                        question,
+                        why: offer::nobody_is_asked(by),
+                    },
+                    None => Error::Asks(question),
+                })
             }
         }
     }

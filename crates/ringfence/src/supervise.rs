@@ -20,9 +20,12 @@ use crate::error::Error;
 use crate::late::Late;
 use crate::launch::{self, Launched, Waiting, hand_over, own_stdio};
 use crate::look::{FIRST, Looks, look_now};
+use crate::offer::Ran;
 use crate::prepare::{Begun, Prepared};
 use crate::relay::{Relay, Screen};
+use crate::rules::Let;
 use crate::site::{Made, index};
+use crate::traced::{Noted, Refusal, Traced, refusals};
 use crate::unconfined;
 
 /// How a command ended.
@@ -68,6 +71,13 @@ pub struct Finished {
     pub taken_away: Vec<(PathBuf, Option<i32>)>,
     /// Which files changed meanwhile, where that was asked for.
     pub changes: Option<Changes>,
+    /// What the ring refused the command, the latest last, where that was asked for ([`Request::trace`](crate::Request::trace)).
+    pub refusals: Vec<Refusal>,
+    /// Why it was not seen, in spite of that.
+    pub untraced: Option<String>,
+    pub(crate) traced: Option<Traced>,
+    /// What it was, where something may be offered.
+    pub(crate) ran: Option<Ran>,
     /// Repositories that were made in a ring and in which git would run programs.
     pub made: Vec<Made>,
     /// Largest resident set of the command's own process, KiB.
@@ -92,6 +102,9 @@ pub(crate) const SIGTTIN: i32 = 21;
 pub(crate) const SIGTTOU: i32 = 22;
 pub(crate) const SIGWINCH: i32 = 28;
 
+/// So many refusals of a command are told and recorded, the latest: what comes after is what follows from them.
+const REFUSALS_MAX: usize = 32;
+
 /// After its time is up a command has this long to end by itself.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
@@ -103,11 +116,23 @@ pub(crate) const GRACE: Duration = Duration::from_secs(2);
 /// # Errors
 /// When the policy cannot be enforced here, the ring not be made, the program not be
 /// executed, or the runner died.
-pub fn run(begun: Begun) -> Result<Finished, Error> {
-    begun.may_start()?;
+pub fn run(mut begun: Begun) -> Result<Finished, Error> {
+    if let Let::Ring(answer) = begun.may_start()? {
+        begun.answer = Some(answer).filter(|answer| *answer > 0);
+    }
     let refused = begun.refused();
     let recorder = begun.recorder.clone();
-    let result = run_begun(begun);
+    let request = begun.traced.clone();
+    let ran = begun.ran();
+    let mut result = run_begun(begun);
+    if let (Some(request), Ok(finished)) = (request, &mut result)
+        && let Some(traced) = finished.traced.take()
+    {
+        finished.refusals = refusals(&request, &traced, REFUSALS_MAX);
+        finished.untraced = traced.failed;
+        recorder.refused_calls(&finished.refusals);
+        finished.ran = Some(ran);
+    }
     match &result {
         Ok(finished) => {
             let changes = finished.changes.as_ref();
@@ -209,7 +234,14 @@ impl Attempt<'_> {
                 what: "making the command's terminal",
                 error,
             })?;
-        let (launched, before) = hand_over(waiting, prepared, plan, &relay)?;
+        let report = match &prepared.trace {
+            Some(_) => Some(Noted::new().map_err(|error| Error::System {
+                what: "making what the command's calls are written to",
+                error: SysError::new("memfd_create", error.raw_os_error().unwrap_or(0)),
+            })?),
+            None => None,
+        };
+        let (launched, before) = hand_over(waiting, prepared, plan, &relay, report.as_ref())?;
         screen.lend(&relay);
         let started = relay.start();
         let result = match started {
@@ -241,6 +273,7 @@ impl Attempt<'_> {
         finished.elapsed = self.start.elapsed();
         // Nothing of it lives any more.
         finished.changes = before.map(Snapshot::changes);
+        finished.traced = report.map(Noted::read);
         Ok(finished)
     }
 }
@@ -552,6 +585,10 @@ impl Supervisor<'_> {
             outcome: self.plan.outcome(noted),
             taken_away: std::mem::take(&mut self.taken_away),
             changes: None,
+            refusals: Vec::new(),
+            untraced: None,
+            traced: None,
+            ran: None,
             made,
             max_rss_kib,
             cpu_us,

@@ -83,12 +83,15 @@ pub(crate) fn policy(rings: &Rings, asked: ShowPolicy) -> Result<Value, Fault> {
     };
     let home = layers::home();
     let state = State::of_user(home.as_deref());
+    let named = request.workspace.as_deref();
+    let granted = layers::holding(named, &cwd, home.as_deref(), state.as_ref());
     let effective = layers::effective(
         request.flags,
-        request.workspace.as_deref().unwrap_or(&cwd),
+        named.unwrap_or(&cwd),
         &cwd,
         home.as_deref(),
         state.as_ref(),
+        &granted,
     )?;
     Ok(show_json(&effective))
 }

@@ -129,7 +129,7 @@ fn claude_code(args: ClaudeCodeArgs) -> Result<(), Failed> {
         let policies = policies.as_deref().unwrap_or(from);
         // No flag says anything of rules.
         let none = Flags::default();
-        let policy = layers::effective(none, policies, from, home.as_deref(), state.as_ref())?;
+        let policy = layers::effective(none, policies, from, home.as_deref(), state.as_ref(), &[])?;
         Ok(rules::of(&policy)?.judge_shell(text, Shell::Bash))
     };
     match claude_code::answer(&call, &ring, decide, &judge)? {

@@ -3,6 +3,8 @@
 pub(super) mod list;
 pub(super) mod page;
 
+pub(super) use list::words;
+
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;

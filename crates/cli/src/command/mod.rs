@@ -4,6 +4,7 @@ mod caches;
 mod changed;
 mod completions;
 mod doctor;
+mod grants;
 mod hook;
 mod log;
 mod man;
@@ -16,6 +17,7 @@ mod serve;
 mod sessions;
 mod shim;
 mod top;
+mod traced;
 mod trust;
 mod verify;
 mod why;
@@ -27,6 +29,7 @@ use crate::grammar::{Cli, Command, Deferred};
 pub(crate) use caches::CachesArgs;
 pub(crate) use completions::CompletionsArgs;
 pub(crate) use doctor::DoctorArgs;
+pub(crate) use grants::GrantsArgs;
 pub(crate) use hook::{BLOCK, HookArgs};
 pub(crate) use log::LogArgs;
 pub(crate) use man::ManArgs;
@@ -37,6 +40,7 @@ pub(crate) use serve::ServeArgs;
 pub(crate) use sessions::SessionsArgs;
 pub(crate) use shim::{ShimArgs, followed};
 pub(crate) use top::TopArgs;
+pub(crate) use traced::TracedArgs;
 pub(crate) use trust::{TrustArgs, UntrustArgs};
 pub(crate) use verify::VerifyArgs;
 pub(crate) use why::WhyArgs;
@@ -59,9 +63,11 @@ pub(crate) fn run(cli: Cli, early: ringfence::Early) -> ExitCode {
         Command::Top(Deferred(args)) => top::top(args),
         Command::Trust(Deferred(args)) => trust::trust(args),
         Command::Untrust(Deferred(args)) => trust::untrust(args),
+        Command::Grants(Deferred(args)) => grants::grants(args),
         Command::Caches(Deferred(args)) => caches::caches(args),
         Command::Hook(Deferred(args)) => hook::hook(args),
         Command::Shim(Deferred(args)) => shim::shim(args),
+        Command::Traced(Deferred(args)) => traced::traced(&args),
         Command::Completions(Deferred(args)) => completions::completions(args),
         Command::Man(Deferred(args)) => man::man(args),
     }

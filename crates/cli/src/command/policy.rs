@@ -82,12 +82,14 @@ fn show_effective(args: ShowArgs) -> Result<ExitCode, Error> {
     let cwd = std::env::current_dir().map_err(|_| Error::NoCwd)?;
     let home = layers::home();
     let state = State::of_user(home.as_deref());
+    let granted = layers::holding(workspace.as_deref(), &cwd, home.as_deref(), state.as_ref());
     let effective = layers::effective(
         policy.into(),
         &cwd.join(workspace.unwrap_or_default()),
         &cwd,
         home.as_deref(),
         state.as_ref(),
+        &granted,
     )?;
     for unusable in layers::unusable(&effective) {
         say::line(format_args!("no command is run with this: {unusable}"));
@@ -157,6 +159,7 @@ fn named(sources: &Sources) -> String {
         managed,
         user,
         projects,
+        grants: _,
         flags: _,
     } = sources;
     let files: Vec<String> = managed
@@ -175,7 +178,7 @@ fn named(sources: &Sources) -> String {
 impl Place {
     fn layers(&self) -> Result<Sources, Error> {
         let (home, state) = (self.home.as_deref(), self.state.as_ref());
-        layers::sources(Flags::default(), &self.cwd, home, state)
+        layers::sources(Flags::default(), &self.cwd, home, state, &[])
     }
 
     /// What is wrong with layers, one error a line.

@@ -1,5 +1,7 @@
 //! `--json`: what a run was, or why there was none, as one line.
 
+use ringfence::ring::Grant;
+use ringfence::traced::Refusal;
 use ringfence::{Error, Finished, Kind};
 use ringfence_ops::Shortfall;
 use ringfence_plan::Plan;
@@ -35,6 +37,8 @@ pub(super) fn finished(finished: &Finished, code: u8) -> Value {
             .map(|made| json!({ "path": made.path.to_string_lossy(), "runs": made.runs }))
             .collect::<Vec<_>>(),
         "changes": finished.changes,
+        "refused": finished.refusals.iter().map(refusal).collect::<Vec<_>>(),
+        "untraced": finished.untraced,
         "usage": {
             "max_rss_kib": finished.max_rss_kib,
             "cpu_us": finished.cpu_us,
@@ -43,12 +47,42 @@ pub(super) fn finished(finished: &Finished, code: u8) -> Value {
     })
 }
 
+/// What the ring refused, and the smallest grant that would let it pass.
+fn refusal(refusal: &Refusal) -> Value {
+    let Refusal {
+        tried,
+        of,
+        call,
+        errno,
+        because,
+        remedy,
+        grant,
+    } = refusal;
+    let mut data = json!({
+        "tried": tried,
+        "of": of.to_string_lossy(),
+        "call": call,
+        "errno": errno,
+        "because": because,
+        "remedy": remedy,
+    });
+    if let Some(grant) = grant {
+        data["grant"] = match grant {
+            Grant::Write(path) => json!({ "write": path.to_string_lossy() }),
+            Grant::Socket(path) => json!({ "socket": path.to_string_lossy() }),
+            Grant::Reveal(name) => json!({ "reveal": name }),
+            _ => Value::Null,
+        };
+    }
+    data
+}
+
 /// Why no command was run to its end.
 pub(super) fn failed(error: &Error, code: u8) -> Value {
     let (how, lacking) = match error {
         Error::Refused(refusal) => ("refused", shortfalls(&refusal.lacking)),
         Error::Forbidden(_) => ("forbidden", Vec::new()),
-        Error::Asks(_) | Error::Declined(_) => ("asked", Vec::new()),
+        Error::Asks(_) | Error::Declined(_) | Error::Unasked { .. } => ("asked", Vec::new()),
         error => match error.kind() {
             Kind::Ringfence => ("failed", Vec::new()),
             Kind::NotExecutable => ("not-executable", Vec::new()),

@@ -104,6 +104,8 @@ fn effective(workspace: Option<PathBuf>) -> Result<Effective, Error> {
         &cwd,
         home.as_deref(),
         state.as_ref(),
+        // They grant paths, and this is about rules.
+        &[],
     )
 }
 

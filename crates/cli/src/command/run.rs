@@ -1,19 +1,22 @@
 //! `ringfence run` and `ringfence shell`.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use ringfence::ask::{Answer, at_terminal};
-use ringfence::{Begun, By, Early, Ended, Error, Finished, Request, begin_with};
+use ringfence::ask::{Answer, Heard, Page, ask, can_ask};
+use ringfence::offer::{first_in_session, offers};
+use ringfence::{Begun, By, Early, Ended, Error, Finished, Request, State, begin_with, layers};
 use ringfence_plan::promise;
-use ringfence_policy::Mode;
+use ringfence_policy::{Approval, Ask, Mode};
 use serde_json::Value;
 
 use crate::command::{changed, report};
 use crate::flags::PolicyFlags;
 use crate::grammar::{RingFlags, RunArgs, ShellArgs};
-use crate::say;
+use crate::{own, say};
 
 pub(crate) fn run(args: RunArgs, early: Early) -> ExitCode {
     let RunArgs { policy, ring, argv } = args;
@@ -41,6 +44,7 @@ fn start(
         explain,
         json,
         changes,
+        trace,
         starting_rules,
         rules_answered,
     } = ring;
@@ -54,41 +58,184 @@ fn start(
         changes,
         ..Request::default()
     };
+    let how = How {
+        explain,
+        json,
+        trace,
+        rules_answered,
+    };
+    until_done(request, early, &how)
+}
+
+fn until_done(mut request: Request, early: Early, how: &How) -> ExitCode {
     let fail = |error: &Error| {
         let code = say::error(error);
-        if json {
+        if how.json {
             print(&report::failed(error, code));
         }
         ExitCode::from(code)
     };
-    let begun = match begin_with(request, early) {
-        Ok(begun) => begun,
-        Err(error) => return fail(&error),
-    };
-    if explain {
-        let prepared = match begun.finish() {
-            Ok(prepared) => prepared,
+    let mut early = Some(early);
+    loop {
+        let early = early.take().unwrap_or_else(Early::none);
+        match once(&mut request, early, how) {
+            Ok(Done::Over(code)) => return code,
+            Ok(Done::Again) => say::line("granted; it runs again, in its ring"),
             Err(error) => return fail(&error),
-        };
-        if json {
-            return say::out(format_args!("{}\n", report::plan(prepared.plan.as_ref())));
         }
-        return match &prepared.plan {
+    }
+}
+
+/// Runs a command that failed once more, and says what its ring refuses.
+pub(super) fn again(
+    policy: PolicyFlags,
+    workspace: PathBuf,
+    directory: PathBuf,
+    argv: Vec<OsString>,
+    json: bool,
+) -> ExitCode {
+    let request = Request {
+        argv,
+        workspace: Some(workspace),
+        directory: Some(directory),
+        flags: policy.into(),
+        by: By::named("why"),
+        ..Request::default()
+    };
+    let how = How {
+        explain: false,
+        json,
+        trace: true,
+        rules_answered: false,
+    };
+    until_done(request, Early::none(), &how)
+}
+
+/// What becomes of a command.
+enum Done {
+    Over(ExitCode),
+    /// A person granted what it was refused.
+    Again,
+}
+
+/// How it is to be run, and told of.
+struct How {
+    explain: bool,
+    json: bool,
+    trace: bool,
+    rules_answered: bool,
+}
+
+fn once(request: &mut Request, early: Early, how: &How) -> Result<Done, Error> {
+    let How {
+        explain,
+        json,
+        trace,
+        rules_answered,
+    } = *how;
+    let mut begun = begin_with(request.clone(), early)?;
+    if explain {
+        let prepared = begun.finish()?;
+        if json {
+            let plan = report::plan(prepared.plan.as_ref());
+            return Ok(Done::Over(say::out(format_args!("{plan}\n"))));
+        }
+        return Ok(Done::Over(match &prepared.plan {
             Some(plan) => say::out(plan),
             None => say::out("ring: none (full-access)\n"),
-        };
+        }));
     }
-    let begun = match allowed(begun, rules_answered) {
-        Ok(begun) => begun,
-        Err(error) => return fail(&error),
-    };
+    let offered = begun.policy.approval.ask.value == Ask::OnDenial;
+    if trace || offered {
+        match own::program() {
+            Ok(program) => begun.trace(request, program),
+            Err(error) if trace => return Ok(Done::Over(say::refuse(error))),
+            Err(_) => {}
+        }
+    }
+    let begun = allowed(begun, rules_answered)?;
+    let approval = begun.policy.approval.clone();
     if begun.policy.mode.value == Mode::FullAccess {
         say::line("full-access: this command runs without any boundary");
     }
-    match ringfence::run(begun) {
-        Ok(finished) => finish(&finished, json),
-        Err(error) => fail(&error),
+    let finished = ringfence::run(begun)?;
+    let failed = finished.ended != Ended::Exited(0);
+    match offer(&finished, failed, &approval, request)? {
+        Offered::Granted if input_is_whole() => return Ok(Done::Again),
+        Offered::Granted => say::line(
+            "granted; what it read from its input is gone, so that it is not run again by itself",
+        ),
+        // It was shown with the question.
+        Offered::No => {}
+        Offered::Nothing if trace || failed => refused(&finished),
+        Offered::Nothing => {}
     }
+    if failed && !trace && !offered && !json {
+        hint(&finished);
+    }
+    Ok(Done::Over(finish(&finished, json)))
+}
+
+/// Says, once in a session of a terminal, how to learn whether it was the ring.
+fn hint(finished: &Finished) {
+    let by_itself = matches!(finished.ended, Ended::Exited(_));
+    if !by_itself || finished.mode.is_none() || !std::io::stderr().is_terminal() {
+        return;
+    }
+    let state = State::of_user(layers::home().as_deref());
+    if state.is_some_and(|state| first_in_session(&state)) {
+        say::line("if the ring was in its way, this tells: ringfence why --last");
+    }
+}
+
+/// What came of offering what a command was refused.
+enum Offered {
+    Nothing,
+    No,
+    Granted,
+}
+
+/// Offers what the ring refused a command that failed.
+fn offer(
+    finished: &Finished,
+    failed: bool,
+    approval: &Approval,
+    request: &mut Request,
+) -> Result<Offered, Error> {
+    let mut come = Offered::Nothing;
+    let offers = if failed { offers(finished) } else { Vec::new() };
+    for offer in offers {
+        let page = Page::of_offer(&offer, offer.lasting());
+        if !can_ask(&page, approval) {
+            break;
+        }
+        if let Some(why) = offer.may_ask(approval)? {
+            say::line(format_args!(
+                "what was refused is not offered: {}",
+                say::Plain(&why)
+            ));
+            break;
+        }
+        let Ok(heard) = ask(&page, approval) else {
+            break;
+        };
+        if !offer.answered(&heard, request)? {
+            if matches!(come, Offered::Nothing) && heard.answer != Answer::Nobody {
+                come = Offered::No;
+            }
+            break;
+        }
+        come = Offered::Granted;
+    }
+    Ok(come)
+}
+
+/// Whether nothing can have been read from stdin that is not there any more.
+fn input_is_whole() -> bool {
+    let stdin = std::io::stdin();
+    let null = std::fs::metadata("/dev/null").map(|meta| meta.rdev());
+    let own = std::fs::metadata("/proc/self/fd/0").map(|meta| meta.rdev());
+    stdin.is_terminal() || matches!((null, own), (Ok(null), Ok(own)) if null == own)
 }
 
 /// Asks a person where the rules say so.
@@ -105,17 +252,39 @@ fn allowed(mut begun: Begun, answered: bool) -> Result<Begun, Error> {
             policy.network.mode.value.name()
         ),
     };
-    let (answer, from) = if answered {
-        (Answer::Once, "caller")
-    } else {
-        let answer = at_terminal(&question, &about).unwrap_or(Answer::Nobody);
-        (answer, "terminal")
+    let nobody = || Heard {
+        answer: Answer::Nobody,
+        from: "terminal".to_owned(),
+        words: None,
     };
-    begun.answered(question.clone(), answer, from)?;
-    match answer {
-        Answer::Once | Answer::Ring => Ok(begun),
+    let page = Page::of_command(&question, &about, begun.lasting(&question));
+    let heard = if answered {
+        Heard {
+            answer: Answer::Once,
+            from: "caller".to_owned(),
+            words: None,
+        }
+    } else if can_ask(&page, &begun.policy.approval) {
+        if let Some(why) = begun.may_ask()? {
+            let question = Box::new(question);
+            return Err(Error::Unasked { question, why });
+        }
+        ask(&page, &begun.policy.approval).unwrap_or_else(|_| nobody())
+    } else {
+        nobody()
+    };
+    begun.answered(question.clone(), heard.answer, &heard.from)?;
+    if let Some(words) = &heard.words {
+        say::line(format_args!("{} says: {words}", say::Plain(&heard.from)));
+    }
+    match heard.answer {
+        Answer::Once | Answer::Ring | Answer::Session | Answer::Project => Ok(begun),
         Answer::No => Err(Error::Declined(Box::new(question))),
         Answer::Nobody => Err(Error::Asks(Box::new(question))),
+        Answer::Late => Err(Error::Unasked {
+            question: Box::new(question),
+            why: "nobody answered in time ([approval] within)".to_owned(),
+        }),
     }
 }
 
@@ -181,6 +350,29 @@ fn finish(finished: &Finished, as_json: bool) -> ExitCode {
         print(&report::finished(finished, code));
     }
     ExitCode::from(code)
+}
+
+/// What the ring refused a command that was looked at.
+fn refused(finished: &Finished) {
+    if let Some(why) = &finished.untraced {
+        say::line(format_args!(
+            "the command's calls were not looked at: {}",
+            say::Plain(why)
+        ));
+    }
+    for refusal in &finished.refusals {
+        let remedy = match refusal.remedy.as_str() {
+            "" => String::new(),
+            remedy => format!("; {remedy}"),
+        };
+        say::line(format_args!(
+            "refused: {} {}: {}{}",
+            refusal.tried,
+            say::Plain(&refusal.of),
+            say::Plain(&refusal.because),
+            say::Plain(&remedy)
+        ));
+    }
 }
 
 /// The report is for a program; one that does not read it has its reasons.

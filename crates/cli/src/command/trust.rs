@@ -134,7 +134,7 @@ fn trusted(path: Option<PathBuf>, yes: bool) -> Result<ExitCode, Stop> {
         ))));
     };
     let dir = file.parent().unwrap_or(Path::new("/"));
-    let mut sources = layers::sources(Flags::default(), dir, home.as_deref(), Some(&state))?;
+    let mut sources = layers::sources(Flags::default(), dir, home.as_deref(), Some(&state), &[])?;
     // What holds further out holds as well.
     sources.projects.retain(|(outer, _)| outer.path != file);
     let without = layers::merge(&sources, &cwd, home.as_deref())?;

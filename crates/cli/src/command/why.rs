@@ -1,5 +1,7 @@
 //! `ringfence why`.
 
+mod last;
+
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -20,7 +22,7 @@ use crate::say;
 
 /// The answer comes from the very plan that `ringfence run` builds its ring by.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("about").args(["paths", "command"]).required(true).multiple(true))]
+#[command(group = ArgGroup::new("about").args(["paths", "command", "last"]).required(true).multiple(true))]
 pub(crate) struct WhyArgs {
     #[command(flatten)]
     policy: PolicyFlags,
@@ -30,6 +32,13 @@ pub(crate) struct WhyArgs {
     /// Print one line of JSON for each answer
     #[arg(long)]
     json: bool,
+    /// The last command that failed here: run it once more, in a ring as this would be (with the same flags, the same), and say
+    /// what that refuses; at a terminal it is offered. Never outside
+    #[arg(long, conflicts_with_all = ["paths", "command"])]
+    last: bool,
+    /// Do not ask whether to run it
+    #[arg(long, requires = "last")]
+    yes: bool,
     /// Paths; they need not exist
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -43,9 +52,14 @@ pub(crate) fn why(args: WhyArgs) -> ExitCode {
         policy,
         workspace,
         json,
+        last,
+        yes,
         paths,
         command,
     } = args;
+    if last {
+        return last::last(policy, workspace, json, yes);
+    }
     let cwd = match std::env::current_dir() {
         Ok(cwd) => cwd,
         Err(_) => return say::error(&ringfence::Error::NoCwd).into(),

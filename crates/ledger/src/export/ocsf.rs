@@ -226,10 +226,10 @@ impl<'a> Telling<'a> {
                     "type_id": 99,
                     "uid": answered.subject.to_string(),
                 });
-                let status = match answered.answer.as_str() {
-                    "once" | "ring" => SUCCESS,
-                    "no" | "nobody" => FAILURE,
-                    _ => UNKNOWN,
+                let status = match answered.allows() {
+                    Some(true) => SUCCESS,
+                    Some(false) => FAILURE,
+                    None => UNKNOWN,
                 };
                 let message = format!("answered from {}: {}", answered.from, answered.answer);
                 let made = around.ring(asked.and_then(|asked| asked.ring));

@@ -110,7 +110,7 @@ fn policies(home: Option<&Path>, state: Option<&State>) -> (Vec<PolicyFile>, Opt
     let Ok(cwd) = std::env::current_dir() else {
         return (files, Some(Error::NoCwd.to_string()));
     };
-    let merged = layers::sources(Flags::default(), &cwd, home, state).and_then(|sources| {
+    let merged = layers::sources(Flags::default(), &cwd, home, state, &[]).and_then(|sources| {
         for (file, trust) in &sources.projects {
             files.push(PolicyFile {
                 layer: "project",

@@ -422,6 +422,7 @@ impl Command {
             argv: self.argv.clone(),
             env: environment.to_strings(),
             stdin_inside: stdin_inside(&inner.plan, stdio[0]),
+            report: false,
             cwd: in_ring(cwd, &inner.plan),
             announce,
             last: false,

@@ -99,13 +99,10 @@ pub(in crate::command) fn rows(story: &Story, alive: impl Alive) -> Vec<Row> {
         not_run(at.seq, at.time, None, "refused", what)
     }));
     rows.extend(story.questions.values().filter_map(|question| {
-        let how = match question
-            .answers
-            .last()
-            .map(|answer| answer.what.answer.as_str())
-        {
+        let last = question.answers.last().map(|answer| &answer.what);
+        let how = match last.map(|answer| (answer.allows(), answer.answer.as_str())) {
             // What was allowed is there as the command it became.
-            Some("once" | "ring")
+            Some((Some(true), _))
                 if question
                     .asked
                     .what
@@ -115,8 +112,9 @@ pub(in crate::command) fn rows(story: &Story, alive: impl Alive) -> Vec<Row> {
             {
                 return None;
             }
-            Some("once" | "ring") => "granted",
-            Some("no") => "not allowed",
+            Some((Some(true), _)) => "granted",
+            Some((_, "no")) => "not allowed",
+            Some((_, "late")) => "no answer",
             Some(_) => "nobody to ask",
             None => "asked",
         };

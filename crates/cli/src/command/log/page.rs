@@ -132,6 +132,9 @@ fn said(answer: &At<ApprovalAnswered>) -> String {
     let said = match said.as_str() {
         "once" => "allowed, once",
         "ring" => "allowed, until the ring ends",
+        "session" => "allowed, for this terminal's session",
+        "project" => "allowed, for this project, until it is taken back",
+        "late" => "not answered in time",
         "no" => "not allowed",
         "nobody" => "nobody could be asked",
         other => return format!("{} ({})", plain(other), plain(from)),
@@ -191,6 +194,14 @@ fn command_page(story: &Story, command: &Command, out: &mut dyn Write) -> io::Re
         }
     }
     denials(&command.denials, out)?;
+    for asked in &command.offered {
+        if let Some(question) = story.questions.get(asked) {
+            let what = words(&question.asked.what.argv);
+            let answer = question.answers.last().map(said);
+            let answer = answer.unwrap_or_else(|| "not answered".to_owned());
+            row(out, "offered", format!("{what}: {answer}"))?;
+        }
+    }
     if let Some(changed) = &command.changed {
         changes(&changed.what, out)?;
     }
@@ -289,6 +300,10 @@ fn denials(all: &[At<Denial>], out: &mut dyn Write) -> io::Result<()> {
             "moved-aside" => "made under a protected name, and moved aside",
             "left-in-place" => "made under a protected name, and could not be moved aside",
             "planted-repository" => "a repository in which git would run programs",
+            "refused-write" => "not written",
+            "refused-read" => "not read",
+            "refused-connect" => "not connected to",
+            "refused-network" => "not reached",
             other => other,
         };
         let path = plain(&denial.what.path.to_string());
@@ -355,6 +370,16 @@ fn ring_page(
             "wider",
             format!("{} ({})", words(&all), when(widened.time)),
         )?;
+    }
+    for number in &what.granted {
+        let answer = story.answers.get(number);
+        let asked = answer.and_then(|answer| story.questions.get(&answer.what.asked?));
+        let what = asked.map_or_else(
+            || format!("record {number}, kept no more"),
+            |question| words(&question.asked.what.argv),
+        );
+        let answer = answer.map(said).unwrap_or_default();
+        row(out, "granted", format!("{what}: {answer}"))?;
     }
     let enforced = ring
         .ended

@@ -480,6 +480,7 @@ mod tests {
                     argv: vec![Text::from("git"), Text::from("push")],
                     cwd: Text::from("/"),
                     verdict: "ask".to_owned(),
+                    command: None,
                 }),
             ),
         ]

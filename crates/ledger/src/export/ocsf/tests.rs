@@ -96,6 +96,7 @@ fn made() -> RingMade {
         facts: vec!["landlock 7".to_owned()],
         enforcement: "partial".to_owned(),
         shortfalls: vec![shortfall],
+        granted: vec![4],
     }
 }
 
@@ -140,6 +141,7 @@ fn asked(ring: Option<u64>) -> Event {
         argv: texts(&["sh", "-c", "exit 3"]),
         cwd: text("/w"),
         verdict: "asks: a rule".to_owned(),
+        command: Some(6),
     })
 }
 

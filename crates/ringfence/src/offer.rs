@@ -1,0 +1,234 @@
+//! What the ring refused a command, offered to a person: the smallest grant that would let it pass.
+//!
+//! Running a command outside is never offered. An offer is of the very object that stands there when it is shown; a yes makes a
+//! ring with that, in which the command runs once more.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ringfence_policy::{Approval, Ask, Origin};
+
+use crate::ask::{Answer, Heard};
+use crate::error::Error;
+use crate::grants::{Grants, Held, Lasts, Object, Session, What};
+use crate::prepare::Request;
+use crate::record::Recorder;
+use crate::ring::Grant;
+use crate::state::State;
+use crate::supervise::Finished;
+use crate::traced::Refusal;
+
+/// So many are offered after a command, what it was refused last first.
+const MOST: usize = 3;
+
+/// An offer.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    refusal: Refusal,
+    what: What,
+    directory: bool,
+    argv: Vec<OsString>,
+    cwd: PathBuf,
+    workspace: PathBuf,
+    state: Option<State>,
+    recorder: Arc<Recorder>,
+}
+
+/// What can be offered after a command that failed: what it was refused last comes first.
+#[must_use]
+pub fn offers(finished: &Finished) -> Vec<Offer> {
+    let Some(ran) = &finished.ran else {
+        return Vec::new();
+    };
+    let mut offers: Vec<Offer> = Vec::new();
+    for refusal in finished.refusals.iter().rev() {
+        if offers.len() >= MOST {
+            break;
+        }
+        let Some(what) = refusal.grant.as_ref().and_then(bound) else {
+            continue;
+        };
+        // A file in a directory that is offered comes with it.
+        let covered = offers.iter().any(|offer| match (&offer.what, &what) {
+            (What::Write(outer), What::Write(inner)) => inner.path().starts_with(outer.path()),
+            (one, other) => one == other,
+        });
+        if covered {
+            continue;
+        }
+        if let What::Write(outer) = &what {
+            offers.retain(|offer| match &offer.what {
+                What::Write(inner) => !inner.path().starts_with(outer.path()),
+                _ => true,
+            });
+        }
+        let directory = matches!(&what, What::Write(object) if object.path().is_dir());
+        offers.push(Offer {
+            refusal: refusal.clone(),
+            what,
+            directory,
+            argv: ran.argv.clone(),
+            cwd: ran.cwd.clone(),
+            workspace: ran.workspace.clone(),
+            state: ran.state.clone(),
+            recorder: Arc::clone(&ran.recorder),
+        });
+    }
+    offers
+}
+
+/// The object itself, as it stands now.
+fn bound(grant: &Grant) -> Option<What> {
+    match grant {
+        Grant::Write(path) => Object::at(path).ok().map(What::Write),
+        Grant::Socket(path) => Object::at(path).ok().map(What::Socket),
+        Grant::Reveal(name) => Some(What::Reveal(name.clone())),
+    }
+}
+
+impl Offer {
+    /// What the ring refused.
+    #[must_use]
+    pub fn refusal(&self) -> &Refusal {
+        &self.refusal
+    }
+
+    /// The command's words.
+    #[must_use]
+    pub fn argv(&self) -> &[OsString] {
+        &self.argv
+    }
+
+    /// Where it started.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.cwd
+    }
+
+    /// For which workspace it is.
+    #[must_use]
+    pub fn workspace(&self) -> &Path {
+        &self.workspace
+    }
+
+    /// The verb (`write`, `connect`, `read`), and of what: a path, or the name of what is hidden.
+    #[must_use]
+    pub fn wanted(&self) -> (&'static str, &OsStr) {
+        match &self.what {
+            What::Write(object) => ("write", object.path().as_os_str()),
+            What::Socket(object) => ("connect", object.path().as_os_str()),
+            What::Reveal(name) => ("read", OsStr::new(name)),
+            // Not what a ring refuses.
+            What::Command(_) => ("run", OsStr::new("")),
+        }
+    }
+
+    /// Whether it is of a directory.
+    #[must_use]
+    pub fn is_directory(&self) -> bool {
+        self.directory
+    }
+
+    /// Whether an answer can be kept: for the session, and for the project. What is hidden, and what acts for others, is
+    /// granted for a project in a policy alone, where it is read again.
+    #[must_use]
+    pub fn lasting(&self) -> [bool; 2] {
+        let kept = self.state.is_some();
+        let of_path = matches!(self.what, What::Write(_));
+        [kept && Session::own().is_some(), kept && of_path]
+    }
+
+    /// Counts a question; nothing where one may be asked, else why not.
+    ///
+    /// # Errors
+    /// [`Error::State`].
+    pub fn may_ask(&self, approval: &Approval) -> Result<Option<String>, Error> {
+        may_ask(approval, self.state.as_ref())
+    }
+
+    /// A person was shown this ([`Page::of_offer`](crate::ask::Page::of_offer)), and this is the answer: it is recorded, kept if it
+    /// is to last, and the next ring made with this request has it. Whether it is a yes.
+    ///
+    /// # Errors
+    /// [`Error::Ledger`], [`Error::State`]: it does not hold. [`Error::GrantMoved`]: another object stands there by now.
+    pub fn answered(&self, heard: &Heard, request: &mut Request) -> Result<bool, Error> {
+        let (verb, of) = self.wanted();
+        let answer = heard.answer;
+        let record =
+            self.recorder
+                .offer_answered(verb, Path::new(of), &self.cwd, answer, &heard.from)?;
+        if !answer.is_yes() {
+            return Ok(false);
+        }
+        if let What::Write(object) | What::Socket(object) = &self.what
+            && !object.stands()
+        {
+            return Err(Error::GrantMoved {
+                what: crate::error::shown(object.path()),
+                number: 0,
+            });
+        }
+        let lasts = match answer {
+            Answer::Session => Session::own().map(Lasts::Session),
+            Answer::Project => Some(Lasts::Project),
+            _ => None,
+        };
+        match (lasts, &self.state) {
+            (Some(lasts), Some(state)) => {
+                Grants::of(state).keep(self.what.clone(), &self.workspace, lasts, record)?;
+            }
+            _ => request.granted.push(Held {
+                number: 0,
+                what: self.what.clone(),
+                answer: record,
+            }),
+        }
+        Ok(true)
+    }
+}
+
+pub(crate) fn nobody_is_asked(by: &Origin) -> String {
+    format!("nobody is asked ([approval] ask = \"never\", {by})")
+}
+
+/// Counts a question; nothing where one may be asked, else why not.
+pub(crate) fn may_ask(approval: &Approval, state: Option<&State>) -> Result<Option<String>, Error> {
+    if approval.ask.value == Ask::Never {
+        return Ok(Some(nobody_is_asked(&approval.ask.origin)));
+    }
+    let Some(state) = state else {
+        return Ok(None);
+    };
+    let most = approval.most.value;
+    let counted = Grants::of(state).count_question(most)?;
+    Ok(counted.err().map(|seconds| {
+        format!(
+            "{most} questions were asked in the last ten minutes ([approval] most); the next may be in {} min",
+            seconds.div_ceil(60).max(1)
+        )
+    }))
+}
+
+/// Whether this session has been told how a command that failed is looked at; from now on it has.
+#[must_use]
+pub fn first_in_session(state: &State) -> bool {
+    let Some(session) = Session::own() else {
+        return false;
+    };
+    let path = state.dir().join("told");
+    let own = session.to_string();
+    // What cannot be kept is not said over and over.
+    let told = crate::careful::text(&path, 4096).unwrap_or_default();
+    told.trim() != own && state.write(&path, own.as_bytes()).is_ok()
+}
+
+/// What an offer has to know of the command that ran.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) argv: Vec<OsString>,
+    pub(crate) cwd: PathBuf,
+    pub(crate) workspace: PathBuf,
+    pub(crate) state: Option<State>,
+    pub(crate) recorder: Arc<Recorder>,
+}

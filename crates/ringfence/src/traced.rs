@@ -1,0 +1,324 @@
+//! Looking at what a command asks of the kernel, and is refused.
+//!
+//! The kernel tells nobody but the program itself which path it refused, and that program's words do not say it surely. A
+//! command that is traced is started by a tracer **inside of its ring** ([`within`], `ptrace(2)`), which writes down the calls
+//! that fail with errors a ring makes. Its report comes out of the ring by a file without a name, and is an allegation: what
+//! is made of it ([`Refusal`]) is only what the ring's own plan says is the ring's doing.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use ringfence_plan::Access;
+use ringfence_policy::NetworkMode;
+use ringfence_sys_linux::trace::{self, End, Refused};
+use rustix::fs::{MemfdFlags, memfd_create};
+
+use crate::layers;
+use crate::prepare::{Prepared, Preview, Request, preview};
+use crate::ring::Grant;
+use crate::why::{Answer, Place, explain, place};
+
+/// The tracer's own words to the harness, among those of calls.
+const UNTRACED: &str = "untraced";
+/// The descriptor by which a tracer reports.
+const REPORT: i32 = 3;
+/// So many different refusals are reported.
+const MOST: usize = 512;
+/// And so long may all of that be: a command could write to it.
+const REPORT_MAX: u64 = 4 << 20;
+
+/// Where a tracer reports to.
+#[derive(Debug)]
+pub(crate) struct Noted(File);
+
+impl Noted {
+    pub(crate) fn new() -> io::Result<Noted> {
+        let fd = memfd_create("report", MemfdFlags::CLOEXEC)?;
+        Ok(Noted(fd.into()))
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// What it reported.
+    pub(crate) fn read(mut self) -> Traced {
+        let mut bytes = Vec::new();
+        // What cannot be read was not reported.
+        let read = self
+            .0
+            .rewind()
+            .and_then(|()| self.0.take(REPORT_MAX).read_to_end(&mut bytes));
+        match read {
+            Ok(_) => Traced::parse(&bytes),
+            Err(error) => Traced {
+                failed: Some(error.to_string()),
+                ..Traced::default()
+            },
+        }
+    }
+}
+
+/// The words with which a tracer is started.
+pub(crate) fn command(tracer: &Path, prepared: &Prepared) -> Vec<OsString> {
+    let own = [tracer.as_os_str(), OsStr::new("traced"), OsStr::new("--")];
+    let mut words: Vec<OsString> = own.map(OsStr::to_owned).to_vec();
+    words.push(prepared.program.clone().into_os_string());
+    words.extend(prepared.argv.iter().cloned());
+    words
+}
+
+/// What a tracer saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Traced {
+    /// Calls that failed, in the order in which they first did; each once.
+    pub(crate) calls: Vec<Failed>,
+    /// Why the command ran without being looked at.
+    pub failed: Option<String>,
+}
+
+/// A call that failed, as the tracer says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failed {
+    wants: trace::Wants,
+    errno: i32,
+    call: String,
+    of: OsString,
+}
+
+impl Traced {
+    /// Four strings for each call, each ended by a NUL.
+    fn parse(bytes: &[u8]) -> Traced {
+        let mut traced = Traced::default();
+        let mut words = bytes.split(|byte| *byte == 0);
+        while let (Some(wants), Some(errno), Some(call), Some(of)) =
+            (words.next(), words.next(), words.next(), words.next())
+        {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let Ok(errno) = text(errno).parse() else {
+                continue;
+            };
+            if wants == UNTRACED.as_bytes() {
+                let error = io::Error::from_raw_os_error(errno);
+                traced.failed = Some(format!("{}: {error}", text(call)));
+                continue;
+            }
+            let Some(wants) = trace::Wants::named(&text(wants)) else {
+                continue;
+            };
+            let call = Failed {
+                wants,
+                errno,
+                call: text(call),
+                of: OsString::from_vec(of.to_vec()),
+            };
+            if traced.calls.len() < MOST {
+                traced.calls.push(call);
+            }
+        }
+        traced
+    }
+}
+
+/// What the tracer does: runs this, writes down what is refused, and exits as it did. For a process that was started
+/// for that ([`Request::trace`]) and has one thread: its code.
+#[must_use]
+pub fn within(program: &OsStr, argv: &[OsString]) -> u8 {
+    let mut known: Vec<Refused> = Vec::new();
+    let mut report = trace::inherited(REPORT).ok();
+    let mut note = |wants: &str, errno: i32, call: &str, of: &OsStr| {
+        if let Some(report) = &mut report {
+            let mut line = format!("{wants}\0{errno}\0{call}\0").into_bytes();
+            line.extend(of.as_bytes());
+            line.push(0);
+            // Nobody to tell it to.
+            let _lost = report.write_all(&line);
+        }
+    };
+    let ended = trace::run(program, argv, &mut |refused| {
+        if known.len() < MOST && !known.contains(refused) {
+            known.push(refused.clone());
+            note(
+                refused.wants.name(),
+                refused.errno,
+                refused.call,
+                &refused.of,
+            );
+        }
+    });
+    match ended {
+        Ok(End::Exited(status)) => (status & 0xff) as u8,
+        // Who looks at this process sees what it would have of the command.
+        Ok(End::Signalled(signal)) => {
+            trace::end_by(signal);
+            128_u8.wrapping_add(signal as u8)
+        }
+        Ok(End::NotExecuted(error)) => {
+            note(UNTRACED, error.errno, error.call, OsStr::new(""));
+            if error.errno == rustix::io::Errno::NOENT.raw_os_error() {
+                127
+            } else {
+                126
+            }
+        }
+        Err(error) => {
+            note(UNTRACED, error.errno, error.call, OsStr::new(""));
+            use std::os::unix::process::CommandExt;
+            let mut words = argv.iter();
+            let name = words.next().map_or(program, OsString::as_os_str);
+            // It is looked at or not; it runs.
+            let error = std::process::Command::new(program)
+                .arg0(name)
+                .args(words)
+                .exec();
+            note(
+                UNTRACED,
+                error.raw_os_error().unwrap_or(0),
+                "execve",
+                OsStr::new(""),
+            );
+            126
+        }
+    }
+}
+
+/// Something the ring refused a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was tried: `write`, `read`, `connect`, `network`.
+    pub tried: &'static str,
+    /// The path, or the address.
+    pub of: OsString,
+    /// The call that was refused, and with which error.
+    pub call: String,
+    /// The error number.
+    pub errno: i32,
+    /// What stopped it.
+    pub because: String,
+    /// What a person can do.
+    pub remedy: String,
+    /// The smallest grant that would let it pass.
+    pub grant: Option<Grant>,
+}
+
+/// What of that was the ring's doing, the latest last: what the plan of this request says, for each path that was named.
+/// Of more than `most` the earliest are left out.
+#[must_use]
+pub fn refusals(request: &Request, traced: &Traced, most: usize) -> Vec<Refusal> {
+    let Ok(seen) = preview(request.clone()) else {
+        return Vec::new();
+    };
+    let mut found: Vec<Refusal> = Vec::new();
+    let mut network = None;
+    for failed in traced.calls.iter().rev() {
+        if found.len() >= most {
+            break;
+        }
+        if failed.wants == trace::Wants::Network {
+            if seen.policy.network.mode.value != NetworkMode::On && network.is_none() {
+                network = Some(Refusal {
+                    tried: "network",
+                    of: failed.of.clone(),
+                    call: failed.call.clone(),
+                    errno: failed.errno,
+                    because: "the ring has no network but its own localhost".to_owned(),
+                    remedy: "--network on, or [network] mode = \"on\"".to_owned(),
+                    grant: None,
+                });
+            }
+            continue;
+        }
+        let same = |refusal: &&Refusal| refusal.of == failed.of && refusal.tried == tried(failed);
+        if found.iter().find(same).is_some() {
+            continue;
+        }
+        found.extend(of_path(request, &seen, failed));
+    }
+    found.extend(network);
+    found.reverse();
+    found
+}
+
+fn tried(failed: &Failed) -> &'static str {
+    match failed.wants {
+        trace::Wants::Write => "write",
+        trace::Wants::Read | trace::Wants::Execute => "read",
+        trace::Wants::Connect => "connect",
+        trace::Wants::Network => "network",
+    }
+}
+
+fn of_path(request: &Request, seen: &Preview, failed: &Failed) -> Option<Refusal> {
+    let home = layers::home();
+    let at = place(Path::new(&failed.of), Path::new("/"));
+    let answer = explain(&seen.ground(home.as_deref()), &at);
+    let grant = match (failed.wants, answer.access) {
+        (trace::Wants::Write, Access::ReadOnly) => smallest(request, &at),
+        (trace::Wants::Write, Access::TakenAway) => None,
+        (trace::Wants::Read | trace::Wants::Execute | trace::Wants::Write, Access::Hidden) => {
+            revealed(&answer).map(Grant::Reveal)
+        }
+        (trace::Wants::Connect, _) => {
+            // What the ring let it see is its own business.
+            let is_socket = std::fs::symlink_metadata(&at.path)
+                .is_ok_and(|meta| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()));
+            let granted = seen
+                .site
+                .granted_sockets
+                .iter()
+                .any(|granted| granted.path == at.path);
+            if !is_socket || granted || answer.may_write() {
+                return None;
+            }
+            Some(Grant::Socket(at.path.clone()))
+        }
+        _ => return None,
+    };
+    Some(Refusal {
+        tried: tried(failed),
+        of: at.path.into_os_string(),
+        call: failed.call.clone(),
+        errno: failed.errno,
+        because: answer.because,
+        remedy: answer.remedy,
+        grant,
+    })
+}
+
+/// The name under which a path is hidden, as a remedy says it.
+#[must_use]
+pub fn revealed(answer: &Answer) -> Option<String> {
+    answer.remedy.split_whitespace().find_map(|word| {
+        word.trim_matches(|c: char| !c.is_alphanumeric())
+            .strip_prefix("hide.")
+            .map(|name| format!("hide.{name}"))
+    })
+}
+
+/// The smallest that would have to be writable: what is there, or the directory in which it would be. None where the
+/// planner would not have it: what is protected in a write root, or too wide for one.
+fn smallest(request: &Request, at: &Place) -> Option<Grant> {
+    let path = &at.path;
+    let smallest: PathBuf = if path.exists() {
+        path.clone()
+    } else {
+        path.parent()?.to_owned()
+    };
+    may_be_written(request, &smallest, path).then_some(Grant::Write(smallest))
+}
+
+/// Whether `path` could be written if `root` were a write root.
+#[must_use]
+pub fn may_be_written(request: &Request, root: &Path, path: &Path) -> bool {
+    let mut wider = request.clone();
+    wider.flags.write.push(root.to_owned());
+    let Ok(seen) = preview(wider) else {
+        return false;
+    };
+    let home = layers::home();
+    explain(&seen.ground(home.as_deref()), &place(path, root)).may_write()
+}

@@ -1,0 +1,341 @@
+//! What the ring refuses, offered to a person; what they grant, and for how long.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use std::os::unix::fs::symlink;
+
+use ringfence_e2e::{Run, Workspace, binaries, rings};
+use serde_json::{Value, json};
+
+/// Writes beside the workspace: refused, unless that is granted.
+const WRITES: &str = "echo hi > ../notes/today";
+
+fn traced(ws: &Workspace) -> Run {
+    ws.ring_sh(WRITES).flags(["--trace"])
+}
+
+fn records(ws: &Workspace) -> Vec<Value> {
+    let all = ws.ringfence(["log", "export"]).run().ok().out();
+    all.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn of<'a>(records: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    records.iter().filter(|r| r["type"] == kind).collect()
+}
+
+/// Answers the question of a command that has been refused something.
+fn answers(run: Run, keys: &[&str]) -> (i32, String) {
+    let mut terminal = run.on_terminal(100, 30);
+    for key in keys {
+        let asks = if *key == "y" && keys.len() > 1 {
+            "keep it?"
+        } else {
+            "[?] more:"
+        };
+        terminal.until_shows(asks);
+        terminal.types(format!("{key}\n"));
+    }
+    let code = terminal.ends().code().unwrap();
+    (code, terminal.shows())
+}
+
+/// With a policy of the person's own.
+fn with_policy(ws: &Workspace, run: Run, policy: &str) -> Run {
+    ws.file("../config/ringfence/policy.toml", policy);
+    run.env("XDG_CONFIG_HOME", ws.at("../config"))
+}
+
+rings! {
+    /// A denied write, an offer, "session", and the same command succeeds, in a ring. The ledger has the story.
+    refused_offered_granted needs ["userns"] |ws| {
+        let notes = ws.dir("../notes");
+        let own = binaries().ringfence.display();
+        let script = format!("'{own}' run --trace -- sh -c '{WRITES}'; '{own}' run -- sh -c 'echo more >> ../notes/today'");
+        let mut terminal = ws.bare_sh(&script).on_terminal(100, 30);
+        terminal.until_shows("[s] this session");
+        assert!(!ws.has("../notes/today"));
+        assert!(terminal.shows().contains(&format!("write in {}", notes.display())), "{}", terminal.shows());
+        terminal.types("s\n");
+        assert!(terminal.ends().success(), "{}", terminal.shows());
+        assert_eq!(ws.read("../notes/today"), "hi\nmore\n");
+        // Another session has nothing of it.
+        let elsewhere = traced(ws).run();
+        assert_ne!(elsewhere.code(), 0, "{elsewhere}");
+
+        let all = records(ws);
+        let commands = of(&all, "command.started");
+        let denial = of(&all, "denial")[0];
+        assert_eq!((&denial["what"], &denial["path"]), (&json!("refused-write"), &json!(notes.join("today"))));
+        assert_eq!(denial["command"], commands[0]["seq"]);
+        let asked = of(&all, "approval.asked")[0];
+        assert_eq!((&asked["command"], &asked["argv"]), (&commands[0]["seq"], &json!(["grant", "write", notes])));
+        let answered = of(&all, "approval.answered")[0];
+        assert_eq!((&answered["asked"], &answered["answer"], &answered["from"]), (&asked["seq"], &json!("session"), &json!("terminal")));
+        let rings = of(&all, "ring.made");
+        assert_eq!(rings[0].get("granted"), None);
+        for ring in &rings[1..3] {
+            assert_eq!((&ring["granted"], &ring["mode"]), (&json!([answered["seq"]]), &json!("workspace-write")));
+        }
+        assert_eq!(rings[3].get("granted"), None);
+        let number = commands[0]["seq"].to_string();
+        let page = ws.ringfence(["log", "show", &number]).run().ok().out();
+        assert!(page.contains("today: not written (") && page.contains("allowed, for this terminal's session (terminal, "), "{page}");
+        let number = commands[1]["seq"].to_string();
+        let page = ws.ringfence(["log", "show", &number]).run().ok().out();
+        assert!(page.contains("granted     grant write"), "{page}");
+        assert!(of(&all, "host.changed").iter().any(|r| r["what"] == "granted"), "{all:#?}");
+    }
+
+    /// Once is once; no is no; for the project it holds in that workspace until it is taken back.
+    as_long_as_was_said needs ["userns"] |ws| {
+        ws.dir("../notes");
+        let (code, shown) = answers(traced(ws), &["n"]);
+        assert_ne!(code, 0, "{shown}");
+        assert!(!ws.has("../notes/today"));
+        let (code, shown) = answers(traced(ws), &["y"]);
+        assert_eq!(code, 0, "{shown}");
+        assert_eq!(ws.read("../notes/today"), "hi\n");
+        let again = ws.ring_sh(WRITES).run();
+        assert_ne!(again.code(), 0, "{again}");
+        std::fs::remove_file(ws.at("../notes/today")).unwrap();
+        // Shown before it is kept; and not kept for anything but a yes.
+        let (code, shown) = answers(traced(ws), &["p", "no"]);
+        assert_ne!(code, 0, "{shown}");
+        assert_eq!(ws.ringfence(["grants", "list", "--json"]).run().ok().out(), "");
+        let (code, shown) = answers(traced(ws), &["p", "y"]);
+        assert_eq!(code, 0, "{shown}");
+        ws.ring_sh(WRITES).run().ok();
+        let listed: Value = serde_json::from_str(&ws.ringfence(["grants", "list", "--json"]).run().ok().out()).unwrap();
+        assert_eq!((&listed["number"], &listed["lasts"], &listed["holds"]), (&json!(1), &json!("project"), &json!(true)));
+        assert_eq!(listed["grant"]["write"]["path"], json!(ws.at("../notes")));
+        let why = ws.ringfence(["why", "../notes/x"]).run().ok().out();
+        assert!(why.contains("said by grant 1"), "{why}");
+        assert!(ws.ringfence(["policy", "show"]).run().ok().out().contains("# grant 1"));
+        // Another workspace is another.
+        let other = ws.dir("../other");
+        let there = ws.ring_sh(WRITES).dir(&other).run();
+        assert_ne!(there.code(), 0, "{there}");
+        ws.ringfence(["grants", "revoke", "7"]).run().exits(125);
+        ws.ringfence(["grants", "revoke", "1"]).run().ok();
+        let revoked = ws.ring_sh(WRITES).run();
+        assert_ne!(revoked.code(), 0, "{revoked}");
+        assert!(ws.ringfence(["grants"]).run().ok().out().contains("nothing is granted"));
+        let changed: Vec<Value> = of(&records(ws), "host.changed").iter().map(|r| r["what"].clone()).collect();
+        assert_eq!(changed, ["granted", "revoked"]);
+    }
+
+    /// What was shown is what is granted, whatever is put in its place.
+    another_object_is_another needs ["userns"] |ws| {
+        let notes = ws.dir("../notes");
+        let aside = ws.at("../aside");
+        let secret = ws.dir("../secret");
+        let swaps: [(&str, &dyn Fn()); 3] = [
+            ("a link", &|| symlink(&secret, &notes).unwrap()),
+            ("another directory", &|| { ws.dir("../notes"); }),
+            ("nothing", &|| {}),
+        ];
+        for (what, swap) in swaps {
+            let mut terminal = traced(ws).on_terminal(100, 30);
+            terminal.until_shows("[?] more:");
+            std::fs::rename(&notes, &aside).unwrap();
+            swap();
+            terminal.types("y\n");
+            assert_eq!(terminal.ends().code(), Some(125), "{what}: {}", terminal.shows());
+            assert!(terminal.shows().contains("another object stands there"), "{what}: {}", terminal.shows());
+            let _ = std::fs::remove_file(&notes);
+            let _ = std::fs::remove_dir(&notes);
+            std::fs::rename(&aside, &notes).unwrap();
+            assert_eq!(std::fs::read_dir(&secret).unwrap().count(), 0, "{what}");
+        }
+        // The same for one that was kept.
+        let (code, shown) = answers(traced(ws), &["p", "y"]);
+        assert_eq!(code, 0, "{shown}");
+        std::fs::rename(&notes, &aside).unwrap();
+        symlink(&secret, &notes).unwrap();
+        let moved = ws.ring_sh(WRITES).run();
+        assert_ne!(moved.code(), 0, "{moved}");
+        assert_eq!(std::fs::read_dir(&secret).unwrap().count(), 0);
+        assert!(ws.ringfence(["grants"]).run().ok().out().contains("another object stands there"));
+        std::fs::remove_file(&notes).unwrap();
+        std::fs::rename(&aside, &notes).unwrap();
+        ws.ring_sh(WRITES).run().ok();
+    }
+
+    /// What cannot be granted is told, and not offered; nor is a way outside.
+    not_everything_is_offered needs ["userns", "tool:git"] |ws| {
+        ws.repository(".");
+        let home = ws.person.home.display();
+        let script = format!("git config core.fsmonitor x; touch /usr/x; cat '{home}/.ssh/id_x'; exit 3");
+        ws.ring_sh(&script.replace("-ec", "-c")).run();
+        let told = ws.ring(["sh", "-c", &script]).flags(["--trace"]).run().exits(3);
+        let err = told.err();
+        assert!(err.contains("refused: write /usr/x: "), "{told}");
+        assert!(err.contains(&format!("refused: write {}", ws.at(".git/config").display())), "{told}");
+        let mut terminal = ws.ring(["sh", "-c", "touch /usr/x; touch .git/hooks/x; exit 3"]).flags(["--trace"]).on_terminal(100, 30);
+        assert_eq!(terminal.ends().code(), Some(3));
+        let shown = terminal.shows();
+        assert!(shown.contains("refused: write /usr/x") && !shown.contains("[y]") && !shown.contains("full-access"), "{shown}");
+        // What is as well refused outside is none of the ring's.
+        let bare = ws.ring(["sh", "-c", "cat /nonexistent; mkdir /proc/self/x; exit 3"]).flags(["--trace"]).run().exits(3);
+        assert!(!bare.err().contains("refused: write /nonexistent"), "{bare}");
+        let json = ws.ring(["sh", "-c", "touch /usr/x; exit 3"]).flags(["--trace", "--json"]).run().exits(3);
+        let err = json.err();
+        let report: Value = serde_json::from_str(err.lines().last().unwrap()).unwrap();
+        assert_eq!(report["refused"][0]["tried"], "write", "{report:#}");
+        assert_eq!(report["refused"][0]["of"], "/usr/x", "{report:#}");
+        assert_eq!(report["refused"][0].get("grant"), None, "{report:#}");
+    }
+
+    /// A second look at what failed, in its ring.
+    why_looks_again needs ["userns"] |ws| {
+        ws.dir("../notes");
+        let nothing = ws.ringfence(["why", "--last"]).run().exits(125);
+        assert!(nothing.err().contains("no command failed"), "{nothing}");
+        ws.ring_sh(&format!("echo ran >> log; {WRITES}")).run();
+        ws.ring_sh("true").run().ok();
+        let unasked = ws.ringfence(["why", "--last"]).run().exits(125);
+        assert!(unasked.err().contains("say --yes"), "{unasked}");
+        assert_eq!(ws.read("log"), "ran\n", "not without being asked");
+        let again = ws.ringfence(["why", "--last", "--yes"]).run();
+        assert_ne!(again.code(), 0, "{again}");
+        assert!(again.err().contains("refused: write ") && again.err().contains("notes/today: it lies in no write root"), "{again}");
+        assert_eq!(ws.read("log"), "ran\nran\n");
+        // With a person there it is offered.
+        let mut terminal = ws.ringfence(["why", "--last"]).on_terminal(100, 30);
+        terminal.until_shows("[y/N]").types("y\n");
+        terminal.until_shows("[?] more:").types("y\n");
+        assert!(terminal.ends().success(), "{}", terminal.shows());
+        assert_eq!(ws.read("../notes/today"), "hi\n");
+        // Said once in a session, where somebody reads it.
+        let own = binaries().ringfence.display();
+        let mut hinted = ws.bare_sh(&format!("'{own}' run false || '{own}' run false || true")).on_terminal(100, 30);
+        assert!(hinted.ends().success());
+        assert_eq!(hinted.shows().matches("ringfence why --last").count(), 1, "{}", hinted.shows());
+        // Not what was not recorded whole.
+        ws.ring(["sh", "-c", "exit 4", "--password", "hunter2"]).run().exits(4);
+        let secret = ws.ringfence(["why", "--last", "--yes"]).run().exits(125);
+        assert!(secret.err().contains("not all of its words are recorded"), "{secret}");
+    }
+
+    /// The network, and sockets of services.
+    what_is_reached_is_told needs ["userns", "tool:python3"] |ws| {
+        let listens = "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.bind('service')\ns.listen()\nprint('ready',flush=True)\nwhile True:\n c,_=s.accept()\n c.sendall(b'hello')\n c.close()\n";
+        let beside = ws.dir("../beside").join("service");
+        let listens = listens.replace("'service'", &format!("'{}'", beside.display()));
+        let mut service = ws.bare(["python3", "-c", &listens]).on_terminal(80, 24);
+        service.until_shows("ready");
+        let connects = "import socket\ns=socket.socket(socket.AF_UNIX)\ns.connect('../beside/service')\nassert s.recv(9)==b'hello'\n";
+        let run = || ws.ring(["python3", "-c", connects]).flags(["--trace"]);
+        let refused = run().run();
+        assert_ne!(refused.code(), 0, "{refused}");
+        assert!(refused.err().contains("refused: connect "), "{refused}");
+        let (code, shown) = answers(run(), &["y"]);
+        assert_eq!(code, 0, "{shown}");
+        assert!(shown.contains("connect to ") && !shown.contains("[p]"), "{shown}");
+        let network = ws.ring(["python3", "-c", "import socket\nsocket.create_connection(('192.0.2.1', 443), 5)"]).flags(["--trace"]).run();
+        assert_ne!(network.code(), 0, "{network}");
+        assert!(network.err().contains("refused: network 192.0.2.1:443: the ring has no network"), "{network}");
+    }
+
+    /// Commands that rules ask about.
+    a_command_is_allowed_for_longer needs ["userns"] |ws| {
+        ws.file(".ringfence.toml", "[[rule]]\nprefix = [\"touch\"]\ndecision = \"ask\"\nwhy = \"makes files\"\n");
+        let (code, shown) = answers(ws.ring(["touch", "a"]), &["p", "y"]);
+        assert_eq!(code, 0, "{shown}");
+        ws.ring(["touch", "a"]).run().ok();
+        // These words, and no others; here, and nowhere else.
+        ws.ring(["touch", "b"]).run().exits(125);
+        ws.ring(["touch", "a", "b"]).run().exits(125);
+        ws.ring(["sh", "-c", "touch a"]).run().exits(125);
+        let below = ws.dir("below");
+        ws.ring(["touch", "a"]).dir(&below).run().exits(125);
+        let all = records(ws);
+        let yes = of(&all, "approval.answered")[0];
+        assert_eq!(yes["answer"], "project");
+        for started in of(&all, "command.started") {
+            assert_eq!(started["approval"], yes["seq"]);
+        }
+        assert!(ws.ringfence(["grants"]).run().ok().out().contains("run touch a (in "));
+        ws.ringfence(["grants", "revoke", "--all"]).run().ok();
+        ws.ring(["touch", "a"]).run().exits(125);
+    }
+
+    /// A program of one's own answers; nobody is asked; too much is asked; all is asked about.
+    who_is_asked_is_said_in_the_policy needs ["userns"] |ws| {
+        let rule = "[[rule]]\nprefix = [\"touch\"]\ndecision = \"ask\"\n";
+        let asked = ws.at("../asked");
+        let program = ws.file("../answers", format!(
+            "#!/bin/sh\nread -r q; printf '%s\\n' \"$q\" >> '{}'\nid=$(printf %s \"$q\" | sed 's/.*\"id\":\"\\([^\"]*\\)\".*/\\1/')\nprintf '{{\"id\":\"%s\",\"answer\":\"%s\",\"words\":\"as you like\"}}\\n' \"$id\" \"$(cat '{}')\"\n",
+            asked.display(), ws.at("../answer").display()
+        ));
+        std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let policy = format!("[approval]\nprogram = [{program:?}]\nask = \"on-denial\"\n{rule}");
+        let touch = |ws: &Workspace| with_policy(ws, ws.ring(["touch", "a"]), &policy);
+        ws.file("../answer", "once");
+        let done = touch(ws).run().ok();
+        assert!(done.err().contains("says: as you like"), "{done}");
+        let question: Value = serde_json::from_str(ws.read("../asked").lines().next().unwrap()).unwrap();
+        assert_eq!((&question["ask"], &question["argv"], &question["cwd"]), (&json!("command"), &json!(["touch", "a"]), &json!(ws.path())));
+        ws.file("../answer", "no");
+        touch(ws).run().exits(125);
+        ws.file("../answer", "nonsense");
+        touch(ws).run().exits(125);
+        // What the ring refuses is offered to it, too.
+        ws.dir("../notes");
+        ws.file("../answer", "once");
+        let offered = with_policy(ws, ws.ring_sh(WRITES), &policy).run().ok();
+        assert!(offered.err().contains("it runs again, in its ring"), "{offered}");
+        assert_eq!(ws.read("../notes/today"), "hi\n");
+        let last: Value = serde_json::from_str(ws.read("../asked").lines().last().unwrap()).unwrap();
+        assert_eq!((&last["ask"], &last["grant"]["write"]), (&json!("grant"), &json!(ws.at("../notes"))));
+        let answers: Vec<Value> = of(&records(ws), "approval.answered").iter().map(|r| json!([r["answer"], r["from"]])).collect();
+        let from = format!("program {}", program.display());
+        assert_eq!(answers, [json!(["once", from]), json!(["no", from]), json!(["nobody", "terminal"]), json!(["once", from])]);
+
+        // So often, and no oftener.
+        let most = format!("[approval]\nprogram = [{program:?}]\nmost = 5\n{rule}");
+        with_policy(ws, ws.ring(["touch", "a"]), &most).run().ok();
+        let over = with_policy(ws, ws.ring(["touch", "a"]), &most).run().exits(125);
+        assert!(over.err().contains("5 questions were asked in the last ten minutes"), "{over}");
+        let never = format!("[approval]\nprogram = [{program:?}]\nask = \"never\"\n{rule}");
+        let never = with_policy(ws, ws.ring(["touch", "a"]), &never).run().exits(125);
+        assert!(never.err().contains("nobody is asked ([approval] ask = \"never\""), "{never}");
+        let always = with_policy(ws, ws.ring(["true"]), "[approval]\nask = \"always\"\n").run().exits(125);
+        assert!(always.err().contains("not run: "), "{always}");
+        // A project says nothing of who speaks for a person.
+        ws.file(".ringfence.toml", "[approval]\nprogram = [\"/bin/true\"]\n");
+        let project = ws.ring(["true"]).run().exits(125);
+        assert!(project.err().contains("approval.program"), "{project}");
+    }
+
+    /// What is kept can be broken, or of another version: nothing in it holds.
+    what_cannot_be_read_grants_nothing needs ["userns"] |ws| {
+        ws.dir("../notes");
+        answers(traced(ws), &["p", "y"]);
+        ws.ring_sh(WRITES).run().ok();
+        let whole = ws.read("../state/ringfence/grants.json");
+        for broken in ["", "{", "[]", "{\"format\":1}", &whole.replace("\"format\": 1", "\"format\": 9"), &whole[..whole.len() / 2]] {
+            ws.file("../state/ringfence/grants.json", broken);
+            let refused = ws.ring_sh(WRITES).run();
+            assert_ne!(refused.code(), 0, "{broken}: {refused}");
+            let listed = ws.ringfence(["grants"]).run().exits(125);
+            assert!(listed.err().contains("nothing in it holds"), "{broken}: {listed}");
+        }
+        // The next answer begins anew, and what was there is kept beside.
+        ws.file("../state/ringfence/grants.json", "{");
+        let (code, shown) = answers(traced(ws), &["p", "y"]);
+        assert_eq!(code, 0, "{shown}");
+        let beside = std::fs::read_dir(ws.at("../state/ringfence")).unwrap().flatten();
+        assert!(beside.into_iter().any(|entry| entry.file_name().to_string_lossy().ends_with(".broken")));
+        // In a ring it is not seen.
+        let inside = ws.ring_sh("cat ../state/ringfence/grants.json").run();
+        assert_ne!(inside.code(), 0, "{inside}");
+        assert!(whole.contains("notes") && !inside.out().contains("notes"), "{inside}");
+    }
+}
