@@ -449,8 +449,7 @@ impl Recorder {
     pub(crate) fn refused_calls(&self, refusals: &[Refusal]) {
         for refusal in refusals {
             let what = format!("refused-{}", refusal.tried);
-            let error = std::io::Error::from_raw_os_error(refusal.errno);
-            let why = format!("{}: {error}; {}", refusal.call, refusal.because);
+            let why = format!("{}: {}; {}", refusal.call, refusal.said(), refusal.because);
             self.denied(Some(FIRST), &what, Path::new(&refusal.of), Some(why));
         }
     }

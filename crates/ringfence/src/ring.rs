@@ -57,6 +57,7 @@ use ringfence_ops::{Outcome, Shortfall};
 use ringfence_plan::{Plan, RingMode, promise};
 use ringfence_sys_linux::SysError;
 use ringfence_wire::{Failure, Order, Report, Spawn, Stage, decode, encode};
+#[cfg(feature = "tokio")]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 

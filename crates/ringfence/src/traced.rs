@@ -205,6 +205,16 @@ pub struct Refusal {
     pub grant: Option<Grant>,
 }
 
+impl Refusal {
+    /// What the kernel said, in words.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let error = io::Error::from_raw_os_error(self.errno).to_string();
+        let words = error.split(" (os error").next();
+        words.unwrap_or_default().to_owned()
+    }
+}
+
 /// What of that was the ring's doing, the latest last: what the plan of this request says, for each path that was named.
 /// Of more than `most` the earliest are left out.
 #[must_use]

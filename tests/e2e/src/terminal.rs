@@ -144,6 +144,18 @@ impl Terminal {
         self.until(text, |screen| screen.contains(text))
     }
 
+    /// Waits until so many bytes have come in all.
+    #[track_caller]
+    pub fn until_raw(&mut self, length: usize) -> &mut Self {
+        while self.raw.len() < length {
+            match self.output.recv_timeout(Duration::from_secs(60)) {
+                Ok(chunk) => self.took(&chunk),
+                Err(error) => panic!("no more came: {error}; the screen shows:\n{}", self.shows()),
+            }
+        }
+        self
+    }
+
     fn took(&mut self, chunk: &[u8]) {
         self.raw.extend_from_slice(chunk);
         self.screen.0.process(chunk);

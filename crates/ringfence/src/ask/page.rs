@@ -100,7 +100,7 @@ impl Page {
             more,
             "  The call was {}: {}.",
             plain(&refusal.call),
-            std::io::Error::from_raw_os_error(refusal.errno)
+            refusal.said()
         );
         let _ = writeln!(
             more,
