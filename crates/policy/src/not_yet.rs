@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::Placement;
 use crate::model::{Effective, NetworkMode, Origin};
 use crate::names::quoted;
 
@@ -51,15 +50,6 @@ pub fn not_yet(effective: &Effective) -> Vec<NotYet> {
             origin: entry.origin.clone(),
             remedy: "remove it",
         });
-    }
-    for rule in &effective.rules {
-        if rule.value.ring == Placement::Outside {
-            parts.push(NotYet {
-                what: "rule: ring: `outside`".to_owned(),
-                origin: rule.origin.clone(),
-                remedy: "remove it, or write \"inside\"",
-            });
-        }
     }
     parts
 }

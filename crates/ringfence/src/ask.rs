@@ -157,7 +157,7 @@ impl Typing<'_> {
             return Ok(Said::Answer(answer));
         }
         let answer = match said {
-            b"y" | b"Y" | b"yes" => Some(Answer::Once),
+            said if self.page.is_once(said) => Some(Answer::Once),
             b"n" | b"N" | b"no" | b"" => Some(Answer::No),
             b"s" | b"S" if self.page.session() => Some(Answer::Session),
             b"p" | b"P" if self.page.project() => {

@@ -63,6 +63,12 @@ pub enum Error {
         /// What is against it.
         why: String,
     },
+    /// A rule has the command run outside of every ring, and that is not for here.
+    #[error("{}; it was not run: a rule has it run outside of every ring, which a person allows at the terminal of `ringfence run`, and nowhere else", .0.verdict().line())]
+    Outside(Box<Question>),
+    /// A rule has the command run outside of every ring, and more than a rule is against it.
+    #[error("not run outside: {0}")]
+    KeptInside(String),
     /// It cannot be recorded.
     #[error(
         "{0}\n  nothing runs that is not recorded; to run it all the same: --accept ledger (or [enforcement] accept)"
@@ -307,9 +313,10 @@ impl Error {
     pub fn verdict(&self) -> Option<&Verdict> {
         match self {
             Error::Forbidden(verdict) => Some(verdict),
-            Error::Asks(question) | Error::Declined(question) | Error::Unasked { question, .. } => {
-                Some(question.verdict())
-            }
+            Error::Asks(question)
+            | Error::Declined(question)
+            | Error::Outside(question)
+            | Error::Unasked { question, .. } => Some(question.verdict()),
             _ => None,
         }
     }

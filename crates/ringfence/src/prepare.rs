@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ringfence_ops::Facts;
 use ringfence_ops::linux::Located;
-use ringfence_plan::{Plan, RingMode, Site, plan};
+use ringfence_plan::{Access, Plan, RingMode, Site, plan};
 use ringfence_policy::{Effective, Flags, Mode};
 
 use crate::ask::Answer;
@@ -23,6 +23,7 @@ use crate::relay::PtyMode;
 use crate::rules::{Let, Question, Rules, Subject, Verdict};
 use crate::site::{Asked, Survey, survey};
 use crate::state::State;
+use crate::why::{explain, place};
 use crate::{caches, facts, layers, program, record, unconfined, workspace};
 
 /// What a person asks for.
@@ -308,6 +309,40 @@ impl Begun {
         [kept && Session::own().is_some(), kept]
     }
 
+    /// The same command without a ring: a rule says so, and a person was asked about that and nothing else, and allowed it
+    /// ([`answered`](Begun::answered)). `request` is what it was begun with.
+    ///
+    /// # Errors
+    /// [`Error::KeptInside`]: an administrator has every command in a ring, or the program is one that commands can write.
+    pub fn outside(self, request: &Request) -> Result<Begun, Error> {
+        // What would be run there is not to be what an earlier command left under that name.
+        let inside = preview(request.clone())?;
+        let program = std::fs::canonicalize(&self.program).unwrap_or_else(|_| self.program.clone());
+        let home = self.home.as_deref();
+        let answer = explain(&inside.ground(home), &place(&program, Path::new("/")));
+        if answer.access != Access::ReadOnly {
+            let program = crate::error::shown(&program);
+            return Err(Error::KeptInside(format!(
+                "{program}: commands in a ring can write this program"
+            )));
+        }
+        let mut wider = request.clone();
+        wider.flags.mode = Some(Mode::FullAccess);
+        let mut begun = begin_with(wider, Early::none())?;
+        let mode = &begun.policy.mode;
+        if mode.value != Mode::FullAccess {
+            let by = mode.origin.display(home);
+            return Err(Error::KeptInside(format!(
+                "{by} says mode = \"{}\"",
+                mode.value
+            )));
+        }
+        begun.approval = self.approval;
+        begun.answer = self.answer;
+        begun.recorder = self.recorder;
+        Ok(begun)
+    }
+
     /// Has what the ring refuses the command told, by this program ([`Request::trace`]); `request` is what it was begun
     /// with.
     pub fn trace(&mut self, request: &Request, program: PathBuf) {
@@ -332,7 +367,7 @@ impl Begun {
     pub fn question(&self) -> Result<Option<Question>, Error> {
         match self.may_start() {
             Ok(_) => Ok(None),
-            Err(Error::Asks(question)) => Ok(Some(*question)),
+            Err(Error::Asks(question) | Error::Outside(question)) => Ok(Some(*question)),
             Err(error) => Err(error),
         }
     }

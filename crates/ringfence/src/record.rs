@@ -483,7 +483,7 @@ impl Recorder {
                 decision: verdict.decision.name().to_owned(),
                 verdict: verdict.line(),
             }),
-            Error::Asks(question) => {
+            Error::Asks(question) | Error::Outside(question) => {
                 self.ask(question);
                 return;
             }

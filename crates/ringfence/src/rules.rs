@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use ringfence_policy::{Ask, Decision, Effective, Layer, Origin};
+use ringfence_policy::{Ask, Decision, Effective, Layer, Mode, Origin, Placement};
 use ringfence_rules::RuleSet;
 pub use ringfence_rules::Verdict;
 
@@ -102,7 +102,13 @@ impl Question {
     /// Whether an answer can be kept for longer than its ring.
     #[must_use]
     pub fn can_last(&self) -> bool {
-        !asks_each_time(&self.verdict)
+        !asks_each_time(&self.verdict) && !self.is_outside()
+    }
+
+    /// Whether a rule has it run outside of every ring.
+    #[must_use]
+    pub fn is_outside(&self) -> bool {
+        self.verdict.ring == Placement::Outside
     }
 
     /// Whether it has no variables but those.
@@ -125,6 +131,8 @@ pub(crate) struct Rules {
     always: bool,
     /// Nobody is asked: who says so.
     never: Option<Origin>,
+    /// There is no ring to be placed outside of.
+    unconfined: bool,
 }
 
 /// Whether an answer holds for no longer than once: a rule of the administrator asks.
@@ -150,6 +158,7 @@ impl Rules {
             granted: Vec::new(),
             grants: None,
             always: policy.approval.ask.value == Ask::Always,
+            unconfined: policy.mode.value == Mode::FullAccess,
             never: (policy.approval.ask.value == Ask::Never)
                 .then(|| policy.approval.ask.origin.clone()),
         })
@@ -204,6 +213,11 @@ impl Rules {
         match verdict.decision {
             Decision::Allow if !self.always => Ok(Let::Free),
             Decision::Forbid => Err(Error::Forbidden(Box::new(verdict))),
+            // For that an answer is of another kind, and never lasts.
+            Decision::Ask if verdict.ring == Placement::Outside && !self.unconfined => {
+                let question = Box::new(Question::new(verdict, subject.clone()));
+                Err(Error::Outside(question))
+            }
             Decision::Ask | Decision::Allow => {
                 if approval.is_some_and(|question| question.subject == *subject) {
                     return Ok(Let::Once);
@@ -214,7 +228,7 @@ impl Rules {
                 }
                 drop(approved);
                 // Who administers this machine wants a person to be asked each time.
-                let kept = !asks_each_time(&verdict);
+                let kept = !asks_each_time(&verdict) && verdict.ring == Placement::Inside;
                 if let Some(answer) = kept.then(|| self.granted(subject)).flatten() {
                     return Ok(Let::Ring(answer));
                 }

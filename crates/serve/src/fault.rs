@@ -86,7 +86,9 @@ impl Fault {
             Fault::Ringfence(error) => {
                 let (how, lacking) = match error {
                     Error::Refused(refusal) => ("refused", shortfalls(&refusal.lacking)),
-                    Error::Forbidden(_) | Error::Unasked { .. } => ("forbidden", Vec::new()),
+                    Error::Forbidden(_) | Error::Outside(_) | Error::Unasked { .. } => {
+                        ("forbidden", Vec::new())
+                    }
                     error => match error.kind() {
                         Kind::Ringfence => ("failed", Vec::new()),
                         Kind::NotExecutable => ("not-executable", Vec::new()),

@@ -8,7 +8,7 @@
 
 use std::os::unix::fs::symlink;
 
-use ringfence_e2e::{Run, Workspace, binaries, rings};
+use ringfence_e2e::{Client, Run, Workspace, binaries, rings};
 use serde_json::{Value, json};
 
 /// Writes beside the workspace: refused, unless that is granted.
@@ -312,6 +312,56 @@ rings! {
         ws.file(".ringfence.toml", "[approval]\nprogram = [\"/bin/true\"]\n");
         let project = ws.ring(["true"]).run().exits(125);
         assert!(project.err().contains("approval.program"), "{project}");
+    }
+
+    /// A rule that places a command outside: asked about each time, as loud as can be, at the terminal alone.
+    outside_is_its_own_question needs ["userns"] |ws| {
+        let rules = "[[rule]]\nprefix = [\"touch\", \"../beside\"]\ndecision = \"ask\"\nring = \"outside\"\nwhy = \"beside\"\n\
+                     [[rule]]\nprefix = [\"./tool\"]\ndecision = \"ask\"\nring = \"outside\"\n";
+        let touch = |flags: &[&str]| with_policy(ws, ws.ring(["touch", "../beside"]).flags(flags), rules);
+        for flags in [&[][..], &["--rules-answered"]] {
+            let refused = touch(flags).run().exits(125);
+            assert!(refused.err().contains("outside of every ring"), "{refused}");
+        }
+        let ask = |run: Run, keys: &str| {
+            let mut terminal = run.on_terminal(100, 30);
+            terminal.until_shows("[outside] typed whole");
+            assert!(terminal.shows().contains("OUTSIDE OF EVERY RING, with all that you may yourself?") && !terminal.shows().contains("[s]"), "{}", terminal.shows());
+            terminal.types(keys);
+            (terminal.ends().code().unwrap(), terminal.shows())
+        };
+        for keys in ["y\ny\nyes\ns\np\n", "n\n", "\n"] {
+            let (code, shown) = ask(touch(&[]), keys);
+            assert_eq!(code, 125, "{shown}");
+        }
+        assert!(!ws.has("../beside"));
+        let (code, shown) = ask(touch(&[]), "outside\n");
+        assert!(code == 0 && ws.has("../beside") && shown.contains("outside of every ring, this once"), "{shown}");
+        std::fs::remove_file(ws.at("../beside")).unwrap();
+        // Once is once; and a command beside it is in its ring.
+        touch(&[]).run().exits(125);
+        let other = with_policy(ws, ws.ring(["touch", "../other"]), rules).run();
+        assert_ne!(other.code(), 0, "{other}");
+        let both = with_policy(ws, ws.ring(["sh", "-c", "touch ../beside; touch ../other"]), rules).run();
+        assert!(both.code() != 0 && !ws.has("../other") && !ws.has("../beside"), "{both}");
+        let all = records(ws);
+        let yes = of(&all, "approval.answered").into_iter().find(|r| r["answer"] == "once").unwrap();
+        let started = of(&all, "command.started").into_iter().find(|r| r["approval"] == yes["seq"]).unwrap();
+        let ring = of(&all, "ring.made").into_iter().find(|r| r["seq"] == started["ring"]).unwrap();
+        assert_eq!((&ring["ring"], &ring["enforcement"]), (&Value::Null, &json!("none")));
+        // A program that a command could have put there.
+        let tool = ws.file("tool", "#!/bin/sh\ntouch ../beside\n");
+        std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let (code, shown) = ask(with_policy(ws, ws.ring(["./tool"]), rules), "outside\n");
+        assert!(code == 125 && shown.contains("can write this program") && !ws.has("../beside"), "{shown}");
+        // Not in rings that stay.
+        ws.file(".ringfence.toml", rules);
+        ws.ringfence(["trust", "--yes"]).run().ok();
+        let mut client = Client::serve(ws, &[]);
+        let ring = client.ring(ws);
+        let refused = client.refused("command.start", json!({ "ring": ring, "argv": ["touch", "../beside"] }));
+        assert_eq!(refused["data"]["how"], "forbidden", "{refused}");
+        client.wait().exits(0);
     }
 
     /// What is kept can be broken, or of another version: nothing in it holds.

@@ -82,7 +82,9 @@ pub(super) fn failed(error: &Error, code: u8) -> Value {
     let (how, lacking) = match error {
         Error::Refused(refusal) => ("refused", shortfalls(&refusal.lacking)),
         Error::Forbidden(_) => ("forbidden", Vec::new()),
-        Error::Asks(_) | Error::Declined(_) | Error::Unasked { .. } => ("asked", Vec::new()),
+        Error::Asks(_) | Error::Declined(_) | Error::Outside(_) | Error::Unasked { .. } => {
+            ("asked", Vec::new())
+        }
         error => match error.kind() {
             Kind::Ringfence => ("failed", Vec::new()),
             Kind::NotExecutable => ("not-executable", Vec::new()),

@@ -153,9 +153,16 @@ fn once(request: &mut Request, early: Early, how: &How) -> Result<Done, Error> {
             Err(_) => {}
         }
     }
-    let begun = allowed(begun, rules_answered)?;
+    let (begun, outside) = allowed(begun, rules_answered)?;
+    let begun = if outside {
+        begun.outside(request)?
+    } else {
+        begun
+    };
     let approval = begun.policy.approval.clone();
-    if begun.policy.mode.value == Mode::FullAccess {
+    if outside {
+        say::line("this command runs outside of every ring, this once");
+    } else if begun.policy.mode.value == Mode::FullAccess {
         say::line("full-access: this command runs without any boundary");
     }
     let finished = ringfence::run(begun)?;
@@ -238,11 +245,17 @@ fn input_is_whole() -> bool {
     stdin.is_terminal() || matches!((null, own), (Ok(null), Ok(own)) if null == own)
 }
 
-/// Asks a person where the rules say so.
-fn allowed(mut begun: Begun, answered: bool) -> Result<Begun, Error> {
+/// Asks a person where the rules say so; whether it is to run outside.
+fn allowed(mut begun: Begun, answered: bool) -> Result<(Begun, bool), Error> {
     let Some(question) = begun.question()? else {
-        return Ok(begun);
+        return Ok((begun, false));
     };
+    let unconfined = begun.policy.mode.value == Mode::FullAccess;
+    let outside = question.is_outside() && !unconfined;
+    if outside && answered {
+        // Whoever was asked elsewhere was asked about something else.
+        return Err(Error::Outside(Box::new(question)));
+    }
     let policy = &begun.policy;
     let about = match policy.mode.value {
         Mode::FullAccess => "without any boundary (full-access)".to_owned(),
@@ -257,7 +270,11 @@ fn allowed(mut begun: Begun, answered: bool) -> Result<Begun, Error> {
         from: "terminal".to_owned(),
         words: None,
     };
-    let page = Page::of_command(&question, &about, begun.lasting(&question));
+    let page = if outside {
+        Page::outside(&question)
+    } else {
+        Page::of_command(&question, &about, begun.lasting(&question))
+    };
     let heard = if answered {
         Heard {
             answer: Answer::Once,
@@ -278,8 +295,9 @@ fn allowed(mut begun: Begun, answered: bool) -> Result<Begun, Error> {
         say::line(format_args!("{} says: {words}", say::Plain(&heard.from)));
     }
     match heard.answer {
-        Answer::Once | Answer::Ring | Answer::Session | Answer::Project => Ok(begun),
+        Answer::Once | Answer::Ring | Answer::Session | Answer::Project => Ok((begun, outside)),
         Answer::No => Err(Error::Declined(Box::new(question))),
+        Answer::Nobody if outside => Err(Error::Outside(Box::new(question))),
         Answer::Nobody => Err(Error::Asks(Box::new(question))),
         Answer::Late => Err(Error::Unasked {
             question: Box::new(question),

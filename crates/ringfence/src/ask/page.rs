@@ -23,6 +23,8 @@ pub struct Page {
     /// What would be kept for a project.
     kept: String,
     once: &'static str,
+    /// What is to be typed in place of `y`.
+    word: Option<&'static str>,
     session: bool,
     project: bool,
     data: Map<String, Value>,
@@ -56,6 +58,29 @@ impl Page {
         );
         Page::of(data, command(question, about), more(question), kept)
             .lasting("once", session, project)
+    }
+
+    /// Whether a command may run outside of every ring, as a rule has it: the loudest there is, and never kept.
+    #[must_use]
+    pub fn outside(question: &Question) -> Page {
+        let about = "OUTSIDE OF EVERY RING: with your keys, all your files, the network";
+        let page = Page::of_command(question, about, [false, false]);
+        let text = page.text.replacen(
+            "ringfence: may this run?",
+            "ringfence: MAY THIS RUN OUTSIDE OF EVERY RING, with all that you may yourself?",
+            1,
+        );
+        let mut data = page.data.clone();
+        data.insert("ask".to_owned(), json!("outside"));
+        Page {
+            word: Some("outside"),
+            ..Page::of(
+                Value::Object(data),
+                text,
+                page.more.clone(),
+                page.kept.clone(),
+            )
+        }
     }
 
     /// Whether what the ring refused a command is to be granted.
@@ -129,6 +154,7 @@ impl Page {
             more,
             kept,
             once: "once",
+            word: None,
             session: false,
             project: false,
             data,
@@ -179,7 +205,18 @@ impl Page {
         self.project
     }
 
+    /// Whether this is a yes.
+    pub(super) fn is_once(&self, said: &[u8]) -> bool {
+        match self.word {
+            Some(word) => said == word.as_bytes(),
+            None => matches!(said, b"y" | b"Y" | b"yes"),
+        }
+    }
+
     pub(super) fn prompt(&self) -> String {
+        if let Some(word) = self.word {
+            return format!("[{word}] typed whole: once  [n] no  [?] more: ");
+        }
         let mut prompt = format!("[y] {}", self.once);
         if self.session {
             prompt.push_str("  [s] this session");
