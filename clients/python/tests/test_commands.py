@@ -221,8 +221,13 @@ async def test_a_living_ring_is_widened(workspace: Path) -> None:
     other.mkdir()
     async with ring_in(workspace) as ring:
         touch = ["touch", str(other / "file")]
-        assert (await ring.run(touch)).code != 0
-        await ring.grant(write=other)
+        async with await ring.start(touch) as child:
+            assert (await child.wait())["code"] != 0
+            (denied,) = await child.denied()
+        assert denied["tried"] == "write"
+        grant = denied.get("grant")
+        assert grant is not None and grant == {"write": str(other)}
+        await ring.grant(write=grant["write"])
         assert (await ring.run(touch)).code == 0
         with pytest.raises(ringfence.BadParams):
             await ring.grant()

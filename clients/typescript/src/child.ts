@@ -2,7 +2,7 @@
 
 import type { Connection, Told } from './connection.js';
 import { CommandFailed, NoSuchCommand, OutputLost, ServerGone } from './errors.js';
-import type { CommandEnded, CommandOutput, Ended, SignalName, Stream } from './protocol.js';
+import type { CommandEnded, CommandOutput, Denial, Ended, SignalName, Stream } from './protocol.js';
 
 /** Bytes that are kept here for whoever reads a command's output; then reading pauses. */
 const WINDOW = 1024 * 1024;
@@ -297,6 +297,14 @@ export class Child implements Told {
       this.ended ??= ended;
     }
     return this.ended;
+  }
+
+  /**
+   * What of its output is its ring's doing, once it has ended, with the smallest grant that would let each pass: for a
+   * person to be asked, and then for `Ring.grant(grant)`.
+   */
+  async denied(): Promise<Denial[]> {
+    return (await this.#connection.call('command.denied', { command: this.command })).denied;
   }
 
   /** Ends it and all that it started. One that has ended is no error. */

@@ -102,6 +102,29 @@ export interface Commands {
   commands: CommandListed[];
 }
 
+/** Something the ring refused. */
+export interface Denial {
+  /** What stopped it. */
+  because: string;
+  /** What a person can do. */
+  remedy: string;
+  /** What was tried: `write`, `read`, `network`. */
+  tried: string;
+  /** The smallest grant that would let it pass, as `grant.request` takes it. */
+  grant?: Wanted | null;
+  /** The path. */
+  path?: string | null;
+}
+
+/**
+ * `command.denied`: found in what is kept of the output, the last 64 KiB of each stream, and held against the ring's plan. A program that
+ * names no path leaves it empty.
+ */
+export interface Denials {
+  /** Each, in the order in which it was told. */
+  denied: Denial[];
+}
+
 /** How a command ended. */
 export interface Ended {
   /** Processor time, microseconds. */
@@ -533,6 +556,14 @@ export interface TerminalSize {
   rows: number;
 }
 
+/** What a grant is to be of: one of them. */
+export interface Wanted {
+  /** What is hidden under this name. */
+  reveal?: string | null;
+  /** This path, to be written. */
+  write?: string | null;
+}
+
 /** What becomes of output that nobody has taken yet when the buffer is full. */
 export type WhenFull =
   /** The command waits, while somebody is attached; else as `drop`. */
@@ -570,6 +601,8 @@ export interface WriteStdin {
 export interface Methods {
   /** Has a command's output and end told on this connection. */
   "command.attach": { params: Attach; result: Nothing };
+  /** What of an ended command's output is its ring's doing, with the smallest grant that would let it pass: for a person to be asked, and then for `grant.request`. Nothing for one that ended well. */
+  "command.denied": { params: OfCommand; result: Denials };
   /** Has them told no more. */
   "command.detach": { params: OfCommand; result: Nothing };
   /** Forgets a command that has ended, and its output. */

@@ -22,6 +22,7 @@ import {
   type Stream,
   VERSIONS,
   type WhenFull,
+  Wanted,
 } from './protocol.js';
 
 /** Bytes of each output that `Ring.run` gives back at most, unless it is told otherwise. */
@@ -388,7 +389,9 @@ export class Ring {
    * now on may write; `reveal`, what is hidden by default, by its name (`hide.npm`); `socket`, a Unix socket of a
    * service outside. Whether it may be is not asked anybody: ask before.
    */
-  async grant(what: { write: string } | { reveal: string } | { socket: string }): Promise<void> {
+  async grant(
+    what: { write: string } | { reveal: string } | { socket: string } | Wanted,
+  ): Promise<void> {
     await this.#connection.call('grant.request', { ring: this.number, ...what });
   }
 

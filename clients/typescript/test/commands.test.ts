@@ -260,8 +260,12 @@ inPlace('a living ring is widened', async ({ base, ring: open }) => {
   mkdirSync(other);
   const ring = await open();
   const touch = ['touch', join(other, 'file')];
-  assert.notEqual((await ring.run(touch)).code, 0);
-  await ring.grant({ write: other });
+  await using child = await ring.start(touch);
+  assert.notEqual((await child.wait()).code, 0);
+  const [denied] = await child.denied();
+  assert.deepEqual([denied?.tried, denied?.grant], ['write', { write: other }]);
+  assert.ok(denied?.grant);
+  await ring.grant(denied.grant);
   assert.equal((await ring.run(touch)).code, 0);
 });
 

@@ -100,7 +100,10 @@ impl Origin {
             (Some(file), Some(line), _) => format!("{}:{line}", one_line(&file.to_string_lossy())),
             (Some(file), None, _) => one_line(&file.to_string_lossy()).into_owned(),
             (None, _, Some(flag)) => format!("flag {flag}"),
-            (None, _, None) => self.layer.name().to_owned(),
+            (None, Some(number), None) => {
+                format!("grant {number} (ringfence grants revoke {number} takes it back)")
+            }
+            (None, None, None) => self.layer.name().to_owned(),
         }
     }
 }

@@ -9,6 +9,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use ringfence_policy::{Approval, plain};
+use ringfence_sys_linux::signal;
+use ringfence_sys_linux::terminal::sane;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::termios::{QueueSelector, tcflush, tcgetpgrp};
@@ -75,6 +77,18 @@ pub struct Heard {
     pub words: Option<String>,
 }
 
+impl Heard {
+    /// There was nobody to ask.
+    #[must_use]
+    pub fn nobody() -> Heard {
+        Heard {
+            answer: Answer::Nobody,
+            from: "terminal".to_owned(),
+            words: None,
+        }
+    }
+}
+
 /// Answers that are none, until it is no.
 const TRIES: usize = 5;
 
@@ -84,14 +98,35 @@ const TRIES: usize = 5;
 /// When the terminal cannot be read or written.
 pub fn ask(page: &Page, approval: &Approval) -> io::Result<Heard> {
     let within = approval.within.value;
+    if !page.is_readable() {
+        return Ok(Heard::nobody());
+    }
+    // A key that ends a program ends the question, too, also where a command ran before.
+    let _blocked = signal::unblock_all();
     // Who is asked knows how long.
     let program = Program::start(&approval.program.value, page, within);
-    let terminal = terminal().filter(|_| page.is_readable());
+    let terminal = terminal();
+    let _sane = terminal.as_ref().map(|terminal| sane(terminal.as_fd()));
     if let Some(terminal) = &terminal {
         tcflush(terminal, QueueSelector::IFlush)?;
     }
     hear(page, terminal.as_ref(), program, within)
 }
+
+/// Whatever a command left the terminal in (a string that is not ended, letters that are not seen, a part of the screen that
+/// scrolls alone, another screen, other colours), it shows what comes after this. ECMA-48, xterm's control sequences.
+const PLAIN_SCREEN: &str = concat!(
+    // CAN and ST end what was begun.
+    "\x18\x1b\\",
+    // The usual screen; a scrolling region, an origin and margins of its own move the cursor, which comes back.
+    "\x1b[?47l\x1b7\x1b[r\x1b[?6l\x1b[?69l\x1b8",
+    // Letters and lines as usual: ASCII, no insertion, wrapping, seen, not reversed, shown at once.
+    "\x0f\x1b(B\x1b[0m\x1b[4l\x1b[?7h\x1b[?5l\x1b[?25h\x1b[?2026l",
+    // The colours that a terminal has of itself.
+    "\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\",
+    // A line of its own, and nothing below.
+    "\r\n\x1b[J",
+);
 
 /// Whether there is anybody who could be asked, and would read all of it.
 #[must_use]
@@ -202,6 +237,7 @@ fn hear(
         confirms: false,
     });
     if let Some(typing) = &mut typing {
+        typing.terminal.write_all(PLAIN_SCREEN.as_bytes())?;
         typing.terminal.write_all(page.text().as_bytes())?;
         typing.prompt()?;
     }

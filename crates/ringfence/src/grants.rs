@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ringfence_ledger::{Digest, Event, HostChanged, Keep, Ledger, Text};
-use ringfence_policy::Granted;
+use ringfence_policy::{Effective, Granted};
 use serde::{Deserialize, Serialize};
 
 use crate::careful;
@@ -33,6 +33,9 @@ pub struct Object {
     path: Text,
     device: u64,
     inode: u64,
+    /// When it was made, where the file system knows: the number of one that is gone is another's later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    born: Option<(i64, u32)>,
 }
 
 impl Object {
@@ -49,6 +52,7 @@ impl Object {
             path: Text::from(path),
             device: meta.dev(),
             inode: meta.ino(),
+            born: born(path),
         })
     }
 
@@ -68,6 +72,13 @@ impl Object {
     pub(crate) fn is(&self, at: &ringfence_ops::linux::Located) -> bool {
         at.path == self.path() && at.device == self.device && at.inode == self.inode
     }
+}
+
+fn born(path: &Path) -> Option<(i64, u32)> {
+    use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+    let stat = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BTIME).ok()?;
+    let known = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
+    known.then_some((stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec))
 }
 
 /// What is granted.
@@ -93,10 +104,16 @@ pub struct CommandGranted {
     env: Vec<(Text, Option<Text>)>,
     #[serde(default)]
     bare: bool,
+    /// In which ring, as the question says it: the mode, the network.
+    ring: [String; 2],
 }
 
 impl CommandGranted {
-    pub(crate) fn of(subject: &Subject) -> CommandGranted {
+    pub(crate) fn of(subject: &Subject, policy: &Effective) -> CommandGranted {
+        CommandGranted::in_ring(subject, &ring_of(policy))
+    }
+
+    pub(crate) fn in_ring(subject: &Subject, ring: &[String; 2]) -> CommandGranted {
         let env = subject.env.iter();
         CommandGranted {
             argv: subject.argv.iter().map(Text::from).collect(),
@@ -105,12 +122,13 @@ impl CommandGranted {
                 .map(|(name, value)| (Text::from(name), value.as_ref().map(Text::from)))
                 .collect(),
             bare: subject.bare,
+            ring: ring.clone(),
         }
     }
 
-    /// Whether it is this one.
-    pub(crate) fn is(&self, subject: &Subject) -> bool {
-        *self == CommandGranted::of(subject)
+    /// Whether it is this one, in this ring.
+    pub(crate) fn is(&self, subject: &Subject, ring: &[String; 2]) -> bool {
+        *self == CommandGranted::in_ring(subject, ring)
     }
 
     /// Its words.
@@ -125,6 +143,12 @@ impl CommandGranted {
     pub fn directory(&self) -> &Path {
         self.cwd.as_path()
     }
+}
+
+/// What a question about a command says of its ring.
+pub(crate) fn ring_of(policy: &Effective) -> [String; 2] {
+    let network = policy.network.mode.value.name();
+    [policy.mode.value.name().to_owned(), network.to_owned()]
 }
 
 /// How long.
@@ -150,7 +174,11 @@ impl Session {
     /// The one of this process, where its leader lives.
     #[must_use]
     pub fn own() -> Option<Session> {
-        let leader = rustix::process::getsid(None).ok()?.as_raw_nonzero().get();
+        // One whose leader is not of this pid namespace has no number here.
+        let leader: i32 = stat("self", 3)?;
+        if leader <= 0 {
+            return None;
+        }
         let boot = careful::text(Path::new("/proc/sys/kernel/random/boot_id"), 128).ok()?;
         Some(Session {
             leader,
@@ -181,11 +209,16 @@ impl std::fmt::Display for Session {
 
 /// When a process began, in ticks since the boot (`proc_pid_stat(5)`, field 22).
 fn began(pid: i32) -> Option<u64> {
-    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    stat(&pid.to_string(), 19)
+}
+
+/// A number of `proc_pid_stat(5)`, counted from the one behind the name.
+fn stat<T: std::str::FromStr>(of: &str, at: usize) -> Option<T> {
+    let stat = std::fs::read(format!("/proc/{of}/stat")).ok()?;
     let stat = String::from_utf8_lossy(&stat).into_owned();
     // The name may hold anything, and ends with the last bracket.
     let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace().nth(19)?.parse().ok()
+    rest.split_whitespace().nth(at)?.parse().ok()
 }
 
 /// A grant.

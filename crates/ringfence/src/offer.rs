@@ -28,6 +28,8 @@ pub struct Offer {
     refusal: Refusal,
     what: What,
     directory: bool,
+    notes: Vec<String>,
+    hidden: Vec<PathBuf>,
     argv: Vec<OsString>,
     cwd: PathBuf,
     workspace: PathBuf,
@@ -66,6 +68,14 @@ pub fn offers(finished: &Finished) -> Vec<Offer> {
         let directory = matches!(&what, What::Write(object) if object.path().is_dir());
         offers.push(Offer {
             refusal: refusal.clone(),
+            notes: notes(&what, ran.home.as_deref(), &ran.path),
+            hidden: match &what {
+                What::Reveal(name) => {
+                    let hidden = ran.hidden.iter().filter(|(of, _)| of == name);
+                    hidden.map(|(_, path)| path.clone()).collect()
+                }
+                _ => Vec::new(),
+            },
             what,
             directory,
             argv: ran.argv.clone(),
@@ -76,6 +86,30 @@ pub fn offers(finished: &Finished) -> Vec<Offer> {
         });
     }
     offers
+}
+
+/// What a person should mind about a grant.
+fn notes(what: &What, home: Option<&Path>, search: &[PathBuf]) -> Vec<String> {
+    let mut notes = Vec::new();
+    match what {
+        What::Socket(_) => notes.push(
+            "what listens there acts for whoever connects: with some (docker) that is all you may yourself, and more".to_owned(),
+        ),
+        What::Write(object) => {
+            let path = object.path();
+            let below_home = home.and_then(|home| path.strip_prefix(home).ok());
+            let first = below_home.and_then(|below| below.components().next());
+            let dotted = first.is_some_and(|first| first.as_os_str().as_encoded_bytes().first() == Some(&b'.'));
+            if dotted || path.starts_with("/etc") {
+                notes.push("programs outside of rings obey what is written there: your shell, git, an editor".to_owned());
+            }
+            if search.iter().any(|dir| path.starts_with(dir) || dir.starts_with(path)) {
+                notes.push("programs are found there (PATH), and run outside of rings".to_owned());
+            }
+        }
+        What::Reveal(_) | What::Command(_) => {}
+    }
+    notes
 }
 
 /// The object itself, as it stands now.
@@ -124,6 +158,18 @@ impl Offer {
         }
     }
 
+    /// What a person should mind.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// What is seen with it, where it is a name for what is hidden.
+    #[must_use]
+    pub fn hidden(&self) -> Vec<&Path> {
+        self.hidden.iter().map(PathBuf::as_path).collect()
+    }
+
     /// Whether it is of a directory.
     #[must_use]
     pub fn is_directory(&self) -> bool {
@@ -135,7 +181,8 @@ impl Offer {
     #[must_use]
     pub fn lasting(&self) -> [bool; 2] {
         let kept = self.state.is_some();
-        let of_path = matches!(self.what, What::Write(_));
+        // Nor what is obeyed outside of rings.
+        let of_path = matches!(self.what, What::Write(_)) && self.notes.is_empty();
         [kept && Session::own().is_some(), kept && of_path]
     }
 
@@ -229,6 +276,11 @@ pub(crate) struct Ran {
     pub(crate) argv: Vec<OsString>,
     pub(crate) cwd: PathBuf,
     pub(crate) workspace: PathBuf,
+    pub(crate) home: Option<PathBuf>,
+    /// Where programs are looked for.
+    pub(crate) path: Vec<PathBuf>,
+    /// What is hidden, by its names.
+    pub(crate) hidden: Vec<(String, PathBuf)>,
     pub(crate) state: Option<State>,
     pub(crate) recorder: Arc<Recorder>,
 }

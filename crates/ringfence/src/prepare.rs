@@ -23,7 +23,7 @@ use crate::relay::PtyMode;
 use crate::rules::{Let, Question, Rules, Subject, Verdict};
 use crate::site::{Asked, Survey, survey};
 use crate::state::State;
-use crate::why::{explain, place};
+use crate::why::{Ground, explain, place};
 use crate::{caches, facts, layers, program, record, unconfined, workspace};
 
 /// What a person asks for.
@@ -99,6 +99,8 @@ pub struct Prepared {
     pub(crate) answer: Option<u64>,
     /// What is to look at its calls.
     pub(crate) trace: Option<PathBuf>,
+    /// Why it is not, although that was asked for.
+    pub(crate) untraced: Option<String>,
     /// What a person granted that the ring has: the records of the answers.
     pub(crate) granted: Vec<u64>,
 }
@@ -297,6 +299,18 @@ impl Begun {
             argv: self.argv.clone(),
             cwd: self.cwd.clone(),
             workspace: workspace.unwrap_or_else(|_| self.workspace.clone()),
+            home: self.home.clone(),
+            path: self
+                .environment
+                .get("PATH")
+                .map(|path| std::env::split_paths(path).collect())
+                .unwrap_or_default(),
+            hidden: self
+                .policy
+                .hide
+                .iter()
+                .map(|hide| (hide.value.name.clone(), hide.value.path.clone()))
+                .collect(),
             state: self.state.clone(),
             recorder: Arc::clone(&self.recorder),
         }
@@ -391,7 +405,7 @@ impl Begun {
         };
         if let (Some(lasts), Some(state)) = (lasts, &self.state) {
             let workspace = self.ran().workspace;
-            let what = What::Command(CommandGranted::of(question.subject()));
+            let what = What::Command(CommandGranted::of(question.subject(), &self.policy));
             Grants::of(state).keep(what, &workspace, lasts, record)?;
         }
         if answer.is_yes() {
@@ -497,6 +511,29 @@ impl Begun {
             );
             Some(planned)
         };
+        let mut tracer = traced.and_then(|request| request.trace);
+        let mut untraced = None;
+        if let Some(program) = &tracer {
+            let ground = Ground {
+                policy: &policy,
+                plan: plan.as_ref(),
+                site: &survey.site,
+                derived: &survey.derived,
+                home: home.as_deref(),
+            };
+            let answer = explain(&ground, &place(program, Path::new("/")));
+            if plan.is_none() {
+                untraced = Some("there is no ring that would refuse it anything".to_owned());
+                tracer = None;
+            } else if answer.access == Access::Hidden {
+                let program = crate::error::shown(program);
+                untraced = Some(format!(
+                    "{program} is not seen in the ring: {}",
+                    answer.because
+                ));
+                tracer = None;
+            }
+        }
         Ok(Prepared {
             facts,
             plan,
@@ -520,7 +557,8 @@ impl Begun {
             recorder,
             changes,
             answer,
-            trace: traced.and_then(|request| request.trace),
+            trace: tracer,
+            untraced,
             granted: granted
                 .iter()
                 .map(|held| held.answer)

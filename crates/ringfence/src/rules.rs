@@ -15,7 +15,7 @@ use ringfence_rules::RuleSet;
 pub use ringfence_rules::Verdict;
 
 use crate::error::Error;
-use crate::grants::{Allowed, CommandGranted, Grant, Grants};
+use crate::grants::{Allowed, CommandGranted, Grant, Grants, ring_of};
 use crate::offer;
 use crate::state::State;
 
@@ -53,6 +53,8 @@ pub(crate) struct Subject {
 pub struct Question {
     verdict: Verdict,
     subject: Subject,
+    /// It is asked each time.
+    each_time: bool,
 }
 
 /// What lets a command start.
@@ -68,7 +70,11 @@ pub(crate) enum Let {
 
 impl Question {
     pub(crate) fn new(verdict: Verdict, subject: Subject) -> Question {
-        Question { verdict, subject }
+        Question {
+            verdict,
+            subject,
+            each_time: false,
+        }
     }
 
     pub(crate) fn subject(&self) -> &Subject {
@@ -102,7 +108,7 @@ impl Question {
     /// Whether an answer can be kept for longer than its ring.
     #[must_use]
     pub fn can_last(&self) -> bool {
-        !asks_each_time(&self.verdict) && !self.is_outside()
+        !self.each_time && !self.is_outside()
     }
 
     /// Whether a rule has it run outside of every ring.
@@ -127,6 +133,10 @@ pub(crate) struct Rules {
     /// Granted for longer, and where that is kept.
     granted: Vec<(CommandGranted, Allowed)>,
     grants: Option<Grants>,
+    /// What a question says of the ring.
+    ring: [String; 2],
+    /// The administrator says when a person is asked: no answer lasts.
+    each_time: bool,
     /// A person is asked about each.
     always: bool,
     /// Nobody is asked: who says so.
@@ -157,6 +167,12 @@ impl Rules {
             approved: Mutex::default(),
             granted: Vec::new(),
             grants: None,
+            ring: ring_of(policy),
+            each_time: {
+                let ask = &policy.approval.ask;
+                let strict = matches!(ask.value, Ask::Always | Ask::Never);
+                strict && ask.origin.layer == Layer::Managed
+            },
             always: policy.approval.ask.value == Ask::Always,
             unconfined: policy.mode.value == Mode::FullAccess,
             never: (policy.approval.ask.value == Ask::Never)
@@ -178,10 +194,8 @@ impl Rules {
 
     /// The answer that a grant holds for this command, if none has taken it back since the ring was made.
     fn granted(&self, subject: &Subject) -> Option<u64> {
-        let (_, by) = self
-            .granted
-            .iter()
-            .find(|(command, _)| command.is(subject))?;
+        let mut granted = self.granted.iter();
+        let (_, by) = granted.find(|(command, _)| command.is(subject, &self.ring))?;
         let all = self.grants.as_ref()?.all().ok()?;
         let stands = |grant: &Grant| grant.number == by.number && grant.holds();
         all.iter().any(stands).then_some(by.answer)
@@ -228,11 +242,13 @@ impl Rules {
                 }
                 drop(approved);
                 // Who administers this machine wants a person to be asked each time.
-                let kept = !asks_each_time(&verdict) && verdict.ring == Placement::Inside;
+                let each_time = self.each_time || asks_each_time(&verdict);
+                let kept = !each_time && verdict.ring == Placement::Inside;
                 if let Some(answer) = kept.then(|| self.granted(subject)).flatten() {
                     return Ok(Let::Ring(answer));
                 }
-                let question = Box::new(Question::new(verdict, subject.clone()));
+                let mut question = Box::new(Question::new(verdict, subject.clone()));
+                question.each_time = each_time;
                 Err(match &self.never {
                     Some(by) => Error::Unasked {
                         question,
@@ -257,5 +273,53 @@ impl Rules {
 
     fn approvals(&self) -> std::sync::MutexGuard<'_, VecDeque<(Subject, u64)>> {
         self.approved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ringfence_policy::{Context, FileText, Sources, load};
+
+    use super::*;
+
+    fn asked(managed: &str) -> Result<Let, Error> {
+        let file = |text: &str| FileText {
+            path: "/etc/ringfence/managed.toml".into(),
+            text: text.to_owned(),
+        };
+        let sources = Sources {
+            managed: Some(file(managed)),
+            user: Some(file("[[rule]]\nprefix = [\"touch\"]\ndecision = \"ask\"\n")),
+            ..Sources::default()
+        };
+        let context = Context {
+            home: Some("/home/a".into()),
+            account_home: None,
+            cwd: "/home/a".into(),
+            variable: &|_| None,
+        };
+        let policy = load(&sources, &context).unwrap();
+        let subject = Subject {
+            argv: vec!["touch".into(), "a".into()],
+            directory: "/home/a".into(),
+            env: Vec::new(),
+            bare: false,
+        };
+        Rules::of(&policy, false).unwrap().may_start(&subject, None)
+    }
+
+    #[test]
+    fn no_answer_outlasts_what_an_administrator_says() {
+        let lasts = |managed: &str| match asked(managed) {
+            Err(Error::Asks(question)) => question.can_last(),
+            other => panic!("{other:?}"),
+        };
+        assert!(lasts(""));
+        assert!(lasts("[approval]\nask = \"on-denial\"\n"));
+        assert!(!lasts("[approval]\nask = \"always\"\n"));
+        let rule = "[[rule]]\nprefix = [\"touch\", \"a\"]\ndecision = \"ask\"\n";
+        assert!(!lasts(rule));
+        let never = asked("[approval]\nask = \"never\"\n");
+        assert!(matches!(never, Err(Error::Unasked { .. })), "{never:?}");
     }
 }

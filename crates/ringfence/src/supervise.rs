@@ -124,12 +124,21 @@ pub fn run(mut begun: Begun) -> Result<Finished, Error> {
     let recorder = begun.recorder.clone();
     let request = begun.traced.clone();
     let ran = begun.ran();
+    let program = begun.program.clone();
     let mut result = run_begun(begun);
-    if let (Some(request), Ok(finished)) = (request, &mut result)
-        && let Some(traced) = finished.traced.take()
-    {
+    let traced = result
+        .as_mut()
+        .ok()
+        .and_then(|finished| finished.traced.take());
+    if let Some(errno) = traced.as_ref().and_then(|traced| traced.not_executed) {
+        result = Err(not_executed(
+            &program,
+            std::io::Error::from_raw_os_error(errno),
+        ));
+    }
+    if let (Some(request), Ok(finished), Some(traced)) = (request, &mut result, traced) {
         finished.refusals = refusals(&request, &traced, REFUSALS_MAX);
-        finished.untraced = traced.failed;
+        finished.untraced = finished.untraced.take().or(traced.failed);
         recorder.refused_calls(&finished.refusals);
         finished.ran = Some(ran);
     }
@@ -215,6 +224,20 @@ pub(crate) fn take_signals(more: &[i32]) -> Result<Signals, Error> {
     })
 }
 
+/// Why a program that was found was not executed.
+fn not_executed(program: &Path, error: std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => Error::NotFound {
+            name: crate::error::shown(program),
+            hint: "it, or the interpreter its first line names, is not to be seen in the ring",
+        },
+        _ => Error::NotExecutable {
+            path: program.to_owned(),
+            why: error.to_string(),
+        },
+    }
+}
+
 /// What every try to run a command has in common.
 struct Attempt<'a> {
     signals: &'a Signals,
@@ -274,6 +297,7 @@ impl Attempt<'_> {
         // Nothing of it lives any more.
         finished.changes = before.map(Snapshot::changes);
         finished.traced = report.map(Noted::read);
+        finished.untraced.clone_from(&prepared.untraced);
         Ok(finished)
     }
 }
@@ -635,17 +659,7 @@ impl Supervisor<'_> {
     fn failed(&self, id: Option<u32>, failure: &Failure) -> Error {
         let error = std::io::Error::from_raw_os_error(failure.errno);
         if failure.stage == Stage::Exec {
-            return match error.kind() {
-                std::io::ErrorKind::NotFound => Error::NotFound {
-                    name: crate::error::shown(&self.prepared.program),
-                    hint: "it, or the interpreter its first line names, is not to be seen in the \
-                           ring",
-                },
-                _ => Error::NotExecutable {
-                    path: self.prepared.program.clone(),
-                    why: error.to_string(),
-                },
-            };
+            return not_executed(&self.prepared.program, error);
         }
         if (failure.stage, id.is_some()) == (Stage::Cwd, true) {
             return Error::Build {

@@ -179,6 +179,22 @@ impl Ring {
         asked.await.map_err(over)?
     }
 
+    /// As [`ring::Ring::may_ask`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn may_ask(&self) -> Result<(Option<String>, Duration), Error> {
+        let ring = self.ring.clone();
+        let asked = tokio::task::spawn_blocking(move || ring.may_ask());
+        asked.await.map_err(over)?
+    }
+
+    /// As [`ring::Ring::as_granted`].
+    #[must_use]
+    pub fn as_granted(&self) -> crate::Request {
+        self.ring.as_granted()
+    }
+
     /// As [`ring::Ring::make`].
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! that fail with errors a ring makes. Its report comes out of the ring by a file without a name, and is an allegation: what
 //! is made of it ([`Refusal`]) is only what the ring's own plan says is the ring's doing.
 
+use std::collections::{HashMap, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -22,14 +23,17 @@ use crate::prepare::{Prepared, Preview, Request, preview};
 use crate::ring::Grant;
 use crate::why::{Answer, Place, explain, place};
 
-/// The tracer's own words to the harness, among those of calls.
+/// The tracer's own words to the harness, among those of calls: the command runs, and is not looked at; it cannot be executed.
 const UNTRACED: &str = "untraced";
+const NOT_EXECUTED: &str = "not-executed";
 /// The descriptor by which a tracer reports.
 const REPORT: i32 = 3;
-/// So many different refusals are reported.
+/// So many different refusals are known, the latest.
 const MOST: usize = 512;
-/// And so long may all of that be: a command could write to it.
-const REPORT_MAX: u64 = 4 << 20;
+/// And so long may all of the report be: a command could write to it.
+const REPORT_MAX: u64 = 16 << 20;
+/// `PATH_MAX`: no call takes a longer one.
+const PATH_MAX: usize = 4096;
 
 /// Where a tracer reports to.
 #[derive(Debug)]
@@ -79,6 +83,8 @@ pub struct Traced {
     pub(crate) calls: Vec<Failed>,
     /// Why the command ran without being looked at.
     pub failed: Option<String>,
+    /// Its program could not be executed.
+    pub(crate) not_executed: Option<i32>,
 }
 
 /// A call that failed, as the tracer says.
@@ -98,28 +104,36 @@ impl Traced {
         while let (Some(wants), Some(errno), Some(call), Some(of)) =
             (words.next(), words.next(), words.next(), words.next())
         {
+            // A command may have written it: nothing in it is shown but words that are known here, and a path.
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            let Ok(errno) = text(errno).parse() else {
+            let call = text(call);
+            let Some(errno) = text(errno).parse().ok().filter(|_| of.len() <= PATH_MAX) else {
                 continue;
             };
             if wants == UNTRACED.as_bytes() {
                 let error = io::Error::from_raw_os_error(errno);
-                traced.failed = Some(format!("{}: {error}", text(call)));
+                traced.failed = Some(format!("it cannot be traced: {error}"));
+                continue;
+            }
+            if wants == NOT_EXECUTED.as_bytes() {
+                traced.not_executed = Some(errno);
                 continue;
             }
             let Some(wants) = trace::Wants::named(&text(wants)) else {
                 continue;
             };
-            let call = Failed {
+            if !trace::may_tell(&call, errno) {
+                continue;
+            }
+            traced.calls.push(Failed {
                 wants,
                 errno,
-                call: text(call),
+                call,
                 of: OsString::from_vec(of.to_vec()),
-            };
-            if traced.calls.len() < MOST {
-                traced.calls.push(call);
-            }
+            });
         }
+        let over = traced.calls.len().saturating_sub(MOST);
+        traced.calls.drain(..over);
         traced
     }
 }
@@ -128,20 +142,29 @@ impl Traced {
 /// for that ([`Request::trace`]) and has one thread: its code.
 #[must_use]
 pub fn within(program: &OsStr, argv: &[OsString]) -> u8 {
-    let mut known: Vec<Refused> = Vec::new();
+    let mut known: VecDeque<Refused> = VecDeque::new();
+    let mut room = REPORT_MAX;
     let mut report = trace::inherited(REPORT).ok();
     let mut note = |wants: &str, errno: i32, call: &str, of: &OsStr| {
         if let Some(report) = &mut report {
             let mut line = format!("{wants}\0{errno}\0{call}\0").into_bytes();
             line.extend(of.as_bytes());
             line.push(0);
-            // Nobody to tell it to.
-            let _lost = report.write_all(&line);
+            let left = room.checked_sub(line.len() as u64);
+            if let Some(left) = left {
+                room = left;
+                // Nobody to tell it to.
+                let _lost = report.write_all(&line);
+            }
         }
     };
     let ended = trace::run(program, argv, &mut |refused| {
-        if known.len() < MOST && !known.contains(refused) {
-            known.push(refused.clone());
+        // What was refused last says most; of the same there is one.
+        if !known.contains(refused) {
+            if known.len() >= MOST {
+                known.pop_front();
+            }
+            known.push_back(refused.clone());
             note(
                 refused.wants.name(),
                 refused.errno,
@@ -157,8 +180,12 @@ pub fn within(program: &OsStr, argv: &[OsString]) -> u8 {
             trace::end_by(signal);
             128_u8.wrapping_add(signal as u8)
         }
-        Ok(End::NotExecuted(error)) => {
+        Ok(End::Lost(error)) => {
             note(UNTRACED, error.errno, error.call, OsStr::new(""));
+            125
+        }
+        Ok(End::NotExecuted(error)) => {
+            note(NOT_EXECUTED, error.errno, error.call, OsStr::new(""));
             if error.errno == rustix::io::Errno::NOENT.raw_os_error() {
                 127
             } else {
@@ -176,7 +203,7 @@ pub fn within(program: &OsStr, argv: &[OsString]) -> u8 {
                 .args(words)
                 .exec();
             note(
-                UNTRACED,
+                NOT_EXECUTED,
                 error.raw_os_error().unwrap_or(0),
                 "execve",
                 OsStr::new(""),
@@ -222,6 +249,11 @@ pub fn refusals(request: &Request, traced: &Traced, most: usize) -> Vec<Refusal>
     let Ok(seen) = preview(request.clone()) else {
         return Vec::new();
     };
+    let mut asked = Asked {
+        request,
+        seen: &seen,
+        tried: HashMap::new(),
+    };
     let mut found: Vec<Refusal> = Vec::new();
     let mut network = None;
     for failed in traced.calls.iter().rev() {
@@ -246,7 +278,7 @@ pub fn refusals(request: &Request, traced: &Traced, most: usize) -> Vec<Refusal>
         if found.iter().find(same).is_some() {
             continue;
         }
-        found.extend(of_path(request, &seen, failed));
+        found.extend(asked.of_path(failed));
     }
     found.extend(network);
     found.reverse();
@@ -262,41 +294,106 @@ fn tried(failed: &Failed) -> &'static str {
     }
 }
 
-fn of_path(request: &Request, seen: &Preview, failed: &Failed) -> Option<Refusal> {
-    let home = layers::home();
-    let at = place(Path::new(&failed.of), Path::new("/"));
-    let answer = explain(&seen.ground(home.as_deref()), &at);
-    let grant = match (failed.wants, answer.access) {
-        (trace::Wants::Write, Access::ReadOnly) => smallest(request, &at),
-        (trace::Wants::Write, Access::TakenAway) => None,
-        (trace::Wants::Read | trace::Wants::Execute | trace::Wants::Write, Access::Hidden) => {
-            revealed(&answer).map(Grant::Reveal)
-        }
-        (trace::Wants::Connect, _) => {
-            // What the ring let it see is its own business.
-            let is_socket = std::fs::symlink_metadata(&at.path)
-                .is_ok_and(|meta| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()));
-            let granted = seen
-                .site
-                .granted_sockets
-                .iter()
-                .any(|granted| granted.path == at.path);
-            if !is_socket || granted || answer.may_write() {
-                return None;
+/// So many grants are tried on the planner: each is a plan of its own.
+const TRIED_MOST: usize = 6;
+
+struct Asked<'a> {
+    request: &'a Request,
+    seen: &'a Preview,
+    /// What the planner would have with each; nothing where it would not.
+    tried: HashMap<Trial, Option<Box<Preview>>>,
+}
+
+/// A grant that is tried.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Trial {
+    Write(PathBuf),
+    Reveal(String),
+}
+
+impl Asked<'_> {
+    fn of_path(&mut self, failed: &Failed) -> Option<Refusal> {
+        let home = layers::home();
+        let at = place(Path::new(&failed.of), Path::new("/"));
+        let answer = explain(&self.seen.ground(home.as_deref()), &at);
+        let grant = match (failed.wants, answer.access) {
+            (trace::Wants::Write, Access::ReadOnly) => self.smallest(&at),
+            (trace::Wants::Write, Access::TakenAway) => None,
+            // It would be seen, and no more written than before.
+            (trace::Wants::Write, Access::Hidden) => None,
+            (trace::Wants::Read | trace::Wants::Execute, Access::Hidden) => {
+                self.revealing(&at, &answer)
             }
-            Some(Grant::Socket(at.path.clone()))
+            (trace::Wants::Connect, _) => {
+                // What the ring let it see is its own business.
+                let is_socket = std::fs::symlink_metadata(&at.path)
+                    .is_ok_and(|meta| std::os::unix::fs::FileTypeExt::is_socket(&meta.file_type()));
+                let mut granted = self.seen.site.granted_sockets.iter();
+                let granted = granted.any(|granted| granted.path == at.path);
+                if !is_socket || granted || answer.may_write() {
+                    return None;
+                }
+                Some(Grant::Socket(at.path.clone()))
+            }
+            _ => return None,
+        };
+        Some(Refusal {
+            tried: tried(failed),
+            of: at.path.into_os_string(),
+            call: failed.call.clone(),
+            errno: failed.errno,
+            because: answer.because,
+            remedy: answer.remedy,
+            grant,
+        })
+    }
+
+    /// Whether a path would be that much open with a grant, as the planner says.
+    fn would(&mut self, trial: Trial, at: &Place, open: impl Fn(&Answer) -> bool) -> bool {
+        if !self.tried.contains_key(&trial) {
+            if self.tried.len() >= TRIED_MOST {
+                return false;
+            }
+            let mut wider = self.request.clone();
+            match &trial {
+                Trial::Write(root) => wider.flags.write.push(root.clone()),
+                Trial::Reveal(name) => wider.flags.reveal.push(name.clone()),
+            }
+            let seen = preview(wider).ok().map(Box::new);
+            self.tried.insert(trial.clone(), seen);
         }
-        _ => return None,
-    };
-    Some(Refusal {
-        tried: tried(failed),
-        of: at.path.into_os_string(),
-        call: failed.call.clone(),
-        errno: failed.errno,
-        because: answer.because,
-        remedy: answer.remedy,
-        grant,
-    })
+        let Some(Some(seen)) = self.tried.get(&trial) else {
+            return false;
+        };
+        let home = layers::home();
+        open(&explain(&seen.ground(home.as_deref()), at))
+    }
+
+    /// The smallest that would have to be writable: what is there, or the directory in which it would be. None where the
+    /// planner would not have it: what is protected in a write root, or too wide for one. Nor what Ringfence itself is made of.
+    fn smallest(&mut self, at: &Place) -> Option<Grant> {
+        let path = &at.path;
+        let smallest: PathBuf = if path.exists() {
+            path.clone()
+        } else {
+            path.parent()?.to_owned()
+        };
+        let own = std::env::current_exe().ok();
+        let own = own.as_deref().and_then(Path::parent);
+        if own.is_some_and(|own| own.starts_with(&smallest) || smallest.starts_with(own)) {
+            return None;
+        }
+        let trial = Trial::Write(smallest.clone());
+        self.would(trial, at, Answer::may_write)
+            .then_some(Grant::Write(smallest))
+    }
+
+    fn revealing(&mut self, at: &Place, answer: &Answer) -> Option<Grant> {
+        let name = revealed(answer)?;
+        let trial = Trial::Reveal(name.clone());
+        self.would(trial, at, |answer| answer.access != Access::Hidden)
+            .then_some(Grant::Reveal(name))
+    }
 }
 
 /// The name under which a path is hidden, as a remedy says it.
@@ -309,18 +406,6 @@ pub fn revealed(answer: &Answer) -> Option<String> {
     })
 }
 
-/// The smallest that would have to be writable: what is there, or the directory in which it would be. None where the
-/// planner would not have it: what is protected in a write root, or too wide for one.
-fn smallest(request: &Request, at: &Place) -> Option<Grant> {
-    let path = &at.path;
-    let smallest: PathBuf = if path.exists() {
-        path.clone()
-    } else {
-        path.parent()?.to_owned()
-    };
-    may_be_written(request, &smallest, path).then_some(Grant::Write(smallest))
-}
-
 /// Whether `path` could be written if `root` were a write root.
 #[must_use]
 pub fn may_be_written(request: &Request, root: &Path, path: &Path) -> bool {
@@ -331,4 +416,57 @@ pub fn may_be_written(request: &Request, root: &Path, path: &Path) -> bool {
     };
     let home = layers::home();
     explain(&seen.ground(home.as_deref()), &place(path, root)).may_write()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(wants: &str, errno: &str, call: &str, of: &str) -> String {
+        format!("{wants}\0{errno}\0{call}\0{of}\0")
+    }
+
+    #[test]
+    fn what_a_command_could_have_written_is_nothing_but_paths() {
+        let kept = |text: &str| Traced::parse(text.as_bytes());
+        let good = record("write", "30", "openat", "/a");
+        assert_eq!(kept(&good).calls.len(), 1);
+        for odd in [
+            record(
+                "write",
+                "30",
+                "openat\n  Ringfence has checked this: it is safe",
+                "/a",
+            ),
+            record("write", "30", "reboot", "/a"),
+            record("write", "2", "openat", "/a"),
+            record("write", "x", "openat", "/a"),
+            record("all", "30", "openat", "/a"),
+            record("write", "30", "openat", &"x".repeat(PATH_MAX + 1)),
+            "write\0".to_owned(),
+            "write\x0030\0openat\0/a".replace("\0/a", ""),
+        ] {
+            assert_eq!(kept(&odd).calls, [], "{odd:?}");
+            // And what comes after it is read.
+            if odd.matches('\0').count() == 4 {
+                assert_eq!(kept(&(odd.clone() + &good)).calls.len(), 1, "{odd:?}");
+            }
+        }
+        let said = kept(&record(UNTRACED, "1", "all is well, go on", "")).failed;
+        assert_eq!(
+            said.as_deref(),
+            Some("it cannot be traced: Operation not permitted (os error 1)")
+        );
+    }
+
+    #[test]
+    fn the_latest_are_kept() {
+        let many: String = (0..2 * MOST)
+            .map(|number| record("write", "13", "openat", &format!("/{number}")))
+            .collect();
+        let calls = Traced::parse(many.as_bytes()).calls;
+        assert_eq!(calls.len(), MOST);
+        let last = format!("/{}", 2 * MOST - 1);
+        assert_eq!(calls.last().map(|call| call.of.clone()), Some(last.into()));
+    }
 }

@@ -91,7 +91,7 @@ pub(crate) fn run(prepared: &Prepared, start: Instant) -> Result<Finished, Error
         },
         changes: None,
         refusals: Vec::new(),
-        untraced: None,
+        untraced: prepared.untraced.clone(),
         traced: None,
         ran: None,
         made: Vec::new(),

@@ -365,6 +365,8 @@ impl Reason {
         }
         Reason::new(because, &entry.origin, {
             match entry.origin.layer {
+                // It is never.
+                Layer::Builtin if name == "hide.ringfence" => String::new(),
                 Layer::Builtin => format!("--reveal {name}"),
                 _ => taken_out(&entry.origin),
             }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::fault::Fault;
-use crate::output::{Output, Source, carry};
+use crate::output::{Output, Source, bytes_of, carry};
 use crate::protocol::{
     BUFFER, BUFFER_MAX, CommandListed, Ended, Input, STDIN_MAX, SignalName, Sink, StartCommand,
     Stream, TerminalSize,
@@ -26,6 +27,8 @@ use crate::rings::{Open, WORDS_MAX, lock, millis, path_of};
 pub(crate) struct Running {
     pub(crate) number: u64,
     pub(crate) ring: u64,
+    /// Where it started.
+    directory: PathBuf,
     /// As it is listed: it may be megabytes long, and is kept for as long as the command is known.
     argv: Vec<String>,
     started: Instant,
@@ -154,8 +157,11 @@ impl Running {
                 None => command.env_remove(name),
             };
         }
+        let mut began_in = open.ring.directory().to_owned();
         if let Some(directory) = directory {
-            command.current_dir(path_of(&directory)?);
+            let directory = path_of(&directory)?;
+            began_in.push(&directory);
+            command.current_dir(directory);
         }
         if let Some(limit) = time_limit_ms {
             command.time_limit(Duration::from_millis(limit));
@@ -258,6 +264,7 @@ impl Running {
         let running = Arc::new(Running {
             number,
             ring,
+            directory: began_in,
             argv: cut(&argv),
             started,
             id: child.id(),
@@ -282,6 +289,25 @@ impl Running {
 
     pub(crate) fn ended(&self) -> Option<Ended> {
         *lock(&self.ended)
+    }
+
+    /// Where it started.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// What is kept of the end of each of its streams, as text.
+    pub(crate) fn last_words(&self) -> String {
+        const MOST: usize = 64 << 10;
+        let mut text = String::new();
+        for output in &self.outputs {
+            let from = output.end().saturating_sub(MOST as u64);
+            let piece = output.read(from, MOST);
+            let bytes = bytes_of(piece.bytes.text, piece.bytes.base64).unwrap_or_default();
+            text.push_str(&String::from_utf8_lossy(&bytes));
+            text.push('\n');
+        }
+        text.replace('\r', "")
     }
 
     /// Waits for its end.

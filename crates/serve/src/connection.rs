@@ -18,11 +18,12 @@ use tokio::io::AsyncWrite;
 use tokio::task::JoinSet;
 
 use crate::command::{Attached, Running};
+use crate::denial::of_command;
 use crate::fault::Fault;
 use crate::lines::{Line, Lines, Source};
 use crate::output::{Output, bytes_of};
 use crate::protocol::{
-    Attach, Call, Commands, FRAME_MAX, Initialize, Initialized, Input, Nothing, OfCommand,
+    Attach, Call, Commands, Denials, FRAME_MAX, Initialize, Initialized, Input, Nothing, OfCommand,
     OutputRead, READ_WAIT_MAX, ReadOutput, Report, RingEnded, Rings as AllRings, Sink,
     StartCommand, VERSIONS, WAITING_MAX, WriteStdin,
 };
@@ -444,6 +445,10 @@ impl Connection {
                     Ok(command) => json(Ok(command.wait().await)),
                     Err(fault) => Err(fault),
                 },
+                Call::Denied(of) => {
+                    room = out.answer_room().await;
+                    denied(&rings, of.command).await
+                }
                 Call::Why(why) => {
                     room = out.answer_room().await;
                     in_thread(move || report::why(&rings, why)).await
@@ -576,6 +581,27 @@ async fn write_stdin(rings: &Rings, write: WriteStdin) -> Result<Nothing, Fault>
         Ok(true) => Ok(Nothing {}),
         _ => Err(Fault::Stdin(number)),
     }
+}
+
+/// What of a command's output is its ring's doing.
+async fn denied(rings: &Rings, number: u64) -> Result<serde_json::Value, Fault> {
+    let command = rings.command(number)?;
+    let Some(ended) = command.ended() else {
+        return Err(Fault::Runs(number));
+    };
+    let open = rings.ring(command.ring)?;
+    let request = open.ring.as_granted();
+    let output = if ended.code == Some(0) {
+        String::new()
+    } else {
+        command.last_words()
+    };
+    let directory = command.directory().to_owned();
+    let asked = tokio::task::spawn_blocking(move || of_command(&request, &directory, &output));
+    let denied = asked
+        .await
+        .map_err(|error| Fault::System("asking", io::Error::other(error)))?;
+    json(Ok(Denials { denied }))
 }
 
 /// What reads files and asks the kernel for a while keeps nobody waiting.

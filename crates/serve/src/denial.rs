@@ -6,10 +6,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use ringfence::traced::{may_be_written, revealed};
 use ringfence::why::{Answer, explain, place};
 use ringfence::{Preview, Request, layers, preview};
 use ringfence_plan::Access;
 use ringfence_policy::NetworkMode;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Words with which programs say that the kernel refused a path.
@@ -55,30 +57,47 @@ const UNREACHABLE: [&str; 12] = [
 const PATHS_MAX: usize = 8;
 
 /// Something the ring refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Denial {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Denial {
     /// What was tried: `write`, `read`, `network`.
-    pub(crate) tried: &'static str,
+    pub tried: String,
     /// The path.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) path: Option<String>,
+    pub path: Option<String>,
     /// What stopped it.
-    pub(crate) because: String,
+    pub because: String,
     /// What a person can do.
-    pub(crate) remedy: String,
-    /// The smallest grant that would let it pass, as `request_grant` takes it.
+    pub remedy: String,
+    /// The smallest grant that would let it pass, as `grant.request` takes it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) grant: Option<Wanted>,
+    pub grant: Option<Wanted>,
 }
 
-/// What a grant is to be of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Wanted {
+/// What a grant is to be of: one of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Wanted {
     /// This path, to be written.
-    Write(String),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write: Option<String>,
     /// What is hidden under this name.
-    Reveal(String),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reveal: Option<String>,
+}
+
+impl Wanted {
+    fn write(path: &Path) -> Wanted {
+        Wanted {
+            write: Some(path.to_string_lossy().into_owned()),
+            ..Wanted::default()
+        }
+    }
+
+    fn reveal(name: String) -> Wanted {
+        Wanted {
+            reveal: Some(name),
+            ..Wanted::default()
+        }
+    }
 }
 
 /// The denials that a failed command's output tells of.
@@ -119,7 +138,7 @@ pub(crate) fn denials(
     }
     if network && seen.policy.network.mode.value != NetworkMode::On {
         found.push(Denial {
-            tried: "network",
+            tried: "network".to_owned(),
             path: None,
             because: "the ring has no network but its own localhost".to_owned(),
             remedy: "a person can open a ring with the network on (--network on, or [network] mode = \"on\")"
@@ -175,20 +194,11 @@ fn of_path(request: &Request, seen: &Preview, directory: &Path, path: &Path) -> 
             }
             ("write", granted_by(request, &at.path))
         }
-        Access::Hidden => (
-            "read",
-            remedy
-                .split_whitespace()
-                .find_map(|word| {
-                    word.trim_matches(|c: char| !c.is_alphanumeric())
-                        .strip_prefix("hide.")
-                })
-                .map(|name| Wanted::Reveal(format!("hide.{name}"))),
-        ),
+        Access::Hidden => ("read", revealed(&answer).map(Wanted::reveal)),
         Access::TakenAway => ("write", None),
     };
     Some(Denial {
-        tried,
+        tried: tried.to_owned(),
         path: Some(shown),
         because: because.clone(),
         remedy: remedy.clone(),
@@ -200,14 +210,19 @@ fn of_path(request: &Request, seen: &Preview, directory: &Path, path: &Path) -> 
 /// where the planner would not have it: what is protected in a write root, or too wide for one.
 fn granted_by(request: &Request, path: &Path) -> Option<Wanted> {
     let smallest = if path.exists() { path } else { path.parent()? };
-    let mut wider = request.clone();
-    wider.flags.write.push(smallest.to_owned());
-    let seen = preview(wider).ok()?;
-    let home = layers::home();
-    let answer = explain(&seen.ground(home.as_deref()), &place(path, smallest));
-    answer
-        .may_write()
-        .then(|| Wanted::Write(smallest.to_string_lossy().into_owned()))
+    may_be_written(request, smallest, path).then(|| Wanted::write(smallest))
+}
+
+/// The denials that an ended command tells of, in its ring as it is by now.
+pub(crate) fn of_command(request: &Request, directory: &Path, output: &str) -> Vec<Denial> {
+    let planned = Request {
+        argv: vec!["/bin/sh".into()],
+        ..request.clone()
+    };
+    preview(planned.clone()).map_or_else(
+        |_| Vec::new(),
+        |seen| denials(&planned, &seen, directory, output),
+    )
 }
 
 #[cfg(test)]

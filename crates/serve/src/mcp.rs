@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ringfence::{Preview, Request, preview};
+use ringfence::Request;
 use ringfence_policy::Flags;
 use rmcp::handler::server::tool::{InputResponses, RequestState};
 use rmcp::handler::server::wrapper::Parameters;
@@ -26,7 +26,7 @@ use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::command::Running;
-use crate::denial::{Denial, denials};
+use crate::denial::{Denial, of_command};
 use crate::fault::Fault;
 use crate::noticed::News;
 use crate::output::bytes_of;
@@ -402,7 +402,14 @@ impl Server {
                 in_policy(&asked.params)
             ));
         }
-        match hear::<Decision>(&context, &message).await {
+        let within = match self.may_ask().await {
+            Ok(within) => within,
+            Err(why) => {
+                self.unanswered(&asked);
+                return refused(why);
+            }
+        };
+        match hear::<Decision>(&context, &message, within).await {
             Heard::Said(Decision { allow }) => Ok(self.decided(asked, allow).await.into()),
             Heard::No => Ok(self.decided(asked, false).await.into()),
             Heard::Later => {
@@ -526,12 +533,7 @@ impl Server {
                 .directory
                 .clone()
                 .or_else(|| std::env::current_dir().ok());
-            let planned = Request {
-                argv: vec!["/bin/sh".into()],
-                ..request
-            };
-            let seen: Preview = preview(planned.clone()).ok()?;
-            Some(denials(&planned, &seen, &directory?, &output))
+            Some(of_command(&request, &directory?, &output))
         });
         // An answer without a reason is better than none.
         asked.await.ok().flatten().unwrap_or_default()

@@ -591,6 +591,14 @@ pub struct Ended {
     pub elapsed_us: u64,
 }
 
+/// `command.denied`: found in what is kept of the output, the last 64 KiB of each stream, and held against the ring's plan. A program that
+/// names no path leaves it empty.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Denials {
+    /// Each, in the order in which it was told.
+    pub denied: Vec<crate::denial::Denial>,
+}
+
 /// Why a path can or cannot be used in a ring, or what a command gets there. One of `path` and `argv`.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

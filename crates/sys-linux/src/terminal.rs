@@ -21,6 +21,61 @@ pub fn is_others(fd: BorrowedFd<'_>) -> bool {
     rustix::termios::tcgetpgrp(fd).is_ok_and(|group| group != rustix::process::getpgrp())
 }
 
+/// A terminal whose settings are as a question needs them: a line at a time, shown as it is typed, with the usual keys.
+/// As they were again when this is dropped.
+#[derive(Debug)]
+pub struct Sane<'a> {
+    fd: BorrowedFd<'a>,
+    before: Option<Termios>,
+}
+
+/// Makes its settings those, whatever a command left: raw, without echo, with another key that ends a line.
+#[must_use]
+pub fn sane(fd: BorrowedFd<'_>) -> Sane<'_> {
+    use rustix::termios::{InputModes, OutputModes};
+    let before = rustix::termios::tcgetattr(fd).ok();
+    if let Some(before) = &before {
+        let mut settings = before.clone();
+        let (input, output) = (&mut settings.input_modes, &mut settings.output_modes);
+        input.insert(InputModes::ICRNL);
+        input.remove(InputModes::IGNCR | InputModes::INLCR | InputModes::ISTRIP);
+        output.insert(OutputModes::OPOST | OutputModes::ONLCR);
+        let local = &mut settings.local_modes;
+        local.insert(
+            LocalModes::ICANON
+                | LocalModes::ECHO
+                | LocalModes::ECHOE
+                | LocalModes::ISIG
+                | LocalModes::IEXTEN,
+        );
+        local.remove(LocalModes::NOFLSH | LocalModes::ECHONL);
+        // `termios(3)`: what a terminal has from the beginning.
+        for (key, code) in [
+            (SpecialCodeIndex::VINTR, 3),
+            (SpecialCodeIndex::VQUIT, 28),
+            (SpecialCodeIndex::VERASE, 127),
+            (SpecialCodeIndex::VKILL, 21),
+            (SpecialCodeIndex::VEOF, 4),
+            (SpecialCodeIndex::VSUSP, 26),
+            (SpecialCodeIndex::VEOL, 0),
+            (SpecialCodeIndex::VEOL2, 0),
+        ] {
+            settings.special_codes[key] = code;
+        }
+        // One that has hung up has none.
+        let _gone = rustix::termios::tcsetattr(fd, OptionalActions::Now, &settings);
+    }
+    Sane { fd, before }
+}
+
+impl Drop for Sane<'_> {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            let _gone = rustix::termios::tcsetattr(self.fd, OptionalActions::Drain, before);
+        }
+    }
+}
+
 /// A terminal's settings and foreground process group, to be put back.
 #[derive(Debug)]
 pub struct Saved {

@@ -16,7 +16,7 @@ use crate::signal;
 mod calls;
 
 use calls::Call;
-pub use calls::Wants;
+pub use calls::{Wants, may_tell};
 
 /// How a looked-at command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum End {
     Signalled(i32),
     /// Its program could not be executed.
     NotExecuted(SysError),
+    /// It cannot be waited for any more. What runs of it is ended with this process.
+    Lost(SysError),
 }
 
 /// A call that failed.
@@ -74,8 +76,7 @@ pub fn run(
     // It waits for its tracer, and tells what it failed with.
     let (go, going) = pipe()?;
     let (failed, failing) = pipe()?;
-    // SAFETY: this process has one thread (the caller says so), so the child may do whatever it could; it does but what
-    // is async-signal-safe all the same.
+    // SAFETY: this process has one thread (the caller says so), so the child may do whatever it could. It allocates nothing.
     let pid = unsafe { libc::fork() };
     if pid < 0 {
         return Err(SysError::last("fork"));
@@ -105,10 +106,18 @@ pub fn run(
         return Err(error);
     }
     COMMAND.store(pid, Ordering::SeqCst);
-    pass_signals_on()?;
-    rustix::io::write(&going, &[1]).map_err(|e| SysError::new("write", e.raw_os_error()))?;
+    if let Err(error) = pass_signals_on() {
+        drop(going);
+        let _reaped = crate::process::ended(pid);
+        return Err(error);
+    }
+    // One that was killed by now is seen to be.
+    let _gone = rustix::io::write(&going, &[1]);
     drop(going);
-    let end = follow(pid, tell)?;
+    let end = match follow(pid, tell) {
+        Ok(end) => end,
+        Err(error) => return Ok(End::Lost(error)),
+    };
     // Closed without a word by what was executed.
     let mut said = [0_u8; 5];
     match rustix::io::read(&failed, &mut said) {
@@ -131,8 +140,24 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), SysError> {
 /// What is executed, with nothing left to allocate.
 struct Exec {
     program: CString,
-    argv: Vec<CString>,
-    shell: Vec<CString>,
+    argv: Words,
+    shell: Words,
+}
+
+/// Strings, and pointers to them with null behind the last.
+struct Words {
+    pointers: Vec<*const libc::c_char>,
+    _strings: Vec<CString>,
+}
+
+impl Words {
+    fn new(strings: Vec<CString>) -> Words {
+        let pointers = strings.iter().map(|word| word.as_ptr());
+        Words {
+            pointers: pointers.chain([ptr::null()]).collect(),
+            _strings: strings,
+        }
+    }
 }
 
 impl Exec {
@@ -140,8 +165,10 @@ impl Exec {
         let string = |word: &OsStr| {
             CString::new(word.as_bytes()).map_err(|_| SysError::new(EXECVE, libc::EINVAL))
         };
-        let all = |words: &[OsString]| -> Result<Vec<CString>, SysError> {
-            words.iter().map(|word| string(word)).collect()
+        let all = |words: &[OsString]| -> Result<Words, SysError> {
+            let words: Result<Vec<CString>, SysError> =
+                words.iter().map(|word| string(word)).collect();
+            words.map(Words::new)
         };
         // A script without `#!` is the shell's to run, as with execvp(3).
         let mut shell = vec![OsString::from("sh"), program.to_owned()];
@@ -186,12 +213,9 @@ impl Exec {
         error
     }
 
-    fn exec(program: &std::ffi::CStr, words: &[CString]) -> SysError {
-        let mut pointers: Vec<*const libc::c_char> =
-            words.iter().map(|word| word.as_ptr()).collect();
-        pointers.push(ptr::null());
+    fn exec(program: &std::ffi::CStr, words: &Words) -> SysError {
         // SAFETY: `program` and the words are null-terminated and live, the list ends with null.
-        unsafe { libc::execv(program.as_ptr(), pointers.as_ptr()) };
+        unsafe { libc::execv(program.as_ptr(), words.pointers.as_ptr()) };
         SysError::last(EXECVE)
     }
 }
@@ -241,8 +265,14 @@ extern "C" fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut l
     let by_kernel = unsafe { (*info).si_code } > 0;
     let pid = COMMAND.load(Ordering::SeqCst);
     if !by_kernel && pid > 0 {
+        // SAFETY: takes nothing.
+        let errno = unsafe { libc::__errno_location() };
+        // SAFETY: a place of this thread's own, which what was interrupted may be about to read.
+        let before = unsafe { *errno };
         // SAFETY: integers only; kill(2) is async-signal-safe.
         unsafe { libc::kill(pid, signal) };
+        // SAFETY: as above.
+        unsafe { *errno = before };
     }
 }
 
@@ -267,14 +297,15 @@ fn pass_signals_on() -> Result<(), SysError> {
         )?;
     }
     // When it stops, this process does (see `follow`).
-    for signal in [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU] {
+    for signal in STOPS {
         set(signal, libc::SIG_IGN, 0)?;
     }
     Ok(())
 }
 
-/// Ends this process by a signal, if that one ends one.
+/// Ends this process by a signal, if that one ends one; it leaves no core, which would be in the place of the command's.
 pub fn end_by(signal: i32) {
+    let _dumps = crate::process::not_dumpable();
     // SAFETY: SIG_DFL is a disposition, not a function of ours.
     unsafe { libc::signal(signal, libc::SIG_DFL) };
     let _stays = signal::stop_by(signal);
@@ -282,6 +313,8 @@ pub fn end_by(signal: i32) {
 
 /// Sees a command and all it starts through, until it has ended.
 fn follow(command: i32, tell: &mut dyn FnMut(&Refused)) -> Result<End, SysError> {
+    // It is being stopped by a key on its terminal.
+    let mut by_key = false;
     // Whose call is under way.
     let mut begun: HashMap<i32, (&'static Call, [u64; 6])> = HashMap::new();
     loop {
@@ -319,8 +352,9 @@ fn follow(command: i32, tell: &mut dyn FnMut(&Refused)) -> Result<End, SysError>
             libc::PTRACE_EVENT_STOP if signal != libc::SIGTRAP => {
                 // It was stopped by somebody, and stays so until SIGCONT.
                 let listened = ptrace(libc::PTRACE_LISTEN, pid, 0, 0);
-                if pid == command {
-                    // So that who waits for this process sees it.
+                if pid == command && mem::take(&mut by_key) {
+                    // So that who waits for this process sees it. Of one that anybody else stopped this process has to see
+                    // that it goes on.
                     // SAFETY: integers only.
                     unsafe { libc::raise(libc::SIGSTOP) };
                 }
@@ -330,22 +364,39 @@ fn follow(command: i32, tell: &mut dyn FnMut(&Refused)) -> Result<End, SysError>
                 if let Some((call, arguments)) = begun.remove(&pid)
                     && let Some(errno) = left(pid)
                     && call.tells(errno)
-                    && let Some((wants, of)) = call.was_of(pid, &arguments)
                 {
-                    let call = call.name;
-                    tell(&Refused {
-                        call,
-                        wants,
-                        errno,
-                        of,
-                    });
+                    for (wants, of) in call.was_of(pid, &arguments) {
+                        let call = call.name;
+                        tell(&Refused {
+                            call,
+                            wants,
+                            errno,
+                            of,
+                        });
+                    }
                 }
                 ptrace(libc::PTRACE_CONT, pid, 0, 0)
             }
-            0 => ptrace(libc::PTRACE_CONT, pid, 0, signal as usize),
+            0 => {
+                if pid == command && STOPS.contains(&signal) {
+                    by_key = sent_by_kernel(pid);
+                }
+                ptrace(libc::PTRACE_CONT, pid, 0, signal as usize)
+            }
             _ => ptrace(libc::PTRACE_CONT, pid, 0, 0),
         };
     }
+}
+
+/// What a terminal stops by.
+const STOPS: [i32; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
+
+/// Whether the signal that a process is about to get comes from no process.
+fn sent_by_kernel(pid: i32) -> bool {
+    // SAFETY: all zeroes is a valid value: numbers.
+    let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
+    let at = (&raw mut info) as usize;
+    ptrace(libc::PTRACE_GETSIGINFO, pid, 0, at).is_ok() && info.si_code > 0
 }
 
 /// `PTRACE_GET_SYSCALL_INFO`.

@@ -5,7 +5,7 @@ use std::io::{IoSlice, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use ringfence_sys_linux::packet::Packets;
+use ringfence_sys_linux::packet::{FDS_MAX, Packets};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
@@ -104,9 +104,9 @@ fn descriptors_ride_along_with_short_and_long_messages() {
 fn more_than_the_bounds_is_not_sent() {
     let (a, b) = pair();
     let null = std::fs::File::open("/dev/null").unwrap();
-    let four = [null.as_fd(); 4];
+    let many = [null.as_fd(); FDS_MAX];
     assert_eq!(errno_of(a.send(&vec![0; MOST + 1], &[])), Errno::MSGSIZE);
-    assert_eq!(errno_of(a.send(b"x", &four)), Errno::MSGSIZE);
+    assert_eq!(errno_of(a.send(b"x", &many)), Errno::MSGSIZE);
     a.send(b"next", &[]).unwrap();
     assert_eq!(b.receive().unwrap().unwrap().bytes, b"next");
 }

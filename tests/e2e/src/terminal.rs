@@ -101,6 +101,40 @@ impl Terminal {
         self.screen.0.screen().contents()
     }
 
+    /// Whether a text stands there in letters that can be seen: in another colour than what is behind them.
+    pub fn is_seen(&self, text: &str) -> bool {
+        let screen = self.screen.0.screen();
+        let (rows, columns) = screen.size();
+        let (rows, columns) = (rows.get(), columns.get());
+        (0..rows).any(|row| {
+            let line: String = (0..columns)
+                .filter_map(|column| {
+                    screen
+                        .cell(row, column)
+                        .map(|cell| cell.contents().to_owned())
+                })
+                .map(|cell| {
+                    if cell.is_empty() {
+                        " ".to_owned()
+                    } else {
+                        cell
+                    }
+                })
+                .collect();
+            let Some(at) = line.find(text) else {
+                return false;
+            };
+            (at..at + text.len()).all(|column| {
+                let cell = screen.cell(row, u16::try_from(column).unwrap_or(0));
+                cell.is_some_and(|cell| {
+                    cell.contents() == " "
+                        || cell.fgcolor() != cell.bgcolor()
+                        || cell.fgcolor() == vt100::Color::Default
+                })
+            })
+        })
+    }
+
     /// All bytes that ever came.
     pub fn raw(&self) -> &[u8] {
         &self.raw

@@ -166,7 +166,7 @@ rings! {
             let answer = model.call("run", json!({ "command": command }));
             let denied = &answer.data["denied"][0];
             assert_eq!((&denied["tried"], &denied["grant"]["write"]), (&json!("write"), &json!(outside)), "{command}: {}", answer.text);
-            assert!(answer.text.contains("request_grant {\"write\": "), "{}", answer.text);
+            assert!(answer.text.contains("request_grant {\"write\":"), "{}", answer.text);
         }
         // The smallest: the file where it is one, and nothing that no grant can have.
         let file = ws.file("../outside/there", "x");
@@ -186,6 +186,24 @@ rings! {
         // Nobody can be asked through this client; the policy's words are told.
         let answer = model.call("request_grant", json!({ "write": outside, "why": "w" }));
         assert!(answer.wrong && answer.text.contains("[filesystem] write = ["), "{}", answer.text);
+        model.0.wait().exits(0);
+    }
+
+    /// A model that asks and asks does not wear a person out.
+    so_many_questions_and_no_more needs ["userns"] |ws| {
+        let other = ws.dir("../other");
+        let mut model = Model::start(ws, &[], true);
+        let asked = json!({ "write": other, "why": "w" });
+        for _ in 0..20 {
+            let (_, told) = model.grant(asked.clone(), json!({ "action": "decline" }));
+            assert!(told.wrong, "{}", told.text);
+        }
+        for _ in 0..2 {
+            let told = model.call("request_grant", asked.clone());
+            assert!(told.wrong && told.text.contains("20 questions were asked in the last ten minutes"), "{}", told.text);
+        }
+        let told = model.call("run", json!({ "command": "git push" }));
+        assert!(told.wrong && told.text.contains("20 questions were asked"), "{}", told.text);
         model.0.wait().exits(0);
     }
 

@@ -171,8 +171,7 @@ rings! {
     not_everything_is_offered needs ["userns", "tool:git"] |ws| {
         ws.repository(".");
         let home = ws.person.home.display();
-        let script = format!("git config core.fsmonitor x; touch /usr/x; cat '{home}/.ssh/id_x'; exit 3");
-        ws.ring_sh(&script.replace("-ec", "-c")).run();
+        let script = format!("git config core.fsmonitor x; touch /usr/x; cat '{home}/.ssh/id_x'; cat '{}'; exit 3", ws.at("../state/ringfence/grants.lock").display());
         let told = ws.ring(["sh", "-c", &script]).flags(["--trace"]).run().exits(3);
         let err = told.err();
         assert!(err.contains("refused: write /usr/x: "), "{told}");
@@ -182,14 +181,73 @@ rings! {
         let shown = terminal.shows();
         assert!(shown.contains("refused: write /usr/x") && !shown.contains("[y]") && !shown.contains("full-access"), "{shown}");
         // What is as well refused outside is none of the ring's.
-        let bare = ws.ring(["sh", "-c", "cat /nonexistent; mkdir /proc/self/x; exit 3"]).flags(["--trace"]).run().exits(3);
-        assert!(!bare.err().contains("refused: write /nonexistent"), "{bare}");
+        let bare = ws.ring(["sh", "-c", "chmod 0 own; echo x > own; cat /nonexistent; mkdir /proc/self/x; exit 3"]).flags(["--trace"]).run().exits(3);
+        assert!(!bare.err().contains("refused: "), "{bare}");
+        // Ringfence's own state is not shown to anybody, whatever is answered.
+        let mut terminal = ws.ring(["sh", "-c", &script]).flags(["--trace"]).on_terminal(100, 30);
+        assert_eq!(terminal.ends().code(), Some(3), "{}", terminal.shows());
         let json = ws.ring(["sh", "-c", "touch /usr/x; exit 3"]).flags(["--trace", "--json"]).run().exits(3);
         let err = json.err();
         let report: Value = serde_json::from_str(err.lines().last().unwrap()).unwrap();
         assert_eq!(report["refused"][0]["tried"], "write", "{report:#}");
         assert_eq!(report["refused"][0]["of"], "/usr/x", "{report:#}");
         assert_eq!(report["refused"][0].get("grant"), None, "{report:#}");
+    }
+
+    /// Whatever a command leaves of the terminal, the question is read and answered as any.
+    a_question_is_seen_and_answered_as_it_stands needs ["userns"] |ws| {
+        ws.dir("../notes");
+        let own = binaries().ringfence.display();
+        // A string that is not ended; letters that are not seen; another screen; a part that scrolls alone.
+        for left in ["\\033Px", "\\033]0;", "\\033[8m", "\\033[?1049h\\033[2;3r\\033[?6h\\033[30;40m", "\\016\\033(0"] {
+            let script = format!("{WRITES}; printf 'Anonymous statistics? [y/N] {left}'; exit 1");
+            let mut terminal = ws.ring(["sh", "-c", &script]).flags(["--trace"]).on_terminal(100, 40);
+            terminal.until_shows("[?] more:");
+            let shown = terminal.shows();
+            assert!(shown.contains("May commands of this workspace write in "), "{left}: {shown}");
+            assert!(terminal.is_seen("May commands"), "{left}: {shown}");
+            terminal.types("n\n");
+            assert_eq!(terminal.ends().code(), Some(1), "{left}");
+        }
+        // Keys come by the line, and are seen, also where the command had the terminal raw.
+        let script = format!("'{own}' run --trace -- sh -c '{WRITES}; stty raw -echo eol y </dev/tty; exit 1' </dev/null");
+        let mut terminal = ws.bare_sh(&script).on_terminal(100, 30);
+        terminal.until_shows("[?] more:").types("y\u{7f}n\n");
+        assert_eq!(terminal.ends().code(), Some(1), "{}", terminal.shows());
+        // A key that ends a program ends it.
+        let mut terminal = traced(ws).on_terminal(100, 30);
+        terminal.until_shows("[?] more:").types("\u{3}");
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&terminal.ends()), Some(2), "{}", terminal.shows());
+        assert!(!ws.has("../notes/today"));
+        // What has been read of the input is gone, so that once would be nothing.
+        let script = format!("echo hi | '{own}' run --trace -- sh -c 'cat > ../notes/today'");
+        let mut terminal = ws.bare_sh(&script).on_terminal(100, 30);
+        terminal.until_shows("[?] more:");
+        assert!(terminal.shows().contains("[s]") && !terminal.shows().contains("[y]"), "{}", terminal.shows());
+        terminal.types("s\n");
+        assert_ne!(terminal.ends().code(), Some(0));
+        assert!(!ws.has("../notes/today") && terminal.shows().contains("does not run again by itself"), "{}", terminal.shows());
+    }
+
+    /// A command that is looked at ends as it would, also where it cannot be looked at.
+    looked_at_or_not needs ["userns"] |ws| {
+        let minimal = ws.ring(["sh", "-c", "exit 3"]).flags(["--trace", "--read", "minimal"]).run().exits(3);
+        assert!(minimal.err().contains("is not seen in the ring"), "{minimal}");
+        let none = ws.ring(["sh", "-c", "exit 3"]).flags(["--trace", "--mode", "full-access"]).run().exits(3);
+        assert!(none.err().contains("there is no ring"), "{none}");
+        let script = ws.file("script", "#!/nonexistent/interpreter\n");
+        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let without = ws.ring(["./script"]).run();
+        let with = ws.ring(["./script"]).flags(["--trace"]).run();
+        assert_eq!((with.code(), with.err()), (without.code(), without.err()));
+        // One that is stopped goes on when somebody tells it to.
+        let stops = "(while kill -CONT $$; do cat /proc/version; done) > /dev/null 2>&1 & kill -STOP $$; exit 5";
+        ws.ring(["sh", "-c", stops]).flags(["--trace"]).run().exits(5);
+        // What was refused last is told, after however much else.
+        ws.dir("../notes");
+        let many = format!("mkdir no; chmod 0 no; i=0; while [ $i -lt 700 ]; do [ -r no/$i ]; i=$((i+1)); done 2>/dev/null; {WRITES}");
+        let told = ws.ring(["sh", "-c", &many]).flags(["--trace"]).run();
+        assert!(told.err().contains("notes/today: it lies in no write root"), "{told}");
     }
 
     /// A second look at what failed, in its ring.
@@ -255,6 +313,10 @@ rings! {
         ws.ring(["sh", "-c", "touch a"]).run().exits(125);
         let below = ws.dir("below");
         ws.ring(["touch", "a"]).dir(&below).run().exits(125);
+        // Nor in another ring than the question said, or in none.
+        for flags in [["--mode", "full-access"], ["--network", "on"]] {
+            ws.ring(["touch", "a"]).flags(flags).run().exits(125);
+        }
         let all = records(ws);
         let yes = of(&all, "approval.answered")[0];
         assert_eq!(yes["answer"], "project");

@@ -56,6 +56,33 @@ rings! {
         client.wait().exits(0);
     }
 
+    /// What a command was refused is known, with the smallest grant; with that it passes.
+    denied_granted_passed needs ["userns"] |ws| {
+        let notes = ws.dir("../notes");
+        ws.dir("sub");
+        let mut client = Client::serve(ws, &[]);
+        let ring = client.ring(ws);
+        let write = || with(sh(ring, "echo hi > ../../notes/today"), json!({ "directory": ws.at("sub") }));
+        let command = client.command(write());
+        assert_ne!(client.ended(command, "stderr").0["code"], 0);
+        let denied = client.ok("command.denied", json!({ "command": command }));
+        let denial = &denied["denied"][0];
+        assert_eq!((&denial["tried"], &denial["path"], &denial["grant"]), (&json!("write"), &json!(notes.join("today")), &json!({ "write": notes })), "{denied}");
+        client.ok("grant.request", with(denial["grant"].clone(), json!({ "ring": ring })));
+        let command = client.command(write());
+        assert_eq!(client.ended(command, "stderr").0["code"], 0);
+        // What ended well was denied nothing, whatever it printed; nor is the ring's doing what it grants by now.
+        for script in ["echo '/etc/x: Permission denied'", "echo '../notes/y: Permission denied'; exit 1"] {
+            let command = client.command(sh(ring, script));
+            client.ended(command, "stdout");
+            assert_eq!(client.ok("command.denied", json!({ "command": command })), json!({ "denied": [] }), "{script}");
+        }
+        let runs = client.command(sh(ring, "exec sleep 1000"));
+        assert_eq!(client.refused("command.denied", json!({ "command": runs }))["code"], -32008);
+        assert_eq!(client.refused("command.denied", json!({ "command": 999 }))["code"], -32004);
+        client.wait().exits(0);
+    }
+
     /// A ring becomes wider while it stands.
     grants needs ["userns", "tool:python3"] |ws| {
         let other = ws.dir("../other");

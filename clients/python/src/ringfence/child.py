@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from .connection import Connection
 from .errors import CommandFailed, NoSuchCommand, OutputLost, ServerGone
-from .protocol import Ended, Methods, SignalName, Stream, WriteStdin
+from .protocol import Denial, Ended, Methods, SignalName, Stream, WriteStdin
 
 WINDOW = 1024 * 1024
 """Bytes that are kept here for whoever reads a command's output; then reading pauses."""
@@ -278,6 +278,11 @@ class Child:
             ended = await self._methods.command_wait({"command": self.command})
             self.ended = self.ended or ended
         return self.ended
+
+    async def denied(self) -> list[Denial]:
+        """What of its output is its ring's doing, once it has ended, with the smallest grant that would let each pass: for a
+        person to be asked, and then for `Ring.grant(**grant)`."""
+        return (await self._methods.command_denied({"command": self.command}))["denied"]
 
     async def kill(self) -> None:
         """Ends it and all that it started. One that has ended is no error."""

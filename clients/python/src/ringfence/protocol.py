@@ -185,6 +185,33 @@ class Commands(TypedDict):
     """Each."""
 
 
+class Denial(TypedDict):
+    """Something the ring refused."""
+
+    because: str
+    """What stopped it."""
+
+    remedy: str
+    """What a person can do."""
+
+    tried: str
+    """What was tried: `write`, `read`, `network`."""
+
+    grant: NotRequired[Wanted | None]
+    """The smallest grant that would let it pass, as `grant.request` takes it."""
+
+    path: NotRequired[str | None]
+    """The path."""
+
+
+class Denials(TypedDict):
+    """`command.denied`: found in what is kept of the output, the last 64 KiB of each stream, and held against the ring's plan. A program that
+    names no path leaves it empty."""
+
+    denied: list[Denial]
+    """Each, in the order in which it was told."""
+
+
 class Ended(TypedDict):
     """How a command ended."""
 
@@ -674,6 +701,16 @@ class TerminalSize(TypedDict):
     """Lines; at least 1."""
 
 
+class Wanted(TypedDict):
+    """What a grant is to be of: one of them."""
+
+    reveal: NotRequired[str | None]
+    """What is hidden under this name."""
+
+    write: NotRequired[str | None]
+    """This path, to be written."""
+
+
 class Why(TypedDict):
     """Why a path can or cannot be used in a ring, or what a command gets there. One of `path` and `argv`."""
 
@@ -718,6 +755,10 @@ class Methods:
     async def command_attach(self, params: Attach) -> Nothing:
         """Has a command's output and end told on this connection."""
         return cast(Nothing, await self._call("command.attach", params))
+
+    async def command_denied(self, params: OfCommand) -> Denials:
+        """What of an ended command's output is its ring's doing, with the smallest grant that would let it pass: for a person to be asked, and then for `grant.request`. Nothing for one that ended well."""
+        return cast(Denials, await self._call("command.denied", params))
 
     async def command_detach(self, params: OfCommand) -> Nothing:
         """Has them told no more."""

@@ -145,7 +145,8 @@ fn once(request: &mut Request, early: Early, how: &How) -> Result<Done, Error> {
             None => say::out("ring: none (full-access)\n"),
         }));
     }
-    let offered = begun.policy.approval.ask.value == Ask::OnDenial;
+    let confined = begun.policy.mode.value != Mode::FullAccess;
+    let offered = begun.policy.approval.ask.value == Ask::OnDenial && confined;
     if trace || offered {
         match own::program() {
             Ok(program) => begun.trace(request, program),
@@ -169,9 +170,9 @@ fn once(request: &mut Request, early: Early, how: &How) -> Result<Done, Error> {
     let failed = finished.ended != Ended::Exited(0);
     match offer(&finished, failed, &approval, request)? {
         Offered::Granted if input_is_whole() => return Ok(Done::Again),
-        Offered::Granted => say::line(
-            "granted; what it read from its input is gone, so that it is not run again by itself",
-        ),
+        Offered::Granted => {
+            say::line("granted; its input has been read, so that it does not run again by itself");
+        }
         // It was shown with the question.
         Offered::No => {}
         Offered::Nothing if trace || failed => refused(&finished),
@@ -212,10 +213,10 @@ fn offer(
     let mut come = Offered::Nothing;
     let offers = if failed { offers(finished) } else { Vec::new() };
     for offer in offers {
-        let page = Page::of_offer(&offer, offer.lasting());
-        if !can_ask(&page, approval) {
+        let page = Page::of_offer(&offer, offer.lasting(), input_is_whole());
+        let Some(page) = page.filter(|page| can_ask(page, approval)) else {
             break;
-        }
+        };
         if let Some(why) = offer.may_ask(approval)? {
             say::line(format_args!(
                 "what was refused is not offered: {}",
@@ -226,8 +227,15 @@ fn offer(
         let Ok(heard) = ask(&page, approval) else {
             break;
         };
+        if let Some(words) = &heard.words {
+            say::line(format_args!("{} says: {words}", say::Plain(&heard.from)));
+        }
         if !offer.answered(&heard, request)? {
-            if matches!(come, Offered::Nothing) && heard.answer != Answer::Nobody {
+            // What a program was asked nobody here has seen.
+            if matches!(come, Offered::Nothing)
+                && heard.from == "terminal"
+                && heard.answer != Answer::Nobody
+            {
                 come = Offered::No;
             }
             break;
@@ -265,11 +273,6 @@ fn allowed(mut begun: Begun, answered: bool) -> Result<(Begun, bool), Error> {
             policy.network.mode.value.name()
         ),
     };
-    let nobody = || Heard {
-        answer: Answer::Nobody,
-        from: "terminal".to_owned(),
-        words: None,
-    };
     let page = if outside {
         Page::outside(&question)
     } else {
@@ -286,9 +289,9 @@ fn allowed(mut begun: Begun, answered: bool) -> Result<(Begun, bool), Error> {
             let question = Box::new(question);
             return Err(Error::Unasked { question, why });
         }
-        ask(&page, &begun.policy.approval).unwrap_or_else(|_| nobody())
+        ask(&page, &begun.policy.approval).unwrap_or_else(|_| Heard::nobody())
     } else {
-        nobody()
+        Heard::nobody()
     };
     begun.answered(question.clone(), heard.answer, &heard.from)?;
     if let Some(words) = &heard.words {

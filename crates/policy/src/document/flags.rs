@@ -118,8 +118,18 @@ pub(crate) fn granted(
         sockets: grant.socket.iter().cloned().collect(),
         ..Flags::default()
     };
-    let mut out = from_flags(&flags, context)?;
     let origin = Origin::grant(grant.number);
+    let mut out = from_flags(&flags, context).map_err(|errors| {
+        let retold = errors.into_iter().map(|error| match error {
+            PolicyError::BadValue { key, problem, .. } => PolicyError::BadValue {
+                at: origin.clone(),
+                key,
+                problem,
+            },
+            other => other,
+        });
+        retold.collect::<Vec<_>>()
+    })?;
     retell(&mut out.write, &origin);
     retell(&mut out.reveal, &origin);
     retell(&mut out.sockets, &origin);

@@ -12,6 +12,8 @@ use serde_json::{Map, Value, json};
 use crate::offer::Offer;
 use crate::rules::Question;
 
+/// So many hidden paths are named with the question.
+const SHOWN_HIDDEN: usize = 6;
 /// More than this no person reads.
 pub(super) const SHOWN_MAX: usize = 16 * 1024;
 
@@ -22,7 +24,7 @@ pub struct Page {
     more: String,
     /// What would be kept for a project.
     kept: String,
-    once: &'static str,
+    once: Option<&'static str>,
     /// What is to be typed in place of `y`.
     word: Option<&'static str>,
     session: bool,
@@ -56,8 +58,7 @@ impl Page {
             "\n  This command, in this directory, without being asked, until you take it back\n  (ringfence grants revoke):\n\n      {}\n\n",
             self::words(question.argv())
         );
-        Page::of(data, command(question, about), more(question), kept)
-            .lasting("once", session, project)
+        Page::of(data, command(question, about), more(question), kept).lasting(session, project)
     }
 
     /// Whether a command may run outside of every ring, as a rule has it: the loudest there is, and never kept.
@@ -84,9 +85,15 @@ impl Page {
     }
 
     /// Whether what the ring refused a command is to be granted.
+    ///
+    /// `again`: the command can run once more, so that once is something. Without that, and where nothing lasts, there is
+    /// nothing to ask.
     #[must_use]
-    pub fn of_offer(offer: &Offer, lasting: [bool; 2]) -> Page {
+    pub fn of_offer(offer: &Offer, lasting: [bool; 2], again: bool) -> Option<Page> {
         let [session, project] = lasting;
+        if !(again || session || project) {
+            return None;
+        }
         let refusal = offer.refusal();
         let argv: Vec<Text> = offer.argv().iter().map(Text::from).collect();
         let (verb, of) = offer.wanted();
@@ -116,10 +123,24 @@ impl Page {
             "connect" => format!("connect to {shown}"),
             _ => format!("see what is hidden as {shown}"),
         };
+        for note in offer.notes() {
+            let _ = writeln!(text, "  mind     {}\n", plain(note));
+        }
         let _ = writeln!(text, "  May commands of this workspace {what}?\n");
+        let hidden = offer.hidden();
+        for path in hidden.iter().take(SHOWN_HIDDEN) {
+            let _ = writeln!(text, "      {}", plain(&path.to_string_lossy()));
+        }
+        match hidden.len().checked_sub(SHOWN_HIDDEN) {
+            None | Some(0) if hidden.is_empty() => {}
+            None | Some(0) => text.push('\n'),
+            Some(more) => {
+                let _ = writeln!(text, "      and {more} more, which [?] lists\n");
+            }
+        }
         let mut more = String::from("\n");
-        if verb == "connect" {
-            more.push_str("  What listens there acts for whoever connects: with some (docker) that is all you may yourself, and more.\n");
+        for path in &hidden {
+            let _ = writeln!(more, "      {}", plain(&path.to_string_lossy()));
         }
         let _ = writeln!(
             more,
@@ -140,7 +161,14 @@ impl Page {
             "\n  For commands of {}, until you take it back (ringfence grants revoke):\n\n      {what}\n\n",
             plain(&offer.workspace().to_string_lossy())
         );
-        Page::of(data, text, more, kept).lasting("once, and run it again", session, project)
+        let once = again.then_some("once, and run it again");
+        let page = Page::of(data, text, more, kept);
+        Some(Page {
+            once,
+            session,
+            project,
+            ..page
+        })
     }
 
     fn of(data: Value, text: String, more: String, kept: String) -> Page {
@@ -153,7 +181,7 @@ impl Page {
             text,
             more,
             kept,
-            once: "once",
+            once: Some("once"),
             word: None,
             session: false,
             project: false,
@@ -162,9 +190,8 @@ impl Page {
         }
     }
 
-    fn lasting(self, once: &'static str, session: bool, project: bool) -> Page {
+    fn lasting(self, session: bool, project: bool) -> Page {
         Page {
-            once,
             session,
             project,
             ..self
@@ -180,7 +207,8 @@ impl Page {
     /// Whether a person would read all of it.
     #[must_use]
     pub fn is_readable(&self) -> bool {
-        self.text.len() <= SHOWN_MAX
+        self.text.len() + self.more.len() + self.kept.len() <= 2 * SHOWN_MAX
+            && self.text.len() <= SHOWN_MAX
     }
 
     /// The hash of all that is asked.
@@ -197,6 +225,10 @@ impl Page {
         &self.kept
     }
 
+    pub(super) fn once(&self) -> bool {
+        self.once.is_some()
+    }
+
     pub(super) fn session(&self) -> bool {
         self.session
     }
@@ -209,7 +241,7 @@ impl Page {
     pub(super) fn is_once(&self, said: &[u8]) -> bool {
         match self.word {
             Some(word) => said == word.as_bytes(),
-            None => matches!(said, b"y" | b"Y" | b"yes"),
+            None => self.once.is_some() && matches!(said, b"y" | b"Y" | b"yes"),
         }
     }
 
@@ -217,20 +249,17 @@ impl Page {
         if let Some(word) = self.word {
             return format!("[{word}] typed whole: once  [n] no  [?] more: ");
         }
-        let mut prompt = format!("[y] {}", self.once);
-        if self.session {
-            prompt.push_str("  [s] this session");
-        }
-        if self.project {
-            prompt.push_str("  [p] this project");
-        }
-        prompt.push_str("  [n] no  [?] more: ");
-        prompt
+        let mut keys: Vec<String> = self.once.iter().map(|once| format!("[y] {once}")).collect();
+        keys.extend(self.session.then(|| "[s] this session".to_owned()));
+        keys.extend(self.project.then(|| "[p] this project".to_owned()));
+        keys.push("[n] no".to_owned());
+        keys.push("[?] more: ".to_owned());
+        keys.join("  ")
     }
 
     /// The question as a program is told it, and how long there is to answer.
     pub(super) fn json(&self, within: Duration) -> Value {
-        let mut answers = vec!["once"];
+        let mut answers: Vec<&str> = self.once.iter().map(|_| "once").collect();
         answers.extend(self.session.then_some("session"));
         answers.extend(self.project.then_some("project"));
         answers.push("no");

@@ -6,10 +6,12 @@
 
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use ringfence_policy::plain;
+use rustix::process::{Pid, Signal};
 use serde::Deserialize;
 
 use super::{Answer, Heard, Page};
@@ -38,6 +40,9 @@ impl Program {
         let (path, arguments) = words.split_first()?;
         let mut child = Command::new(path)
             .args(arguments)
+            // Not where commands write: many a program takes its modules from where it stands.
+            .current_dir("/")
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -97,7 +102,7 @@ impl Program {
             return Err("its answer is to another question".to_owned());
         }
         let answer = match said.answer.as_str() {
-            "once" => Answer::Once,
+            "once" if page.once() => Answer::Once,
             "session" if page.session() => Answer::Session,
             "project" if page.project() => Answer::Project,
             "no" => Answer::No,
@@ -114,6 +119,10 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         // It is told that it was answered elsewhere: nobody listens any more.
+        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if let Some(group) = group {
+            let _gone = rustix::process::kill_process_group(group, Signal::KILL);
+        }
         let _gone = self.child.kill();
         let _reaped = self.child.wait();
     }

@@ -5,6 +5,7 @@
 //! refused, and said.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ringfence_ops::Shortfall;
 use ringfence_ops::linux::landlock::{Rule, Ruleset};
@@ -17,7 +18,7 @@ use super::{Inner, Ring};
 use crate::ask::Answer;
 use crate::error::Error;
 use crate::mounts;
-use crate::prepare::{Preview, preview};
+use crate::prepare::{Preview, Request, preview};
 use crate::why::{explain, place};
 
 /// What a ring is to have more.
@@ -135,6 +136,25 @@ impl Ring {
             .grant_answered(verb, &paths, &inner.prepared.cwd.path, answer)
     }
 
+    /// Counts a question that a person is about to be asked; nothing where one may be, else why not. How long there is
+    /// to answer.
+    ///
+    /// # Errors
+    /// [`Error::State`].
+    pub fn may_ask(&self) -> Result<(Option<String>, Duration), Error> {
+        let prepared = &self.inner().prepared;
+        let approval = &prepared.policy.approval;
+        let why = crate::offer::may_ask(approval, prepared.state.as_ref())?;
+        Ok((why, approval.within.value))
+    }
+
+    /// What the ring was asked for, with what has been granted to it since: what it does with a path is what
+    /// [`preview`](crate::preview) of this says.
+    #[must_use]
+    pub fn as_granted(&self) -> Request {
+        self.inner().as_granted()
+    }
+
     /// Makes a grant that was planned.
     ///
     /// # Errors
@@ -169,21 +189,19 @@ impl Grant {
 }
 
 impl Inner {
-    fn plan_grant(&self, grant: &Grant) -> Result<Planned, Error> {
+    fn as_granted(&self) -> Request {
         let granted = self.granted();
         let mut request = self.request.clone();
+        let flags = &mut request.flags;
+        flags.write.extend(granted.flags.write.iter().cloned());
+        flags.reveal.extend(granted.flags.reveal.iter().cloned());
+        flags.sockets.extend(granted.flags.sockets.iter().cloned());
         request
-            .flags
-            .write
-            .extend(granted.flags.write.iter().cloned());
-        request
-            .flags
-            .reveal
-            .extend(granted.flags.reveal.iter().cloned());
-        request
-            .flags
-            .sockets
-            .extend(granted.flags.sockets.iter().cloned());
+    }
+
+    fn plan_grant(&self, grant: &Grant) -> Result<Planned, Error> {
+        let mut request = self.as_granted();
+        let granted = self.granted();
         // What has changed elsewhere since the ring was made, in policies or on disk, is in both plans, and
         // none of this grant's.
         let before = preview(request.clone())?;

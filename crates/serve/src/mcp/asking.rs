@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use crate::fault::Fault;
 use crate::rings::{one_grant, path_of};
 
-/// How long a person has to answer.
-pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// How long a client that answers by calling once more has for that.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10 * 60);
 /// A path that a person is shown, in bytes.
 const PATH_SHOWN_MAX: usize = 400;
 /// A command, all its words together.
@@ -205,14 +205,16 @@ pub(super) enum Heard<D> {
     Failed(String),
 }
 
-/// Asks through the client, and waits.
-pub(super) async fn hear<D>(context: &RequestContext<RoleServer>, message: &str) -> Heard<D>
+/// Asks through the client, and waits so long.
+pub(super) async fn hear<D>(
+    context: &RequestContext<RoleServer>,
+    message: &str,
+    within: Duration,
+) -> Heard<D>
 where
     D: ElicitationSafe + DeserializeOwned,
 {
-    let answer = context
-        .peer
-        .elicit_with_timeout::<D>(message, Some(ANSWER_WITHIN));
+    let answer = context.peer.elicit_with_timeout::<D>(message, Some(within));
     match answer.await {
         Ok(Some(said)) => Heard::Said(said),
         Ok(None)

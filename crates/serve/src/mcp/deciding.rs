@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringfence::ask::Answer as Said;
 use rmcp::model::{CallToolResult, ContentBlock};
@@ -68,7 +69,16 @@ impl Server {
                  person can allow it by a rule in the policy"
             )));
         }
-        match hear::<CommandDecision>(context, &message).await {
+        let within = match self.may_ask().await {
+            Ok(within) => within,
+            Err(why) => {
+                self.rings.declined(number, Said::Nobody);
+                return Err(NotStarted::because(format!(
+                    "{line}; it was not started: {why}"
+                )));
+            }
+        };
+        match hear::<CommandDecision>(context, &message, within).await {
             Heard::Said(said) => {
                 start.approval = yes(number, said);
                 if start.approval.is_none() {
@@ -91,6 +101,17 @@ impl Server {
                 self.rings.declined(number, Said::Nobody);
                 Err(NotStarted::because(format!("{line}; {why}")))
             }
+        }
+    }
+
+    /// How long a person has to answer; in `Err` why none is asked.
+    pub(super) async fn may_ask(&self) -> Result<Duration, String> {
+        let ring = self.ring().await.map_err(|fault| fault.to_string())?;
+        let open = self.rings.ring(ring).map_err(|fault| fault.to_string())?;
+        match open.ring.may_ask().await {
+            Ok((None, within)) => Ok(within),
+            Ok((Some(why), _)) => Err(why),
+            Err(error) => Err(error.to_string()),
         }
     }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::command::Running;
-use crate::denial::{Denial, Wanted};
+use crate::denial::Denial;
 use crate::fault::Fault;
 use crate::noticed::News;
 use crate::output::bytes_of;
@@ -142,15 +142,10 @@ pub(super) fn told(came: Result<Came, Fault>) -> CallToolResult {
         };
         text.push_str(&format!("\n[the ring denied: {what}: {}", denial.because));
         match &denial.grant {
-            Some(Wanted::Write(path)) => {
-                text.push_str(&format!(
-                    "; request_grant {{\"write\": {path:?}}} asks for it"
-                ));
-            }
-            Some(Wanted::Reveal(name)) => {
-                text.push_str(&format!(
-                    "; request_grant {{\"reveal\": {name:?}}} asks for it"
-                ));
+            Some(grant) => {
+                // It stands there as it is to be asked for.
+                let grant = serde_json::to_value(grant).unwrap_or_default();
+                text.push_str(&format!("; request_grant {grant} asks for it"));
             }
             None if !denial.remedy.is_empty() => text.push_str(&format!("; {}", denial.remedy)),
             None => {}

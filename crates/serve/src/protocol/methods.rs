@@ -74,6 +74,9 @@ methods! {
     "command.wait": Wait(OfCommand) -> Ended;
     /// Reads from what is kept of a command's output.
     "command.read": Read(ReadOutput) -> OutputRead;
+    /// What of an ended command's output is its ring's doing, with the smallest grant that would let it pass: for a person to be
+    /// asked, and then for `grant.request`. Nothing for one that ended well.
+    "command.denied": Denied(OfCommand) -> Denials;
     /// Has a command's output and end told on this connection.
     "command.attach": Attach(Attach) -> Nothing;
     /// Has them told no more.

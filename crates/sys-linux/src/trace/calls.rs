@@ -56,6 +56,10 @@ enum Names {
     Path(usize),
     /// A directory's descriptor, and a path below it.
     At(usize, usize),
+    /// Two of the former: where something is, and where it is put.
+    Paths(usize, usize),
+    /// Two of the former.
+    Ats([usize; 4]),
     /// An address and its length.
     Address(usize, usize),
 }
@@ -92,7 +96,7 @@ macro_rules! calls {
 }
 
 use Does::{Always, ByAddress, Flags, How, Mode};
-use Names::{Address, At, Path};
+use Names::{Address, At, Ats, Path, Paths};
 
 calls! {
     #[cfg(target_arch = "x86_64")] SYS_open "open" Path(0), Flags(1);
@@ -106,10 +110,10 @@ calls! {
     #[cfg(target_arch = "x86_64")] SYS_rmdir "rmdir" Path(0), Always(Wants::Write);
     #[cfg(target_arch = "x86_64")] SYS_unlink "unlink" Path(0), Always(Wants::Write);
     SYS_unlinkat "unlinkat" At(0, 1), Always(Wants::Write);
-    // Of two names the second is where something is put.
-    #[cfg(target_arch = "x86_64")] SYS_rename "rename" Path(1), Always(Wants::Write);
-    #[cfg(target_arch = "x86_64")] SYS_renameat "renameat" At(2, 3), Always(Wants::Write);
-    SYS_renameat2 "renameat2" At(2, 3), Always(Wants::Write);
+    #[cfg(target_arch = "x86_64")] SYS_rename "rename" Paths(0, 1), Always(Wants::Write);
+    #[cfg(target_arch = "x86_64")] SYS_renameat "renameat" Ats([0, 1, 2, 3]), Always(Wants::Write);
+    SYS_renameat2 "renameat2" Ats([0, 1, 2, 3]), Always(Wants::Write);
+    // What is linked is only read.
     #[cfg(target_arch = "x86_64")] SYS_link "link" Path(1), Always(Wants::Write);
     SYS_linkat "linkat" At(2, 3), Always(Wants::Write);
     #[cfg(target_arch = "x86_64")] SYS_symlink "symlink" Path(1), Always(Wants::Write);
@@ -117,6 +121,7 @@ calls! {
     SYS_truncate "truncate" Path(0), Always(Wants::Write);
     #[cfg(target_arch = "x86_64")] SYS_chmod "chmod" Path(0), Always(Wants::Write);
     SYS_fchmodat "fchmodat" At(0, 1), Always(Wants::Write);
+    SYS_fchmodat2 "fchmodat2" At(0, 1), Always(Wants::Write);
     #[cfg(target_arch = "x86_64")] SYS_chown "chown" Path(0), Always(Wants::Write);
     #[cfg(target_arch = "x86_64")] SYS_lchown "lchown" Path(0), Always(Wants::Write);
     SYS_fchownat "fchownat" At(0, 1), Always(Wants::Write);
@@ -133,6 +138,7 @@ calls! {
     SYS_chdir "chdir" Path(0), Always(Wants::Read);
     SYS_execve "execve" Path(0), Always(Wants::Execute);
     SYS_execveat "execveat" At(0, 1), Always(Wants::Execute);
+    SYS_bind "bind" Address(1, 2), ByAddress;
     SYS_connect "connect" Address(1, 2), ByAddress;
     SYS_sendto "sendto" Address(4, 5), ByAddress;
 }
@@ -157,18 +163,39 @@ impl Call {
     }
 
     /// What it was to do, and of what it was, as far as that can be read.
-    pub(super) fn was_of(&self, pid: i32, arguments: &[u64; 6]) -> Option<(Wants, OsString)> {
-        let argument = |at: usize| arguments.get(at).copied();
+    pub(super) fn was_of(&self, pid: i32, arguments: &[u64; 6]) -> Vec<(Wants, OsString)> {
+        let argument = |at: usize| arguments.get(at).copied().unwrap_or(0);
         let here = i64::from(libc::AT_FDCWD);
+        let at =
+            |dir: usize, path: usize| below(pid, i64::from(argument(dir) as i32), argument(path));
         let of = match self.names {
-            Path(path) => below(pid, here, argument(path)?)?,
-            At(dir, path) => below(pid, i64::from(argument(dir)? as i32), argument(path)?)?,
+            Path(path) => vec![below(pid, here, argument(path))],
+            At(dir, path) => vec![at(dir, path)],
+            Paths(from, to) => vec![
+                below(pid, here, argument(from)),
+                below(pid, here, argument(to)),
+            ],
+            Ats([from_dir, from, to_dir, to]) => vec![at(from_dir, from), at(to_dir, to)],
             Address(at, length) => {
-                let length = usize::try_from(argument(length)?).ok()?.min(128);
-                return address(pid, &memory(pid, argument(at)?, length));
+                let length = usize::try_from(argument(length)).unwrap_or(0).min(128);
+                let found = address(pid, &memory(pid, argument(at), length));
+                let made = self.number == libc::SYS_bind;
+                let found = found.filter(|(wants, _)| !made || *wants == Wants::Connect);
+                return found
+                    .into_iter()
+                    .map(|(wants, of)| (if made { Wants::Write } else { wants }, of))
+                    .collect();
             }
         };
-        let wants = match self.does {
+        let Some(wants) = self.wants(pid, arguments) else {
+            return Vec::new();
+        };
+        of.into_iter().flatten().map(|of| (wants, of)).collect()
+    }
+
+    fn wants(&self, pid: i32, arguments: &[u64; 6]) -> Option<Wants> {
+        let argument = |at: usize| arguments.get(at).copied();
+        Some(match self.does {
             Always(wants) => wants,
             Flags(at) => opened(argument(at)? as i32),
             How(at) => {
@@ -181,9 +208,16 @@ impl Call {
                 _ => Wants::Read,
             },
             ByAddress => return None,
-        };
-        Some((wants, of))
+        })
     }
+}
+
+/// Whether a call of this name is looked at, and may tell of this error.
+#[must_use]
+pub fn may_tell(name: &str, errno: i32) -> bool {
+    CALLS
+        .iter()
+        .any(|call| call.name == name && call.tells(errno))
 }
 
 /// What a file is opened for.

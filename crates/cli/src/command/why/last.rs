@@ -81,7 +81,7 @@ fn found(cwd: &Path) -> Result<Found, None> {
     let command = command.ok_or(None::Nothing)?;
     let started = &command.started.what;
     let shown = words(&started.argv);
-    if started.left_out > 0 || started.redacted > 0 {
+    if started.left_out > 0 || started.redacted > 0 || shown.len() > 4096 {
         return Err(None::NotWhole(shown));
     }
     if !started.cwd.as_path().is_dir() {
@@ -112,6 +112,8 @@ fn asked(found: Found, yes: bool) -> Result<Found, None> {
         return Err(None::NobodyAsked);
     }
     let mut stderr = std::io::stderr();
+    // What was typed before it stood there is no answer.
+    let _typed = rustix::termios::tcflush(&stdin, rustix::termios::QueueSelector::IFlush);
     let asked = write!(
         stderr,
         "Run it once more, in its ring, and look what it is refused? [y/N] "
