@@ -31,6 +31,13 @@ impl Contender {
         Contender::new("ringfence", workspace, prefix)
     }
 
+    /// The same, with its calls looked at.
+    pub(crate) fn traced(binaries: &Path, workspace: &Path) -> Contender {
+        let own = binaries.join("ringfence").into_os_string();
+        let prefix = vec![own, "run".into(), "--trace".into(), "--".into()];
+        Contender::new("ringfence, looked at", workspace, prefix)
+    }
+
     /// bubblewrap, where it is installed: all readable, the workspace and `roots` writable, git's
     /// hooks and configuration read-only, no network.
     pub(crate) fn bwrap(workspace: &Path, roots: &[PathBuf]) -> Option<Contender> {

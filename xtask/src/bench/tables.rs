@@ -15,10 +15,11 @@ use std::process::Stdio;
 use std::time::Instant;
 
 /// The tables, in the order in which they are written.
-pub(crate) const NAMES: [&str; 10] = [
+pub(crate) const NAMES: [&str; 11] = [
     "start",
     "warm",
     "recorded",
+    "traced",
     "roots",
     "workspace",
     "pipe",
@@ -70,6 +71,7 @@ pub(crate) fn measure(
         "start" => start(place, binaries, settings),
         "warm" => warm(place, binaries, settings),
         "recorded" => recorded(place, binaries, settings),
+        "traced" => traced(place, binaries, settings),
         "roots" => roots(place, binaries, settings),
         "workspace" => workspace(place, binaries, settings),
         "pipe" => pipe(place, binaries, settings),
@@ -392,6 +394,54 @@ fn through_a_pipe(one: &Contender, argv: &[OsString], size: u64) -> Result<f64> 
     ensure!(bytes == size, "{}: {bytes} bytes", one.name);
     #[expect(clippy::cast_precision_loss, reason = "a gigabyte fits")]
     Ok((bytes - first) as f64 / time.as_secs_f64())
+}
+
+/// What it costs to look at a command's calls.
+fn traced(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
+    let repository = place.repository("traced", settings.files())?;
+    let contenders = [
+        Contender::ringfence(binaries, &repository, &[]),
+        Contender::traced(binaries, &repository),
+    ];
+    let rounds = settings.few();
+    let shell = |script: &str| {
+        let mut argv = words("/bin/sh -c");
+        argv.push(script.into());
+        argv
+    };
+    let mut text = String::new();
+    for (argv, what) in [
+        (words("/bin/true"), "`/bin/true`"),
+        (
+            shell("i=0; while [ $i -lt 200 ]; do /bin/true; i=$((i+1)); done"),
+            "200 times `/bin/true` by a shell",
+        ),
+        (
+            // What finds nothing says so by its code.
+            shell("git grep -c nothing-has-this . || true"),
+            "`git grep`, which opens each file,",
+        ),
+        (
+            shell("i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done"),
+            "a shell that counts",
+        ),
+    ] {
+        let cells = interleave(&contenders, rounds, &argv, |one| whole(one, &argv))?;
+        let what = format!(
+            "{what} in {} files; start included; {rounds} rounds.",
+            settings.files()
+        );
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&table(
+            "A command whose calls are looked at (`--trace`)",
+            &what,
+            Unit::Seconds,
+            &cells,
+        ));
+    }
+    Ok(text)
 }
 
 fn git(place: &Place, binaries: &Path, settings: &Settings) -> Result<String> {
