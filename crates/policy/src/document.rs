@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::environment::NamePattern;
-use crate::model::{CacheMode, Hide, LinuxMode, Mode, NetworkMode, Origin, Protect, Read, Sourced};
+use crate::model::{
+    CacheMode, Hide, LinuxMode, Mode, NetworkMode, Origin, Protect, Read, Snapshot, Sourced,
+};
 use crate::rule::Rule;
 
 pub(crate) use flags::from_flags;
@@ -34,6 +36,7 @@ pub(crate) struct Document {
     pub(crate) hide: Vec<Sourced<Hide>>,
     pub(crate) reveal: Option<Listed<String>>,
     pub(crate) read: Option<Sourced<Read>>,
+    pub(crate) snapshot: Option<Sourced<Snapshot>>,
     pub(crate) network: Option<Sourced<NetworkMode>>,
     pub(crate) allow: Option<Listed<String>>,
     pub(crate) cache_mode: Option<Sourced<CacheMode>>,

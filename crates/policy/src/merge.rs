@@ -12,7 +12,7 @@ use crate::error::PolicyError;
 use crate::keys;
 use crate::model::{
     Bounds, CacheMode, Caches, Effective, Layer, Ledger, Limits, Linux, LinuxMode, Mode, Network,
-    NetworkMode, Origin, Protect, Read, Sourced,
+    NetworkMode, Origin, Protect, Read, Snapshot, Sourced,
 };
 use crate::names::quoted;
 use crate::sources::{Context, FileText, Sources, Trust};
@@ -141,6 +141,7 @@ fn built_in(context: &Context<'_>) -> Effective {
         hide: hide.into_iter().map(Sourced::built_in).collect(),
         reveal: Vec::new(),
         read: Sourced::built_in(Read::All),
+        snapshot: Sourced::built_in(Snapshot::Auto),
         network: Network {
             mode: Sourced::built_in(NetworkMode::Off),
             allow: Vec::new(),
@@ -177,6 +178,7 @@ impl Merge {
         let out = &mut self.effective;
         set(&mut out.mode, said.mode);
         set(&mut out.read, said.read);
+        set(&mut out.snapshot, said.snapshot);
         set(&mut out.network.mode, said.network);
         set(&mut out.caches.mode, said.cache_mode);
         set(&mut out.linux.mode, said.linux_mode);
@@ -254,6 +256,16 @@ impl Merge {
             said.read,
             read_covers,
             read_text,
+        );
+        // More takes room from the person's other projects, less what could be undone: it says neither.
+        let snapshot = &mut out.snapshot;
+        narrow(
+            errors,
+            &keys::SNAPSHOT,
+            snapshot,
+            said.snapshot,
+            |a, b| a == b,
+            |s| quoted(s.written()),
         );
         let mode = &mut out.network.mode;
         narrow(
@@ -425,6 +437,7 @@ impl Merge {
             out.read = Sourced::new(read_meet(&read.value, &out.read.value), read.origin);
         }
         // Neither more nor less is the narrower: what the administrator says holds.
+        set(&mut out.snapshot, bound.snapshot);
         set(&mut out.ledger.keep, bound.ledger_keep);
         set(&mut out.ledger.size, bound.ledger_size);
         lower_some(&mut out.limits.time, bound.time);
