@@ -19,6 +19,7 @@ pub mod environment;
 mod error;
 pub mod facts;
 mod group;
+mod keeping;
 mod late;
 mod launch;
 pub mod layers;
@@ -40,6 +41,7 @@ mod tests;
 pub mod tokio;
 pub mod trust;
 mod unconfined;
+pub mod undo;
 pub mod why;
 mod workspace;
 

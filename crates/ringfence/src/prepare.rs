@@ -12,9 +12,9 @@ use ringfence_plan::{Plan, RingMode, Site, plan};
 use ringfence_policy::{Effective, Flags, Mode};
 
 use crate::ask::Answer;
-use crate::changed::{self, Snapshot};
 use crate::environment::{self, ChildEnvironment};
 use crate::error::Error;
+use crate::keeping::Stands;
 use crate::launch::Early;
 use crate::record::{By, Recorder};
 use crate::relay::PtyMode;
@@ -96,8 +96,9 @@ impl Prepared {
     }
 
     /// How what may be written stands before the command, where that is asked for.
-    pub(crate) fn snapshot(&self) -> Option<Snapshot> {
-        if !self.changes {
+    pub(crate) fn snapshot(&self) -> Option<Stands> {
+        let kept = self.recorder.keeps_alone();
+        if !self.changes && kept.is_none() {
             return None;
         }
         let mut roots: Vec<&Path> = self.roots.iter().map(|root| root.path.as_path()).collect();
@@ -105,7 +106,7 @@ impl Prepared {
         if self.plan.is_none() {
             roots = vec![&self.workspace];
         }
-        Some(Snapshot::take(roots, changed::options()))
+        Some(Stands::now(&roots, kept))
     }
 
     /// The command, as it is recorded.
