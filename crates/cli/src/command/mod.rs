@@ -17,6 +17,7 @@ mod sessions;
 mod shim;
 mod top;
 mod trust;
+mod undo;
 mod verify;
 mod why;
 
@@ -38,6 +39,7 @@ pub(crate) use sessions::SessionsArgs;
 pub(crate) use shim::{ShimArgs, followed};
 pub(crate) use top::TopArgs;
 pub(crate) use trust::{TrustArgs, UntrustArgs};
+pub(crate) use undo::UndoArgs;
 pub(crate) use verify::VerifyArgs;
 pub(crate) use why::WhyArgs;
 
@@ -56,6 +58,7 @@ pub(crate) fn run(cli: Cli, early: ringfence::Early) -> ExitCode {
         Command::Serve(Deferred(args)) => serve::serve(args),
         Command::Sessions(Deferred(args)) => sessions::sessions(args),
         Command::Log(Deferred(args)) => log::log(args),
+        Command::UndoCommand(Deferred(args)) => undo::undo(args),
         Command::Top(Deferred(args)) => top::top(args),
         Command::Trust(Deferred(args)) => trust::trust(args),
         Command::Untrust(Deferred(args)) => trust::untrust(args),

@@ -86,7 +86,11 @@ fn start(
         say::line("full-access: this command runs without any boundary");
     }
     match ringfence::run(begun) {
-        Ok(finished) => finish(&finished, json),
+        Ok(mut finished) => {
+            // What is kept to be undone was looked at for that alone.
+            finished.changes = finished.changes.filter(|_| changes);
+            finish(&finished, json)
+        }
         Err(error) => fail(&error),
     }
 }
