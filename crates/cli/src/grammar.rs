@@ -56,7 +56,8 @@ pub(crate) enum Command {
     /// Say what ran, in which ring, who allowed it and how it ended; hold that against its hashes
     Log(Deferred<LogArgs>),
     /// Put back what a command changed: what files held, what was deleted, what was renamed
-    UndoCommand(Deferred<UndoArgs>),
+    #[command(name = "undo-command")]
+    Undo(Deferred<UndoArgs>),
     /// Watch your rings: what runs, what ended, what was denied, what is asked
     Top(Deferred<TopArgs>),
     /// Let a project's policy file widen what your own allows, as it is written now

@@ -122,7 +122,10 @@ impl Keeping {
 
     /// One that started has ended; of one that is not known by a record nothing is kept.
     pub(crate) fn ends(&self, ended: Option<Ended>) {
-        self.running.fetch_sub(1, Ordering::SeqCst);
+        // One that started before anything was kept is not counted.
+        let less = |running: usize| running.checked_sub(1);
+        let (set, got) = (Ordering::SeqCst, Ordering::SeqCst);
+        let _counted = self.running.fetch_update(set, got, less);
         if let Some(ended) = ended {
             self.send(Job::Ended(Box::new(ended)));
         }
@@ -292,7 +295,7 @@ fn nothing(begun: &Result<Begun, ringfence_undo::Error>) -> Option<String> {
     match begun {
         Ok(Begun::Whole { .. } | Begun::Stopped) => None,
         Ok(Begun::TooMuch { files, bytes }) => Some(format!(
-            "{files} files with {} MiB would have had to be read first, which is more than is done unasked{larger}",
+            "at least {files} files with {} MiB would have had to be read first, which is more than is done unasked{larger}",
             bytes >> 20
         )),
         Ok(Begun::TooMany) => Some("it has more files than are looked at".to_owned()),
@@ -355,7 +358,15 @@ pub(crate) fn change(detail: &Detail) -> Change {
 pub(crate) struct Stands {
     snapshot: Snapshot,
     /// What is kept of it, where that is wanted.
-    kept: Option<(Arc<Store>, Vec<(Keeper, Option<String>)>)>,
+    kept: Option<Alone>,
+}
+
+/// What is kept for one command alone.
+#[derive(Debug)]
+struct Alone {
+    store: Arc<Store>,
+    /// For each directory; or why nothing of it is.
+    keepers: Vec<(Keeper, Option<String>)>,
 }
 
 impl Stands {
@@ -373,7 +384,7 @@ impl Stands {
                 Some((keeper, nothing))
             });
             let keepers = keepers.collect();
-            (store, keepers)
+            Alone { store, keepers }
         });
         Stands {
             snapshot: Snapshot::take(roots, changed::options()),
@@ -383,9 +394,10 @@ impl Stands {
 
     /// What became another since; it is kept under the command's number.
     pub(crate) fn changes(self, of: Option<Key>) -> Changes {
-        let (Some((store, mut keepers)), Some(of)) = (self.kept, of) else {
+        let (Some(alone), Some(of)) = (self.kept, of) else {
             return self.snapshot.changes();
         };
+        let Alone { store, mut keepers } = alone;
         let (changes, details) = self.snapshot.changes_in_detail();
         let mut manifest = Manifest::new(of);
         manifest.incomplete = incomplete(&changes);

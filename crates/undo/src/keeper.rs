@@ -1,6 +1,7 @@
 //! Keeps what one directory holds, and finds what it held before a command.
 
-use std::collections::{BTreeMap, HashSet};
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,7 +42,7 @@ pub enum Begun {
         /// Bytes.
         bytes: u64,
     },
-    /// Nothing is kept: more would have to be read than may be.
+    /// Nothing is kept: more would have to be read than may be, so much at least.
     TooMuch {
         /// Files.
         files: usize,
@@ -97,11 +98,13 @@ impl Keeper {
         let mut there: HashSet<PathBuf> = HashSet::new();
         let bounds = self.store.bounds;
         let known = &self.known;
+        // What is too much is so before all of it is counted.
+        let too_much = Cell::new(false);
         let ended = walk(
             &self.root,
             &self.exclude,
             bounds.entries,
-            stop,
+            &|| too_much.get() || stop(),
             |path, stat| {
                 let is_known = known
                     .get(&path)
@@ -111,18 +114,19 @@ impl Keeper {
                         bytes += stat.size;
                     }
                     wanted.push(path.clone());
+                    too_much.set(wanted.len() > most.files || bytes > most.bytes);
                 }
                 there.insert(path);
             },
         );
+        let files = wanted.len();
+        if too_much.get() {
+            return Ok(Begun::TooMuch { files, bytes });
+        }
         match ended {
             Ended::Whole => {}
             Ended::More => return Ok(Begun::TooMany),
             Ended::Stopped => return Ok(Begun::Stopped),
-        }
-        let files = wanted.len();
-        if files > most.files || bytes > most.bytes {
-            return Ok(Begun::TooMuch { files, bytes });
         }
         self.known.retain(|path| there.contains(path));
         self.size = self.known.size();
@@ -224,7 +228,7 @@ impl Keeper {
         let bound = self.store.bounds.changes;
         let more = changes.len().saturating_sub(bound) as u64;
         changes.truncate(bound);
-        let renames: Vec<(PathBuf, PathBuf)> = changes
+        let renames: Renames = changes
             .iter()
             .filter_map(|change| Some((change.path.clone(), change.from.clone()?)))
             .collect();
@@ -286,7 +290,7 @@ impl Keeper {
     }
 
     /// What stood there before, and what it held.
-    fn before(&self, change: &Change, renames: &[(PathBuf, PathBuf)]) -> Option<State> {
+    fn before(&self, change: &Change, renames: &Renames) -> Option<State> {
         let seen = match change.before {
             Was::Nothing => return None,
             Was::Unknown(kind) => return Some(unknown(kind, Why::Unknown)),
@@ -305,7 +309,7 @@ impl Keeper {
     }
 
     /// Takes out what is gone, and moves what was renamed.
-    fn forget(&mut self, changes: &[Change], renames: &[(PathBuf, PathBuf)]) {
+    fn forget(&mut self, changes: &[Change], renames: &Renames) {
         for change in changes.iter().filter(|change| change.after.is_none()) {
             let recent = self.recent.remove(&change.path);
             self.size -= recent.unwrap_or(0).min(self.size);
@@ -316,7 +320,7 @@ impl Keeper {
             }
         }
         // The deeper ones first: each is taken out by itself.
-        let mut deeper: Vec<&(PathBuf, PathBuf)> = renames.iter().collect();
+        let mut deeper: Vec<(&PathBuf, &PathBuf)> = renames.iter().collect();
         deeper.sort_by_key(|(_, from)| std::cmp::Reverse(from.components().count()));
         let mut moved = Vec::new();
         for (to, from) in deeper {
@@ -386,17 +390,19 @@ fn is_equal(a: &State, b: &State) -> bool {
     a.is_as(b) && a.stat.mode == b.stat.mode && !matches!(a.content, Content::Not(_))
 }
 
+/// What was renamed: where from, by where it is now.
+pub(crate) type Renames = HashMap<PathBuf, PathBuf>;
+
 /// Where something was whose path now is this one.
-pub(crate) fn path_before(path: &Path, renames: &[(PathBuf, PathBuf)]) -> PathBuf {
-    let above = renames.iter().filter(|(to, _)| path.starts_with(to));
-    let nearest = above.max_by_key(|(to, _)| to.components().count());
-    match nearest {
-        Some((to, from)) => {
-            let below = path.strip_prefix(to).unwrap_or(Path::new(""));
-            from.components().chain(below.components()).collect()
+pub(crate) fn path_before(path: &Path, renames: &Renames) -> PathBuf {
+    for above in path.ancestors() {
+        if let Some(from) = renames.get(above) {
+            let below = path.strip_prefix(above).unwrap_or(Path::new(""));
+            // To join an empty path leaves a slash.
+            return from.components().chain(below.components()).collect();
         }
-        None => path.to_owned(),
     }
+    path.to_owned()
 }
 
 fn unknown(kind: Kind, why: Why) -> State {

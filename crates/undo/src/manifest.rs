@@ -206,7 +206,7 @@ impl Locked<'_> {
             source,
         })?;
         self.write(&path, &bytes)?;
-        if manifest.of.seq % 64 == 0 {
+        if manifest.of.seq.is_multiple_of(64) {
             self.prune();
         }
         Ok(())

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::below::{Lister, Root};
 use crate::error::Error;
-use crate::keeper::path_before;
+use crate::keeper::{Renames, path_before};
 use crate::manifest::{Manifest, RootSteps, Step};
 use crate::path;
 use crate::state::{Content, Kind, State, Why};
@@ -287,12 +287,19 @@ impl Look<'_> {
     /// Finds what stands in the way. That may be what goes away itself; and what does not go away stands in the way of more.
     fn in_the_way(&self, steps: &[Step], verdicts: &mut [Verdict]) {
         let first = verdicts.to_vec();
-        let dirs: HashMap<&Path, usize> = steps
+        let renames: Renames = steps
+            .iter()
+            .filter_map(|step| Some((step.path.clone(), step.from.clone()?)))
+            .collect();
+        let dirs: HashMap<PathBuf, usize> = steps
             .iter()
             .enumerate()
             .filter(|(_, step)| is_dir(step.before.as_ref()))
             .filter(|(_, step)| step.from.is_some() || !is_dir(step.after.as_ref()))
-            .map(|(number, step)| (step.was_at(), number))
+            .map(|(number, step)| match step.after {
+                Some(_) if step.from.is_none() => (path_before(&step.path, &renames), number),
+                _ => (step.was_at().to_owned(), number),
+            })
             .collect();
         // Each round finds one thing more at least; who nests ever so many is told in the end, when it is tried.
         for _ in 0..ROUNDS {
@@ -346,7 +353,7 @@ impl Look<'_> {
         &self,
         was_at: &Path,
         steps: &[Step],
-        dirs: &HashMap<&Path, usize>,
+        dirs: &HashMap<PathBuf, usize>,
         verdicts: &[Verdict],
     ) -> bool {
         for above in was_at.ancestors().skip(1) {
@@ -418,7 +425,7 @@ impl Look<'_> {
             .iter()
             .filter_map(|step| Some((step.was_at(), step.before.as_ref()?)))
             .collect();
-        let renames: Vec<(PathBuf, PathBuf)> = steps
+        let renames: Renames = steps
             .iter()
             .filter_map(|step| Some((step.path.clone(), step.from.clone()?)))
             .collect();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::below::{self, Root};
 use crate::error::Error;
-use crate::keeper::path_before;
+use crate::keeper::{Renames, path_before};
 use crate::manifest::{Key, Manifest, RootSteps, Step};
 use crate::plan::{Left, Plan, Verdict, holds_the_same, parked, tag};
 use crate::put::Hands;
@@ -66,6 +66,7 @@ pub fn restore(store: &Store, mut plan: Plan, key: Key) -> Result<Done, Error> {
             steps: &steps.steps,
             now,
             verdicts,
+            renames: Renames::new(),
         };
         let verdicts = work.all(plan.force);
         for (planned, verdict) in plan.planned[first..].iter_mut().zip(verdicts) {
@@ -134,7 +135,7 @@ fn inverse(plan: &Plan, number: usize, now: &[Option<State>], root: Option<&Root
         .filter(|(planned, _)| planned.verdict == Verdict::Undo)
         .filter_map(|(planned, now)| Some((steps.steps.get(planned.step)?, now)))
         .collect();
-    let renames: Vec<(PathBuf, PathBuf)> = done
+    let renames: Renames = done
         .iter()
         .filter_map(|(step, _)| Some((step.path.clone(), step.from.clone()?)))
         .collect();
@@ -177,6 +178,8 @@ struct Work<'a> {
     /// What stood where each change is, when it was kept.
     now: &'a [Option<State>],
     verdicts: Vec<Verdict>,
+    /// What has been put aside to be renamed back.
+    renames: Renames,
 }
 
 fn is_dir(state: Option<&State>) -> bool {
@@ -217,6 +220,17 @@ impl Work<'_> {
     fn told(&mut self, step: usize, done: Result<(), Left>) {
         if let Err(left) = done {
             self.verdicts[step] = Verdict::Left(left);
+        }
+    }
+
+    /// Where something was before the command.
+    fn place_before(&self, number: usize) -> PathBuf {
+        let step = &self.steps[number];
+        match (&step.from, &step.after) {
+            (Some(from), _) => from.clone(),
+            // Of what is gone it is its path.
+            (None, None) => step.path.clone(),
+            (None, Some(_)) => path_before(&step.path, &self.renames),
         }
     }
 
@@ -319,6 +333,9 @@ impl Work<'_> {
                 self.hands.rename(&from, &to)
             };
             if done.is_ok() {
+                let step = &self.steps[number];
+                self.renames
+                    .insert(step.path.clone(), step.was_at().to_owned());
                 aside.push((number, to));
             }
             self.told(number, done);
@@ -328,7 +345,7 @@ impl Work<'_> {
 
     fn remove_directories(&mut self, aside: &[(usize, PathBuf)]) {
         // What was put aside took along what is in it.
-        let moved: Vec<(PathBuf, PathBuf)> = aside
+        let moved: Renames = aside
             .iter()
             .map(|(number, to)| (self.steps[*number].path.clone(), to.clone()))
             .collect();
@@ -348,7 +365,7 @@ impl Work<'_> {
         });
         let mut all: Vec<(usize, Option<PathBuf>)> = made.into_iter().map(|n| (n, None)).collect();
         all.extend(aside.into_iter().map(|(n, path)| (n, Some(path))));
-        all.sort_by_key(|(n, _)| self.steps[*n].was_at().components().count());
+        all.sort_by_key(|(n, _)| self.place_before(*n).components().count());
         for (number, aside) in all {
             let step = &self.steps[number];
             let done = match (&aside, &step.before) {
@@ -363,7 +380,7 @@ impl Work<'_> {
                         back => back,
                     }
                 }
-                (None, Some(before)) => self.hands.make_dir(&step.path, before),
+                (None, Some(before)) => self.hands.make_dir(&self.place_before(number), before),
                 (None, None) => Ok(()),
             };
             self.told(number, done);
@@ -376,32 +393,24 @@ impl Work<'_> {
         for number in self.chosen(deleted) {
             let step = &self.steps[number];
             let Some(before) = &step.before else { continue };
+            let path = self.place_before(number);
             // Where a person said so, something is replaced that came since.
             let now = self.now[number].as_ref();
-            let stands = matches!(self.hands.root.stat(&step.path), Ok(Some(_)));
+            let stands = matches!(self.hands.root.stat(&path), Ok(Some(_)));
             let now = now.filter(|now| force && stands && now.stat.kind != Kind::Directory);
             let done = self
                 .hands
-                .put(number, &step.path, before, now.map(|now| &now.stat));
+                .put(number, &path, before, now.map(|now| &now.stat));
             self.told(number, done);
         }
     }
 
     /// Directories get their permissions when all is in them.
     fn close_directories(&mut self) {
-        let renames: Vec<(PathBuf, PathBuf)> = self
-            .chosen(|step| step.from.is_some())
-            .into_iter()
-            .filter_map(|n| Some((self.steps[n].path.clone(), self.steps[n].from.clone()?)))
-            .collect();
         let dirs = self.chosen(|step| is_dir(step.before.as_ref()));
         for number in self.deepest_first(dirs, Step::was_at) {
             let step = &self.steps[number];
-            let path = match (&step.from, &step.after) {
-                (Some(from), _) => from.clone(),
-                (None, None) => step.path.clone(),
-                (None, Some(_)) => path_before(&step.path, &renames),
-            };
+            let path = self.place_before(number);
             let Some(before) = &step.before else { continue };
             let done = self.close(&path, before);
             self.told(number, done);

@@ -1,5 +1,6 @@
 //! Contents by their digests, in files, bounded in size.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -27,7 +28,19 @@ pub struct Store {
 #[derive(Debug)]
 pub(crate) struct Locked<'a> {
     pub(crate) store: &'a Store,
+    /// How much is kept, where this lock made that another: then it is written in the end, if it is known.
+    size: Cell<Option<Option<u64>>>,
     _lock: File,
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        if let Some(Some(size)) = self.size.get() {
+            // A new file: to write over one has the filesystem flush it. What is not written is counted anew.
+            let _none = std::fs::remove_file(self.size_path());
+            let _unwritten = std::fs::write(self.size_path(), size.to_string());
+        }
+    }
 }
 
 /// So long another process may write.
@@ -100,6 +113,10 @@ impl Store {
     }
 
     /// Locks it, and makes what it needs.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "flock(2) waits for ever or not at all"
+    )]
     pub(crate) fn lock(&self) -> Result<Locked<'_>, Error> {
         make_dir(&self.dir)?;
         let meta = std::fs::symlink_metadata(&self.dir).map_err(|e| Error::io(&self.dir, e))?;
@@ -134,6 +151,7 @@ impl Store {
         }
         Ok(Locked {
             store: self,
+            size: Cell::new(None),
             _lock: file,
         })
     }
@@ -223,17 +241,27 @@ impl Locked<'_> {
         text.trim().parse().ok()
     }
 
+    /// More is kept. As long as that is not written, nothing says how much: who is killed leaves it to be counted anew.
     fn grow(&self, by: u64) {
-        if let Some(size) = self.size() {
-            // A number that is not written is counted anew some time.
-            let _unwritten = self.write(&self.size_path(), (size + by).to_string().as_bytes());
+        if self.size.get().is_none() {
+            self.size.set(Some(self.size()));
+            // What is not there needs no removal.
+            let _none = std::fs::remove_file(self.size_path());
         }
+        if let Some(Some(size)) = self.size.get() {
+            self.size.set(Some(Some(size + by)));
+        }
+    }
+
+    /// How much is kept, this lock's own counted.
+    fn now(&self) -> Option<u64> {
+        self.size.get().unwrap_or_else(|| self.size())
     }
 
     /// Takes away the oldest, where all takes up more than it may.
     pub(crate) fn collect(&self) -> Result<(), Error> {
         let most = self.store.bounds.store;
-        if self.size().is_some_and(|size| size <= most) {
+        if self.now().is_some_and(|size| size <= most) {
             return Ok(());
         }
         let mut objects = self.all_objects()?;
@@ -248,7 +276,8 @@ impl Locked<'_> {
                 kept
             });
         }
-        self.write(&self.size_path(), size.to_string().as_bytes())
+        self.size.set(Some(Some(size)));
+        Ok(())
     }
 
     /// All objects and their sizes. What writers that died left is removed.

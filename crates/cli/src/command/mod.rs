@@ -58,7 +58,7 @@ pub(crate) fn run(cli: Cli, early: ringfence::Early) -> ExitCode {
         Command::Serve(Deferred(args)) => serve::serve(args),
         Command::Sessions(Deferred(args)) => sessions::sessions(args),
         Command::Log(Deferred(args)) => log::log(args),
-        Command::UndoCommand(Deferred(args)) => undo::undo(args),
+        Command::Undo(Deferred(args)) => undo::undo(args),
         Command::Top(Deferred(args)) => top::top(args),
         Command::Trust(Deferred(args)) => trust::trust(args),
         Command::Untrust(Deferred(args)) => trust::untrust(args),
