@@ -314,17 +314,19 @@ impl Look<'_> {
             for (number, step) in steps.iter().enumerate().rev() {
                 if let (Some(before), None) = (&step.before, &step.after) {
                     // Where it was there is nothing, once that is gone with what is in it.
-                    let goes = step.path.ancestors().any(|above| goes.contains(above));
-                    verdicts[number] = if goes {
+                    let free = step.path.ancestors().any(|above| goes.contains(above));
+                    verdicts[number] = if free {
                         kept(before)
                     } else {
                         first[number].clone()
                     };
-                    if !goes && verdicts[number] == Verdict::Undo {
+                    if !free && verdicts[number] == Verdict::Undo {
                         verdicts[number] = self.comes(step);
                     }
+                    let to = step.was_at();
                     if verdicts[number] == Verdict::Undo
-                        && !self.has_parent(step.was_at(), steps, &dirs, verdicts)
+                        && (!self.has_parent(to, steps, &dirs, verdicts)
+                            || self.is_brought(to, steps, &dirs, verdicts, &goes))
                     {
                         verdicts[number] = Verdict::Left(Left::InTheWay);
                     }
@@ -334,7 +336,10 @@ impl Look<'_> {
                     continue;
                 }
                 let to = step.was_at();
-                if step.from.is_some() && !self.has_parent(to, steps, &dirs, verdicts) {
+                if step.from.is_some()
+                    && (!self.has_parent(to, steps, &dirs, verdicts)
+                        || self.is_brought(to, steps, &dirs, verdicts, &goes))
+                {
                     verdicts[number] = Verdict::Left(Left::InTheWay);
                 } else if step.from.is_some() && !to.ancestors().any(|above| goes.contains(above)) {
                     verdicts[number] = self.comes(step);
@@ -376,6 +381,29 @@ impl Look<'_> {
             return self.is_dir(&now.join(below));
         }
         self.is_dir(was_at.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Whether a directory that gets its place back brings something along to this place.
+    fn is_brought(
+        &self,
+        was_at: &Path,
+        steps: &[Step],
+        dirs: &HashMap<PathBuf, usize>,
+        verdicts: &[Verdict],
+        goes: &HashSet<&Path>,
+    ) -> bool {
+        let above = was_at.ancestors().skip(1).find(|a| dirs.contains_key(*a));
+        let Some((above, number)) = above.and_then(|a| Some((a, *dirs.get(a)?))) else {
+            return false;
+        };
+        let step = &steps[number];
+        if step.from.is_none() || verdicts[number] != Verdict::Undo {
+            return false;
+        }
+        let now = step
+            .path
+            .join(was_at.strip_prefix(above).unwrap_or(Path::new("")));
+        !goes.contains(now.as_path()) && !matches!(self.root.stat(&now), Ok(None))
     }
 
     fn is_dir(&self, path: &Path) -> bool {
