@@ -122,12 +122,10 @@ impl Keeping {
 
     /// One that started has ended; of one that is not known by a record nothing is kept.
     pub(crate) fn ends(&self, ended: Option<Ended>) {
-        // One that started before anything was kept is not counted.
-        let less = |running: usize| running.checked_sub(1);
-        let (set, got) = (Ordering::SeqCst, Ordering::SeqCst);
-        let _counted = self.running.fetch_update(set, got, less);
-        if let Some(ended) = ended {
-            self.send(Job::Ended(Box::new(ended)));
+        match ended {
+            // It counts until what it changed has been looked at.
+            Some(ended) => self.send(Job::Ended(Box::new(ended))),
+            None => one_less(&self.running),
         }
     }
 
@@ -145,6 +143,12 @@ impl Keeping {
             let _over = ended.recv_timeout(LAST);
         }
     }
+}
+
+/// One that started before anything was kept is not counted.
+fn one_less(running: &AtomicUsize) {
+    let less = |running: usize| running.checked_sub(1);
+    let _counted = running.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
 }
 
 impl Drop for Keeping {
@@ -191,6 +195,7 @@ impl Thread {
                 }
                 Ok(Job::Ended(ended)) => {
                     self.ended(*ended);
+                    one_less(&self.running);
                     if self.running.load(Ordering::SeqCst) == 0 {
                         self.look();
                     }
@@ -239,6 +244,10 @@ impl Thread {
                     // What cannot be kept is not, and the manifest that lacks it says so.
                     let _unkept = root.keeper.capture(changes);
                 }
+            }
+            // One that has begun meanwhile may ask for it; the next look forgets it.
+            if self.running.load(Ordering::SeqCst) == 0 {
+                root.keeper.forget_past();
             }
         }
     }

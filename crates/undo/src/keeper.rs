@@ -129,6 +129,7 @@ impl Keeper {
             Ended::Stopped => return Ok(Begun::Stopped),
         }
         self.known.retain(|path| there.contains(path));
+        self.known.forget_past();
         self.size = self.known.size();
         self.keeps = true;
         let store = Arc::clone(&self.store);
@@ -188,6 +189,11 @@ impl Keeper {
             self.known.set(path, state.clone());
         }
         Some(state)
+    }
+
+    /// No command runs that began before now: what was before that is not asked for any more.
+    pub fn forget_past(&mut self) {
+        self.known.forget_past();
     }
 
     /// Whether something has to be read again, a moment after it was written.
@@ -302,9 +308,9 @@ impl Keeper {
             (None, None) => change.path.clone(),
             (None, Some(_)) => path_before(&change.path, renames),
         };
-        match self.known.get(&at) {
-            Some(state) if seen.is(state) => Some(state.clone()),
-            _ => Some(of_seen(&seen, Why::Changed)),
+        match self.known.seen(&at, &seen) {
+            Some(state) => Some(state.clone()),
+            None => Some(of_seen(&seen, Why::Changed)),
         }
     }
 

@@ -3,7 +3,7 @@
 //! A file of lines: the first names the directory, each other one an entry and its state, or that it is gone; later lines
 //! count. What is no such line ends it, and what was behind is found out anew.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::below::Root;
+use crate::change::Seen;
 use crate::error::Error;
 use crate::path;
 use crate::state::{Hash, State};
@@ -44,7 +45,12 @@ pub(crate) struct Known {
     stale: bool,
     /// What became another since the file was written.
     news: HashSet<PathBuf>,
+    /// What stood somewhere until a moment ago: a command that began before may ask for it.
+    past: HashMap<PathBuf, Vec<State>>,
 }
+
+/// So many places are remembered as they were.
+const PAST: usize = 20_000;
 
 impl Known {
     pub(crate) fn load(store: &Store, at: &Path, root: &Root) -> Known {
@@ -64,6 +70,7 @@ impl Known {
             lines: 0,
             stale: true,
             news: HashSet::new(),
+            past: HashMap::new(),
         };
         if contents {
             known.read();
@@ -100,16 +107,38 @@ impl Known {
         self.all.get(path)
     }
 
+    /// What stood somewhere when it was seen so: now, or a moment ago.
+    pub(crate) fn seen(&self, path: &Path, seen: &Seen) -> Option<&State> {
+        let past = self.past.get(path).into_iter().flatten().rev();
+        let mut all = self.all.get(path).into_iter().chain(past);
+        all.find(|state| seen.is(state))
+    }
+
+    /// Nobody asks any more for what was.
+    pub(crate) fn forget_past(&mut self) {
+        self.past.clear();
+    }
+
+    fn was(&mut self, path: &Path, state: State) {
+        if self.past.len() >= PAST {
+            self.past.clear();
+        }
+        self.past.entry(path.to_owned()).or_default().push(state);
+    }
+
     pub(crate) fn set(&mut self, path: &Path, state: State) {
         if self.all.get(path) != Some(&state) {
             self.news.insert(path.to_owned());
-            self.all.insert(path.to_owned(), state);
+            if let Some(was) = self.all.insert(path.to_owned(), state) {
+                self.was(path, was);
+            }
         }
     }
 
     pub(crate) fn remove(&mut self, path: &Path) {
-        if self.all.remove(path).is_some() {
+        if let Some(was) = self.all.remove(path) {
             self.news.insert(path.to_owned());
+            self.was(path, was);
         }
     }
 
@@ -126,6 +155,7 @@ impl Known {
         let taken = its.into_iter().filter_map(|at| {
             let state = self.all.remove(&at)?;
             self.news.insert(at.clone());
+            self.was(&at, state.clone());
             Some((at, state))
         });
         taken.collect()

@@ -203,6 +203,20 @@ rings! {
         client.wait().exits(0);
     }
 
+    /// Who asks for a command and is gone is no reason to keep nothing of it; and the next session knows what is there.
+    the_last_command_of_a_ring_is_kept needs ["userns"] |ws| {
+        ws.file("f", "before\n");
+        for _ in 0..3 {
+            let mut client = Client::serve(ws, &[]);
+            let ring = client.ring(ws);
+            kept(ws, &["f"]);
+            ran(&mut client, ring, "rm f; mkdir d; echo x > d/x");
+            client.wait().exits(0);
+            undo(ws, &["--last"]).ok();
+            assert_eq!((ws.read("f").as_str(), ws.has("d")), ("before\n", false));
+        }
+    }
+
     /// Two at once: nobody knows whose it is.
     what_two_did_at_once_takes_a_word needs ["userns"] |ws| {
         ws.file("f", "before\n");
