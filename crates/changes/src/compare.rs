@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::changes::Changes;
+use crate::detail::RootDetails;
 use crate::generated::Table;
 use crate::index::{Index, Marked};
 use crate::options::Options;
@@ -45,6 +46,15 @@ impl Snapshot {
         let settled = self.index.catch_up_with_all();
         self.report
             .make(&self.index, Standing::of(&self.marked, settled))
+    }
+
+    /// The same, and each change with how its place stood.
+    #[must_use]
+    pub fn changes_in_detail(mut self) -> (Changes, Vec<RootDetails>) {
+        self.index.look_everywhere();
+        let settled = self.index.catch_up_with_all();
+        let standing = Standing::of(&self.marked, settled);
+        self.report.make_in_detail(&self.index, standing)
     }
 
     /// Entries that were there, directories among them.

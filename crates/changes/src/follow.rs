@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use crate::changes::Changes;
+use crate::detail::RootDetails;
 use crate::generated::Table;
 use crate::index::{Index, Marked};
 use crate::options::Options;
@@ -67,6 +68,8 @@ struct Shared {
     walked: Condvar,
     report: Report,
     walk_unwatched: bool,
+    /// Who wants to know that something was taken in.
+    news: Mutex<Option<Box<dyn Fn() + Send>>>,
 }
 
 impl Shared {
@@ -97,6 +100,7 @@ impl Follow {
                 most: options.most,
             },
             walk_unwatched: options.walk_unwatched,
+            news: Mutex::new(None),
         });
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
         let wake = wake.ok().map(Arc::new);
@@ -146,11 +150,34 @@ impl Follow {
     #[must_use]
     pub fn since(&self, mark: &Mark) -> Changes {
         let mut index = self.shared.index();
+        let standing = self.standing(&mut index, mark);
+        self.shared.report.make(&index, standing)
+    }
+
+    /// The same, and each change with how its place stood.
+    #[must_use]
+    pub fn since_in_detail(&self, mark: &Mark) -> (Changes, Vec<RootDetails>) {
+        let mut index = self.shared.index();
+        let standing = self.standing(&mut index, mark);
+        self.shared.report.make_in_detail(&index, standing)
+    }
+
+    fn standing(&self, index: &mut Index, mark: &Mark) -> Standing {
         let settled = index.catch_up_with_all();
         let mut standing = Standing::of(&mark.marked, settled);
         standing.unwatched_told = !self.shared.walk_unwatched;
         standing.known = mark.of == self.shared.number;
-        self.shared.report.make(&index, standing)
+        standing
+    }
+
+    /// Has the thread call this each time that it has taken in something. It waits for that.
+    pub fn on_news(&self, told: impl Fn() + Send + 'static) {
+        let mut news = self
+            .shared
+            .news
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *news = Some(Box::new(told));
     }
 
     /// Whether so little is to be taken in that a mark, and what has become another since one, are a matter of no time. It does
@@ -212,6 +239,10 @@ fn run(shared: &Shared, wake: &OwnedFd) {
         }
         // Whether all was taken in is told to who asks; here there is a next time.
         let _settled = shared.index().catch_up();
+        let news = shared.news.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(told) = &*news {
+            told();
+        }
     }
 }
 

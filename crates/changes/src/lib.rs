@@ -43,6 +43,7 @@
 
 mod changes;
 mod compare;
+mod detail;
 mod follow;
 mod generated;
 mod index;
@@ -63,6 +64,7 @@ extern crate self as ringfence_changes;
 
 pub use changes::{Changes, Counts, Entry, How, Kind, RootChanges, Summary};
 pub use compare::Snapshot;
+pub use detail::{Before, Detail, RootDetails, Stood};
 pub use follow::{Follow, Held, Mark};
 pub use generated::{GENERATED, Generated};
 pub use options::Options;

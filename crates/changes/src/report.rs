@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use crate::changes::{Changes, Counts, Entry, How, RootChanges, Summary};
+use crate::detail::{Detail, RootDetails};
 use crate::generated::Table;
 use crate::index::{Index, Marked, RootAt};
 use crate::log::Point;
@@ -49,6 +50,26 @@ impl Standing {
 
 impl Report {
     pub(crate) fn make(&self, index: &Index, standing: Standing) -> Changes {
+        self.make_with(index, standing, None)
+    }
+
+    /// The same, and each change with how its place stood.
+    pub(crate) fn make_in_detail(
+        &self,
+        index: &Index,
+        standing: Standing,
+    ) -> (Changes, Vec<RootDetails>) {
+        let mut details = Vec::new();
+        let changes = self.make_with(index, standing, Some(&mut details));
+        (changes, details)
+    }
+
+    fn make_with(
+        &self,
+        index: &Index,
+        standing: Standing,
+        mut details: Option<&mut Vec<RootDetails>>,
+    ) -> Changes {
         let mut incomplete = reasons(index, standing);
         let known = standing.known.then_some(standing.point);
         let raw = known.and_then(|point| net::since(&index.tree, &index.log, point));
@@ -63,10 +84,20 @@ impl Report {
         let mut unlisted = 0;
         let mut roots = Vec::with_capacity(index.roots.len());
         for root in &index.roots {
-            let raw = match root.at {
+            let mut raw = match root.at {
                 RootAt::Here { node, .. } => of.remove(&node).unwrap_or_default(),
                 RootAt::Within | RootAt::Nowhere => Vec::new(),
             };
+            // As paths are ordered: what is in a directory comes right after it.
+            raw.sort_by(|a, b| ordered(&a.path).cmp(ordered(&b.path)));
+            if let Some(details) = &mut details
+                && !raw.is_empty()
+            {
+                details.push(RootDetails {
+                    root: root.path.clone(),
+                    details: raw.iter().map(Detail::of).collect(),
+                });
+            }
             let mut told = self.root(root.path.clone(), raw);
             unlisted += cut(&mut told.summaries, left);
             left = left.saturating_sub(told.summaries.len());
@@ -81,9 +112,7 @@ impl Report {
         }
     }
 
-    fn root(&self, root: PathBuf, mut raw: Vec<Raw>) -> RootChanges {
-        // As paths are ordered: what is in a directory comes right after it.
-        raw.sort_by(|a, b| ordered(&a.path).cmp(ordered(&b.path)));
+    fn root(&self, root: PathBuf, raw: Vec<Raw>) -> RootChanges {
         let mut told = RootChanges {
             root,
             ..RootChanges::default()
@@ -141,20 +170,21 @@ fn ordered(path: &[u8]) -> impl Iterator<Item = u8> {
     path.iter().map(|b| if *b == b'/' { 0 } else { *b })
 }
 
-fn as_path(path: Vec<u8>) -> PathBuf {
+pub(crate) fn as_path(path: Vec<u8>) -> PathBuf {
     OsString::from_vec(path).into()
 }
 
 fn sum(summary: &mut Summary, raw: &Raw) {
     summary.counts.count(&raw.how);
     match raw.how {
-        How::Deleted => summary.deleted += raw.before.unwrap_or_default(),
+        How::Deleted => summary.deleted += raw.before().unwrap_or_default(),
         How::Mode { .. } | How::Touched => {}
-        _ => summary.written += raw.after.unwrap_or_default(),
+        _ => summary.written += raw.after().unwrap_or_default(),
     }
 }
 
 fn entry(raw: Raw) -> Entry {
+    let (before, after) = (raw.before(), raw.after());
     let how = match (raw.how, raw.from) {
         (How::Renamed { modified, .. }, Some(from)) => How::Renamed {
             from: as_path(from),
@@ -166,8 +196,8 @@ fn entry(raw: Raw) -> Entry {
         path: as_path(raw.path),
         kind: raw.kind,
         how,
-        before: raw.before,
-        after: raw.after,
+        before,
+        after,
     }
 }
 

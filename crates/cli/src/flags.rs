@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, FromArgMatches};
 use ringfence_policy::{
-    CacheMode, Flags, LinuxMode, Mode, NetworkMode, parse_duration, parse_size,
+    CacheMode, Flags, LinuxMode, Mode, NetworkMode, Snapshot, parse_duration, parse_size,
 };
 
 #[derive(Debug, Args)]
@@ -32,6 +32,10 @@ pub(crate) struct PolicyFlags {
     /// all, minimal (system, toolchains, workspace), or paths beside those
     #[arg(long, value_name = "WHAT")]
     read: Vec<String>,
+    /// on, off or auto (default: in rings that stay, where it is cheap): keep what files held before the command, for
+    /// `ringfence undo-command`
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, default_missing_value = "on", require_equals = true)]
+    snapshot: Option<Snapshot>,
     /// off (default; localhost works inside the ring), or on
     #[arg(long, value_name = "MODE")]
     network: Option<NetworkMode>,
@@ -220,6 +224,7 @@ impl From<PolicyFlags> for Flags {
             hide,
             reveal,
             read,
+            snapshot,
             network,
             allow,
             caches,
@@ -242,6 +247,7 @@ impl From<PolicyFlags> for Flags {
             hide,
             reveal,
             read: (!read.is_empty()).then_some(read),
+            snapshot,
             network,
             allow,
             cache_mode: caches,

@@ -10,7 +10,7 @@ use ringfence::PtyMode;
 use crate::command::{
     CachesArgs, CompletionsArgs, DoctorArgs, GrantsArgs, HookArgs, LogArgs, ManArgs, McpArgs,
     PolicyArgs, RulesArgs, ServeArgs, SessionsArgs, ShimArgs, TopArgs, TracedArgs, TrustArgs,
-    UntrustArgs, VerifyArgs, WhyArgs,
+    UndoArgs, UntrustArgs, VerifyArgs, WhyArgs,
 };
 use crate::flags::PolicyFlags;
 
@@ -55,6 +55,9 @@ pub(crate) enum Command {
     Sessions(Deferred<SessionsArgs>),
     /// Say what ran, in which ring, who allowed it and how it ended; hold that against its hashes
     Log(Deferred<LogArgs>),
+    /// Put back what a command changed: what files held, what was deleted, what was renamed
+    #[command(name = "undo-command")]
+    Undo(Deferred<UndoArgs>),
     /// Watch your rings: what runs, what ended, what was denied, what is asked
     Top(Deferred<TopArgs>),
     /// Let a project's policy file widen what your own allows, as it is written now

@@ -62,6 +62,12 @@ pub enum Event {
     /// Something lasting outside of rings was changed by Ringfence.
     #[serde(rename = "host.changed")]
     HostChanged(HostChanged),
+    /// What a command changed is about to be undone. The number of this record is the undo's.
+    #[serde(rename = "undo.started")]
+    UndoStarted(UndoStarted),
+    /// What became of that.
+    #[serde(rename = "undo.ended")]
+    UndoEnded(UndoEnded),
     /// Of a version that knows more.
     #[serde(other, rename = "unknown", skip_serializing)]
     Unknown,
@@ -437,6 +443,38 @@ pub struct HostChanged {
     pub content: Option<Digest>,
 }
 
+/// What a command changed is about to be undone.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct UndoStarted {
+    /// The command, or the undo: the number of the record that it started with.
+    pub command: u64,
+    /// The directories in which.
+    pub roots: Vec<Text>,
+    /// So many changes are to be undone.
+    pub changes: u64,
+    /// So many are left alone.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub left: u64,
+    /// A person said that what changed since is undone as well.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub forced: bool,
+}
+
+/// What became of an undo.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct UndoEnded {
+    /// The undo: the number of the record that it started with.
+    pub undo: u64,
+    /// So many changes were undone.
+    pub undone: u64,
+    /// So many were left, or could not be undone.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub left: u64,
+    /// Why nothing was done.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+}
+
 impl Event {
     /// Whether something is let be on the word of this record: then it is on disk before it is acknowledged,
     /// whatever becomes of the machine.
@@ -468,6 +506,8 @@ impl Event {
             Event::ApprovalAnswered(_) => "approval.answered",
             Event::Denial(_) => "denial",
             Event::HostChanged(_) => "host.changed",
+            Event::UndoStarted(_) => "undo.started",
+            Event::UndoEnded(_) => "undo.ended",
             Event::Unknown => "unknown",
         }
     }

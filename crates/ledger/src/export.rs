@@ -203,6 +203,17 @@ impl Row {
                 detail: changed.path.to_string(),
                 ..Row::default()
             },
+            Event::UndoStarted(started) => Row {
+                command: Some(started.command),
+                value: i64::try_from(started.changes).ok(),
+                detail: texts(&started.roots),
+                ..Row::default()
+            },
+            Event::UndoEnded(ended) => Row {
+                value: i64::try_from(ended.undone).ok(),
+                detail: ended.error.clone().unwrap_or_default(),
+                ..Row::default()
+            },
             Event::Unknown => Row::default(),
         }
     }

@@ -48,6 +48,7 @@ pub use event::{
     ApprovalAnswered, ApprovalAsked, Beginning, CommandEnded, CommandRefused, CommandStarted,
     Denial, Event, FileChanged, FilesChanged, GeneratedChanged, HostChanged, Known, Opened,
     PolicyKept, Removed, RingEnded, RingMade, RingRefused, RingWidened, RootChanged, Shortfall,
+    UndoEnded, UndoStarted,
 };
 pub use keep::Keep;
 pub use read::{Entries, Entry, Place, entries, kept_policy, latest};

@@ -133,6 +133,17 @@ impl Ledger {
     /// # Errors
     /// [`Error`]: then nothing of it is recorded.
     pub fn append(&self, make: impl FnOnce(u64) -> Vec<Event>) -> Result<u64, Error> {
+        self.append_known(make).map(|(first, _)| first)
+    }
+
+    /// The same; each record is told with its hash, which no record of another ledger has.
+    ///
+    /// # Errors
+    /// [`Error`]: then nothing of it is recorded.
+    pub fn append_known(
+        &self,
+        make: impl FnOnce(u64) -> Vec<Event>,
+    ) -> Result<(u64, Vec<Known>), Error> {
         let mut files = self.files();
         let files = self.locked(&mut files)?;
         let result = self.append_to(files, make);
@@ -225,7 +236,7 @@ impl Ledger {
         &self,
         files: &mut Files,
         make: impl FnOnce(u64) -> Vec<Event>,
-    ) -> Result<u64, Error> {
+    ) -> Result<(u64, Vec<Known>), Error> {
         let now = Timestamp::now();
         let mut batch = Batch {
             now,
@@ -258,11 +269,13 @@ impl Ledger {
             Err(broken) => self.begin(files, broken, &mut batch)?,
         };
         let first = batch.last.seq + 1;
+        let mut all = Vec::new();
         // What is removed is gone for good; that it was must stay.
         let mut decision = !old.is_empty();
         for event in make(first) {
             decision |= event.is_decision();
             batch.add(&event)?;
+            all.push(batch.last);
         }
         let Some((number, file)) = files.segment.as_ref() else {
             return Err(Error::of(&self.dir, io::Error::other("no file is open")));
@@ -292,7 +305,7 @@ impl Ledger {
         if !old.is_empty() {
             keep::remove(&self.dir, &self.keep, &old);
         }
-        Ok(first)
+        Ok((first, all))
     }
 
     /// The end of the chain; or why it is not as it was left.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::{
     ApprovalAnswered, ApprovalAsked, CommandEnded, CommandRefused, CommandStarted, Denial, Digest,
     Event, FilesChanged, HostChanged, PolicyKept, Record, RingEnded, RingMade, RingRefused,
-    RingWidened,
+    RingWidened, UndoEnded, UndoStarted,
 };
 
 /// Something that happened at a time, as the record of that number tells it.
@@ -69,6 +69,15 @@ pub struct Question {
     pub answers: Vec<At<ApprovalAnswered>>,
 }
 
+/// What undid a command.
+#[derive(Debug)]
+pub struct Undo {
+    /// As it was started.
+    pub started: At<UndoStarted>,
+    /// Its end; `None` for one that was killed.
+    pub ended: Option<At<UndoEnded>>,
+}
+
 /// What happened, by the numbers of the records that things began with.
 #[derive(Debug, Default)]
 pub struct Story {
@@ -86,6 +95,8 @@ pub struct Story {
     pub rings_refused: BTreeMap<u64, At<RingRefused>>,
     /// Policies that are kept, by their names.
     pub policies: BTreeMap<Digest, PolicyKept>,
+    /// Commands that were undone, and undos that were.
+    pub undos: BTreeMap<u64, Undo>,
     /// What was changed outside of rings.
     pub host: BTreeMap<u64, At<HostChanged>>,
 }
@@ -178,6 +189,18 @@ impl Story {
             }
             Event::HostChanged(changed) => {
                 self.host.insert(seq, at!(changed));
+            }
+            Event::UndoStarted(started) => {
+                let undo = Undo {
+                    started: at!(started),
+                    ended: None,
+                };
+                self.undos.insert(seq, undo);
+            }
+            Event::UndoEnded(ended) => {
+                if let Some(undo) = self.undos.get_mut(&ended.undo) {
+                    undo.ended = Some(at!(ended));
+                }
             }
             Event::PolicyKept(kept) => {
                 self.policies.insert(kept.policy, kept);

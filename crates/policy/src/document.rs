@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::environment::NamePattern;
 use crate::model::{
-    Ask, CacheMode, Hide, LinuxMode, Mode, NetworkMode, Origin, Protect, Read, Sourced,
+    Ask, CacheMode, Hide, LinuxMode, Mode, NetworkMode, Origin, Protect, Read, Snapshot, Sourced,
 };
 use crate::rule::Rule;
 
@@ -36,6 +36,7 @@ pub(crate) struct Document {
     pub(crate) hide: Vec<Sourced<Hide>>,
     pub(crate) reveal: Option<Listed<String>>,
     pub(crate) read: Option<Sourced<Read>>,
+    pub(crate) snapshot: Option<Sourced<Snapshot>>,
     pub(crate) network: Option<Sourced<NetworkMode>>,
     pub(crate) allow: Option<Listed<String>>,
     pub(crate) cache_mode: Option<Sourced<CacheMode>>,

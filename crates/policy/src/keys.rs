@@ -35,6 +35,7 @@ keys! {
     HIDE = "filesystem", "hide", "filesystem.hide", "a list of strings", "hide = [\"~/secrets\"]";
     REVEAL = "filesystem", "reveal", "filesystem.reveal", "a list of strings", "reveal = [\"hide.ssh\"]";
     READ = "filesystem", "read", "filesystem.read", "a string or a list of strings", "read = \"all\"";
+    SNAPSHOT = "filesystem", "snapshot", "filesystem.snapshot", "true, false or \"auto\"", "snapshot = true";
     NETWORK_MODE = "network", "mode", "network.mode", "a string", "mode = \"off\"";
     ALLOW = "network", "allow", "network.allow", "a list of strings", "allow = [\"example.com:443\"]";
     CACHE_MODE = "caches", "mode", "caches.mode", "a string", "mode = \"private\"";

@@ -13,6 +13,7 @@
 //! | key | several layers | untrusted project | managed |
 //! |---|---|---|---|
 //! | `mode`, `network.mode`, `caches.mode`, `linux.mode`, `linux.nested` | the highest layer | at most what is below it | the narrower of both |
+//! | `filesystem.snapshot` | the highest layer | only what is below it | what it says |
 //! | `filesystem.read` | the highest layer | at most what is below it | what both allow |
 //! | `limits.*` | the highest layer | at most what is below it | the smaller of both |
 //! | `caches.tools` | the highest layer | a part of what is below it | a part of it; it is the list where no other is |
@@ -57,7 +58,7 @@ pub use error::{PolicyError, Problem};
 pub use merge::load;
 pub use model::{
     Approval, Ask, Bounds, CacheMode, Caches, Effective, Hide, Layer, Ledger, Limits, Linux,
-    LinuxMode, Mode, Network, NetworkMode, Origin, Protect, Read, Sourced,
+    LinuxMode, Mode, Network, NetworkMode, Origin, Protect, Read, Snapshot, Sourced,
 };
 pub use names::{UnknownName, one_line};
 pub use not_yet::{NotYet, not_yet};

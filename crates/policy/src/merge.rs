@@ -12,7 +12,7 @@ use crate::error::PolicyError;
 use crate::keys;
 use crate::model::{
     Approval, Ask, Bounds, CacheMode, Caches, Effective, Layer, Ledger, Limits, Linux, LinuxMode,
-    Mode, Network, NetworkMode, Origin, Protect, Read, Sourced,
+    Mode, Network, NetworkMode, Origin, Protect, Read, Snapshot, Sourced,
 };
 use crate::names::quoted;
 use crate::sources::{Context, FileText, Sources, Trust};
@@ -153,6 +153,7 @@ fn built_in(context: &Context<'_>) -> Effective {
         hide: hide.into_iter().map(Sourced::built_in).collect(),
         reveal: Vec::new(),
         read: Sourced::built_in(Read::All),
+        snapshot: Sourced::built_in(Snapshot::Auto),
         network: Network {
             mode: Sourced::built_in(NetworkMode::Off),
             allow: Vec::new(),
@@ -195,6 +196,7 @@ impl Merge {
         let out = &mut self.effective;
         set(&mut out.mode, said.mode);
         set(&mut out.read, said.read);
+        set(&mut out.snapshot, said.snapshot);
         set(&mut out.network.mode, said.network);
         set(&mut out.caches.mode, said.cache_mode);
         set(&mut out.linux.mode, said.linux_mode);
@@ -294,6 +296,16 @@ impl Merge {
             said.read,
             read_covers,
             read_text,
+        );
+        // More takes room from the person's other projects, less what could be undone: it says neither.
+        let snapshot = &mut out.snapshot;
+        narrow(
+            errors,
+            &keys::SNAPSHOT,
+            snapshot,
+            said.snapshot,
+            |a, b| a == b,
+            |s| quoted(s.written()),
         );
         let mode = &mut out.network.mode;
         narrow(
@@ -465,6 +477,7 @@ impl Merge {
             out.read = Sourced::new(read_meet(&read.value, &out.read.value), read.origin);
         }
         // Neither more nor less is the narrower: what the administrator says holds.
+        set(&mut out.snapshot, bound.snapshot);
         set(&mut out.approval.ask, bound.approval_ask);
         set(&mut out.approval.within, bound.approval_within);
         set(&mut out.approval.most, bound.approval_most);

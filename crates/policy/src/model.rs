@@ -217,6 +217,30 @@ pub enum Read {
     Paths(Vec<PathBuf>),
 }
 
+/// Whether what files held before a command is kept, so that the command can be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Snapshot {
+    /// Nothing is kept.
+    Off,
+    /// In a ring that stays, where that is cheap.
+    Auto,
+    /// As much as is kept at all, also where it takes a walk before a command and one after it.
+    On,
+}
+
+words!(Snapshot { Off = "off", Auto = "auto", On = "on" });
+
+impl Snapshot {
+    /// As a policy file says it.
+    pub(crate) fn written(self) -> &'static str {
+        match self {
+            Self::Off => "false",
+            Self::Auto => "\"auto\"",
+            Self::On => "true",
+        }
+    }
+}
+
 /// What a command may reach. Ordered from narrow to wide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NetworkMode {
@@ -424,6 +448,8 @@ pub struct Effective {
     pub reveal: Vec<Sourced<String>>,
     /// What may be read.
     pub read: Sourced<Read>,
+    /// Whether what files held before a command is kept.
+    pub snapshot: Sourced<Snapshot>,
     /// What may be reached.
     pub network: Network,
     /// How caches are seen.

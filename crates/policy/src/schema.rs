@@ -35,6 +35,11 @@ fn value() -> Value {
                         {"enum": ["all", "minimal"]},
                         {"type": "array", "items": {"allOf": [path(), {"not": {"enum": ["all", "minimal"]}}]}}
                     ]
+                },
+                "snapshot": {
+                    "description": "Whether what files held before a command is kept, so that it can be undone; auto: in rings that stay, where it is cheap.",
+                    "default": "auto",
+                    "enum": [true, false, "auto"]
                 }
             })),
             "network": table(json!({

@@ -81,6 +81,9 @@ impl Page<'_> {
             }
         }
 
+        let snapshot = &policy.snapshot;
+        self.value("snapshot", snapshot.value.written(), &snapshot.origin);
+
         self.table("network");
         let mode = &policy.network.mode;
         self.value("mode", &text(mode.value.name()), &mode.origin);

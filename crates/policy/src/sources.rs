@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::{CacheMode, LinuxMode, Mode, NetworkMode};
+use crate::model::{CacheMode, LinuxMode, Mode, NetworkMode, Snapshot};
 
 /// A policy file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +95,8 @@ pub struct Flags {
     pub linux_mode: Option<LinuxMode>,
     /// `--socket`
     pub sockets: Vec<PathBuf>,
+    /// `--snapshot`
+    pub snapshot: Option<Snapshot>,
     /// `--nested`
     pub nested: Option<bool>,
 }

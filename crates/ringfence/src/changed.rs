@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use ringfence_changes::{Changes, Entry, How, Kind, Reason, RootChanges, Snapshot, Summary};
-use ringfence_changes::{Counts, Follow, Mark, Options};
+use ringfence_changes::{Counts, Follow, Mark, Options, RootDetails};
 use ringfence_ledger::{FileChanged, FilesChanged, GeneratedChanged, RootChanged, Text};
 
 /// So many changes of one command are listed; of the others there is their number.
@@ -73,23 +73,24 @@ impl std::fmt::Debug for Began {
 }
 
 impl Following {
-    /// Begins with these, if not too many rings are followed already. Whether it does.
-    pub(crate) fn begin(&self, roots: Vec<PathBuf>) -> bool {
+    /// Begins to follow, if not too many rings are followed already. Whether it does.
+    pub(crate) fn begin(&self) -> bool {
         if FOLLOWED.fetch_add(1, Ordering::Relaxed) >= FOLLOWED_MOST {
             FOLLOWED.fetch_sub(1, Ordering::Relaxed);
             return false;
         }
         self.counted.store(true, Ordering::Relaxed);
-        self.follow(roots);
         true
     }
 
-    /// Goes on with these as well.
-    pub(crate) fn follow(&self, roots: Vec<PathBuf>) {
-        if self.counted.load(Ordering::Relaxed) && !roots.is_empty() {
-            let follow = Arc::new(Follow::start(roots, options()));
-            self.follows().push(follow);
+    /// Follows these from now on.
+    pub(crate) fn follow(&self, roots: &[PathBuf]) -> Option<Arc<Follow>> {
+        if !self.counted.load(Ordering::Relaxed) || roots.is_empty() {
+            return None;
         }
+        let follow = Arc::new(Follow::start(roots, options()));
+        self.follows().push(Arc::clone(&follow));
+        Some(follow)
     }
 
     fn follows(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Follow>>> {
@@ -126,10 +127,22 @@ impl Following {
     }
 
     /// What a command changed that has ended.
-    pub(crate) fn since(&self, id: u32, began: Began) -> Arc<Changes> {
+    pub(crate) fn since(
+        &self,
+        id: u32,
+        began: Began,
+        mut in_detail: Option<&mut Vec<RootDetails>>,
+    ) -> Arc<Changes> {
         let mut all = Changes::default();
         for (follow, mark) in began.0 {
-            let changes = follow.since(&mark);
+            let changes = match &mut in_detail {
+                Some(all) => {
+                    let (changes, details) = follow.since_in_detail(&mark);
+                    all.extend(details);
+                    changes
+                }
+                None => follow.since(&mark),
+            };
             all.roots.extend(changes.roots);
             all.unlisted += changes.unlisted;
             all.incomplete.extend(changes.incomplete);
@@ -289,15 +302,15 @@ mod tests {
         let begun: Vec<Following> = (0..FOLLOWED_MOST)
             .map(|_| {
                 let following = Following::default();
-                assert!(following.begin(Vec::new()));
+                assert!(following.begin());
                 following
             })
             .collect();
         let more = Following::default();
-        assert!(!more.begin(Vec::new()));
-        more.follow(vec!["/".into()]);
+        assert!(!more.begin());
+        assert!(more.follow(&["/".into()]).is_none());
         assert!(more.follows().is_empty(), "nor what is granted to it");
         drop(begun);
-        assert!(more.begin(Vec::new()));
+        assert!(more.begin());
     }
 }

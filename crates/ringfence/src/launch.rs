@@ -16,9 +16,9 @@ use ringfence_wire::{Failure, INLINE_MAX, MESSAGE_MAX, Note, Order, Spawn, encod
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
 
-use crate::changed::Snapshot;
 use crate::error::Error;
 use crate::group::Group;
+use crate::keeping::Stands;
 use crate::locate::of_descriptor;
 use crate::prepare::Prepared;
 use crate::relay::Relay;
@@ -340,7 +340,7 @@ pub(crate) fn hand_over(
     plan: &Plan,
     relay: &Relay,
     report: Option<&Noted>,
-) -> Result<(Launched, Option<Snapshot>), Error> {
+) -> Result<(Launched, Option<Stands>), Error> {
     let stdio = relay.stdio();
     let mut fds = stdio.to_vec();
     fds.extend(report.map(Noted::fd));

@@ -20,6 +20,7 @@ mod error;
 pub mod facts;
 pub mod grants;
 mod group;
+mod keeping;
 mod late;
 mod launch;
 pub mod layers;
@@ -43,6 +44,7 @@ pub mod tokio;
 pub mod traced;
 pub mod trust;
 mod unconfined;
+pub mod undo;
 pub mod why;
 mod workspace;
 

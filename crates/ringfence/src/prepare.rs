@@ -12,10 +12,10 @@ use ringfence_plan::{Access, Plan, RingMode, Site, plan};
 use ringfence_policy::{Effective, Flags, Mode};
 
 use crate::ask::Answer;
-use crate::changed::{self, Snapshot};
 use crate::environment::{self, ChildEnvironment};
 use crate::error::Error;
 use crate::grants::{self, CommandGranted, Grants, Held, Holding, Lasts, Session, What};
+use crate::keeping::Stands;
 use crate::launch::Early;
 use crate::offer::{self, Ran};
 use crate::record::{By, Recorder};
@@ -113,8 +113,9 @@ impl Prepared {
     }
 
     /// How what may be written stands before the command, where that is asked for.
-    pub(crate) fn snapshot(&self) -> Option<Snapshot> {
-        if !self.changes {
+    pub(crate) fn snapshot(&self) -> Option<Stands> {
+        let kept = self.recorder.keeps_alone();
+        if !self.changes && kept.is_none() {
             return None;
         }
         let mut roots: Vec<&Path> = self.roots.iter().map(|root| root.path.as_path()).collect();
@@ -122,7 +123,7 @@ impl Prepared {
         if self.plan.is_none() {
             roots = vec![&self.workspace];
         }
-        Some(Snapshot::take(roots, changed::options()))
+        Some(Stands::now(&roots, kept))
     }
 
     /// The command, as it is recorded.

@@ -8,21 +8,23 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use ringfence_ledger::{
     ApprovalAnswered, ApprovalAsked, CommandEnded, CommandRefused, CommandStarted, Denial, Digest,
-    Event, Keep, Ledger, RingEnded, RingMade, RingRefused, RingWidened, Text, words,
+    Event, Keep, Known, Ledger, RingEnded, RingMade, RingRefused, RingWidened, Text, words,
 };
 use ringfence_ops::{Facts, Outcome, Shortfall};
 use ringfence_plan::{Plan, promise};
-use ringfence_policy::Effective;
+use ringfence_policy::{Effective, Snapshot};
+use ringfence_undo::{Key, Store};
 use ringfence_wire::Widening;
 
 use crate::ask::Answer;
 use crate::changed::{self, Began, Changes, Following};
 use crate::error::Error;
+use crate::keeping::{self, Keeping};
 use crate::prepare::Prepared;
 use crate::rules::{Question, Subject};
 use crate::site::Made;
@@ -87,6 +89,13 @@ pub(crate) struct Recorder {
     planted: Mutex<HashSet<PathBuf>>,
     /// What follows the write roots, in a ring that stays.
     pub(crate) following: Following,
+    /// Whether what files held before commands is kept, and where.
+    snapshot: Snapshot,
+    store: Option<Store>,
+    /// What keeps it, in a ring that stays.
+    keeping: OnceLock<Keeping>,
+    /// By what the commands that run are known to who keeps.
+    keys: Mutex<HashMap<u32, Key>>,
     /// Too many other rings are followed.
     unfollowed: AtomicBool,
     /// Where the commands that run began, and whether others ran at the same time.
@@ -121,6 +130,10 @@ impl Recorder {
             running: Mutex::default(),
             planted: Mutex::default(),
             following: Following::default(),
+            snapshot: policy.snapshot.value,
+            store: state.map(keeping::store),
+            keeping: OnceLock::new(),
+            keys: Mutex::default(),
             unfollowed: AtomicBool::new(false),
             began: Mutex::default(),
             asked: Mutex::default(),
@@ -130,17 +143,39 @@ impl Recorder {
     /// Records what must be recorded before something may be: the number of the first record, or 0 where that it
     /// cannot be is accepted.
     fn must(&self, make: impl FnOnce(u64) -> Vec<Event>) -> Result<u64, Error> {
+        self.must_known(make).map(|(first, _)| first)
+    }
+
+    /// The same, with each record's hash.
+    fn must_known(&self, make: impl FnOnce(u64) -> Vec<Event>) -> Result<(u64, Vec<Known>), Error> {
         let written = match &self.ledger {
-            Some(ledger) => ledger.append(make).map_err(Error::Ledger),
+            Some(ledger) => ledger.append_known(make).map_err(Error::Ledger),
             None => Err(Error::NoLedger),
         };
         match written {
             Err(error) if self.accepted => {
                 self.count(&error);
-                Ok(0)
+                Ok((0, Vec::new()))
             }
             written => written,
         }
+    }
+
+    /// A command is known by its record from now on.
+    fn known(&self, id: u32, record: Option<&Known>) {
+        if let Some(record) = record {
+            held(&self.keys).insert(id, key(record));
+        }
+    }
+
+    /// Where what files held is kept for a command that runs alone, where that is wanted.
+    pub(crate) fn keeps_alone(&self) -> Option<Store> {
+        self.store.clone().filter(|_| self.snapshot == Snapshot::On)
+    }
+
+    /// By what the only command of a ring is known to who keeps.
+    pub(crate) fn only_key(&self) -> Option<Key> {
+        held(&self.keys).get(&FIRST).cloned()
     }
 
     /// Records what has happened already.
@@ -183,8 +218,30 @@ impl Recorder {
 
     /// Which files the ring's commands change is followed from now on.
     pub(crate) fn follow(&self, roots: Vec<PathBuf>) {
-        if !self.following.begin(roots) {
+        if self.following.begin() {
+            self.follow_also(roots);
+        } else {
             self.unfollowed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// And in these as well.
+    pub(crate) fn follow_also(&self, roots: Vec<PathBuf>) {
+        let Some(follow) = self.following.follow(&roots) else {
+            return;
+        };
+        if self.snapshot == Snapshot::Off || self.ledger.is_none() {
+            return;
+        }
+        if self.keeping.get().is_none()
+            && let Some(store) = self.store.clone()
+            && let Some(keeping) = Keeping::start(store, self.snapshot)
+        {
+            // Nobody else begins: a ring is made once.
+            let _begun = self.keeping.set(keeping);
+        }
+        if let Some(keeping) = self.keeping.get() {
+            keeping.roots(roots, follow);
         }
     }
 
@@ -250,7 +307,7 @@ impl Recorder {
         *held(&self.planned) = outcome.shortfalls;
         let with_command = command.is_some();
         let before = u64::from(kept.is_some());
-        let first = self.must(|first| {
+        let (first, records) = self.must_known(|first| {
             let ring = first + before;
             let mut events: Vec<Event> = kept.into_iter().collect();
             events.push(Event::RingMade(Box::new(made)));
@@ -264,6 +321,7 @@ impl Recorder {
         if with_command {
             let seq = if ring > 0 { ring + 1 } else { 0 };
             self.first.store(seq, Ordering::Relaxed);
+            self.known(FIRST, records.last());
             held(&self.running).insert(FIRST, (seq, Instant::now()));
         }
         Ok(())
@@ -291,8 +349,12 @@ impl Recorder {
             ring: self.ring(),
             ..command
         };
-        let seq = self.must(|_| vec![Event::CommandStarted(command)])?;
+        let (seq, records) = self.must_known(|_| vec![Event::CommandStarted(command)])?;
         held(&self.running).insert(id, (seq, Instant::now()));
+        if let Some(keeping) = self.keeping.get() {
+            keeping.starts();
+            self.known(id, records.last());
+        }
         let mark = self.following.mark();
         let mut began = held(&self.began);
         let shared = !began.is_empty();
@@ -306,7 +368,7 @@ impl Recorder {
     /// A command ended. What it was that ended it, and what it used, is for who tells.
     pub(crate) fn ended(&self, id: u32, ended: CommandEnded) {
         let began = held(&self.began).remove(&id);
-        let changes = began.map(|(began, shared)| (self.following.since(id, began), shared));
+        let changes = began.map(|(began, shared)| (self.since(id, began, shared), shared));
         let command = self.record_of(id);
         let changes =
             changes.and_then(|(changes, shared)| changed::recorded(command?, shared, &changes));
@@ -318,6 +380,24 @@ impl Recorder {
         if !events.is_empty() {
             self.note(|_| events);
         }
+    }
+
+    /// What a command changed; who keeps is told.
+    fn since(&self, id: u32, began: Began, shared: bool) -> Arc<Changes> {
+        let Some(keeping) = self.keeping.get() else {
+            return self.following.since(id, began, None);
+        };
+        let mut details = Vec::new();
+        let changes = self.following.since(id, began, Some(&mut details));
+        let of = held(&self.keys).remove(&id);
+        let told = of.filter(|_| !details.is_empty()).map(|of| keeping::Ended {
+            of,
+            shared,
+            details,
+            changes: Arc::clone(&changes),
+        });
+        keeping.ends(told);
+        changes
     }
 
     /// The record that a command began with, where it could be written.
@@ -378,6 +458,9 @@ impl Recorder {
     fn end(&self, mut events: Vec<Event>, outcome: &Outcome) {
         if self.ended.swap(true, Ordering::Relaxed) || self.known_ring().is_none() {
             return;
+        }
+        if let Some(keeping) = self.keeping.get() {
+            keeping.finish();
         }
         let mut left: Vec<_> = held(&self.running).drain().map(|(_, at)| at).collect();
         left.sort_unstable_by_key(|(command, _)| *command);
@@ -732,6 +815,14 @@ fn shortfalls<'a>(
             accepted: short.accepted,
         })
         .collect()
+}
+
+/// By what a record is known to who keeps what files held.
+pub(crate) fn key(record: &Known) -> Key {
+    Key {
+        seq: record.seq,
+        hash: record.hash.to_string(),
+    }
 }
 
 /// Where a user's ledger is, if there is a place for one.

@@ -55,6 +55,11 @@ impl State {
         self.dir.join("ledger")
     }
 
+    /// Where before-images are.
+    pub(crate) fn undo(&self) -> PathBuf {
+        self.dir.join("undo")
+    }
+
     /// The directory as it is or would be on disk, links in what exists of it resolved.
     pub(crate) fn canonical(&self) -> PathBuf {
         for above in self.dir.ancestors() {

@@ -15,7 +15,7 @@ use ringfence_sys_linux::signal::{self, Arrived, Signals};
 use ringfence_wire::{End, Failure, Note, Order, Report, Stage, decode, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::changed::{Changes, Snapshot};
+use crate::changed::Changes;
 use crate::error::Error;
 use crate::late::Late;
 use crate::launch::{self, Launched, Waiting, hand_over, own_stdio};
@@ -295,7 +295,7 @@ impl Attempt<'_> {
         let mut finished = relay.deliver(result, deadline, self.signals)?;
         finished.elapsed = self.start.elapsed();
         // Nothing of it lives any more.
-        finished.changes = before.map(Snapshot::changes);
+        finished.changes = before.map(|before| before.changes(prepared.recorder.only_key()));
         finished.traced = report.map(Noted::read);
         finished.untraced.clone_from(&prepared.untraced);
         Ok(finished)

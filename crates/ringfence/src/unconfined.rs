@@ -18,7 +18,6 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 
-use crate::changed::Snapshot;
 use crate::error::Error;
 use crate::launch::own_stdio;
 use crate::prepare::Prepared;
@@ -104,7 +103,7 @@ pub(crate) fn run(prepared: &Prepared, start: Instant) -> Result<Finished, Error
     drop(child);
     let mut finished = relay.deliver(result, deadline, &signals)?;
     finished.elapsed = start.elapsed();
-    finished.changes = before.map(Snapshot::changes);
+    finished.changes = before.map(|before| before.changes(prepared.recorder.only_key()));
     Ok(finished)
 }
 

@@ -516,6 +516,7 @@ fn flags(policy: Policy) -> Result<Flags, Fault> {
         hide: paths(hide),
         reveal,
         read,
+        snapshot: None,
         network: parsed("network", network, str::parse)?,
         allow: Vec::new(),
         cache_mode: parsed("caches", caches, str::parse)?,

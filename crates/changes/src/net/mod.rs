@@ -21,8 +21,22 @@ pub(crate) struct Raw {
     pub(crate) from: Option<Vec<u8>>,
     pub(crate) how: How,
     pub(crate) kind: Kind,
-    pub(crate) before: Option<u64>,
-    pub(crate) after: Option<u64>,
+    /// What stood there before, where that is known.
+    pub(crate) was: Option<Meta>,
+    /// What stands there.
+    pub(crate) is: Option<Meta>,
+}
+
+impl Raw {
+    /// Its size before, in bytes.
+    pub(crate) fn before(&self) -> Option<u64> {
+        self.was.as_ref().and_then(Meta::told_size)
+    }
+
+    /// And after.
+    pub(crate) fn after(&self) -> Option<u64> {
+        self.is.as_ref().and_then(Meta::told_size)
+    }
 }
 
 /// Changes since a mark, in no order. `None` where the log does not reach back so far.
@@ -352,8 +366,8 @@ impl<'a> Net<'a> {
                 from: None,
                 how,
                 kind: is.kind(),
-                before: was.and_then(Meta::told_size),
-                after: is.told_size(),
+                was: was.copied(),
+                is: Some(*is),
             });
         }
     }
@@ -419,8 +433,8 @@ impl<'a> Net<'a> {
                     modified,
                 },
                 kind: is.meta.kind(),
-                before: was.meta.told_size(),
-                after: is.meta.told_size(),
+                was: Some(was.meta),
+                is: Some(is.meta),
             });
         }
     }
@@ -462,8 +476,8 @@ impl<'a> Net<'a> {
                     from: None,
                     how: How::Deleted,
                     kind: item.meta.kind(),
-                    before: item.meta.told_size(),
-                    after: None,
+                    was: Some(item.meta),
+                    is: None,
                 });
             }
         }

@@ -19,6 +19,7 @@ mod shim;
 mod top;
 mod traced;
 mod trust;
+mod undo;
 mod verify;
 mod why;
 
@@ -42,6 +43,7 @@ pub(crate) use shim::{ShimArgs, followed};
 pub(crate) use top::TopArgs;
 pub(crate) use traced::TracedArgs;
 pub(crate) use trust::{TrustArgs, UntrustArgs};
+pub(crate) use undo::UndoArgs;
 pub(crate) use verify::VerifyArgs;
 pub(crate) use why::WhyArgs;
 
@@ -60,6 +62,7 @@ pub(crate) fn run(cli: Cli, early: ringfence::Early) -> ExitCode {
         Command::Serve(Deferred(args)) => serve::serve(args),
         Command::Sessions(Deferred(args)) => sessions::sessions(args),
         Command::Log(Deferred(args)) => log::log(args),
+        Command::Undo(Deferred(args)) => undo::undo(args),
         Command::Top(Deferred(args)) => top::top(args),
         Command::Trust(Deferred(args)) => trust::trust(args),
         Command::Untrust(Deferred(args)) => trust::untrust(args),

@@ -166,7 +166,9 @@ fn once(request: &mut Request, early: Early, how: &How) -> Result<Done, Error> {
     } else if begun.policy.mode.value == Mode::FullAccess {
         say::line("full-access: this command runs without any boundary");
     }
-    let finished = ringfence::run(begun)?;
+    let mut finished = ringfence::run(begun)?;
+    // What is kept to be undone was looked at for that alone.
+    finished.changes = finished.changes.filter(|_| request.changes);
     let failed = finished.ended != Ended::Exited(0);
     match offer(&finished, failed, &approval, request)? {
         Offered::Granted if input_is_whole() => return Ok(Done::Again),

@@ -240,6 +240,26 @@ impl<'a> Telling<'a> {
                 telling
             }
             Event::HostChanged(changed) => Telling::host_changed(changed, around, rest),
+            Event::UndoStarted(started) => Telling::undo(
+                started.command,
+                SUCCESS,
+                format!(
+                    "undoes command {}: {} changes",
+                    started.command, started.changes
+                ),
+                around,
+            ),
+            Event::UndoEnded(ended) => {
+                let undo = around.story.undos.get(&ended.undo);
+                let command = undo.map_or(ended.undo, |undo| undo.started.what.command);
+                let well = ended.left == 0 && ended.error.is_none();
+                Telling::undo(
+                    command,
+                    if well { SUCCESS } else { FAILURE },
+                    format!("undone: {} changes, {} left", ended.undone, ended.left),
+                    around,
+                )
+            }
             Event::PolicyKept(kept) => {
                 rest.placed("policy");
                 rest.placed("content");
@@ -481,6 +501,17 @@ impl<'a> Telling<'a> {
         };
         let why = denial.why.as_ref().map(|why| rest.string("why", why));
         Telling::finding(record, found, done, why, (evidence, actor))
+    }
+
+    fn undo(command: u64, status: u32, message: String, around: &Around<'_>) -> Telling<'a> {
+        let entity = json!({
+            "name": "what a command changed",
+            "type": "Undo",
+            "type_id": 99,
+            "uid": command.to_string(),
+        });
+        let updated = ((3, "Update"), status);
+        Telling::entity(updated, message, entity, around.actor(None, Value::Null))
     }
 
     fn host_changed(changed: &'a HostChanged, around: &Around<'_>, rest: &mut Rest) -> Telling<'a> {

@@ -31,6 +31,7 @@ pub(crate) fn from_flags(
             checks::revealed(name)
         }),
         read: reader.read(flags.read.as_deref(), base, context),
+        snapshot: sourced(flags.snapshot, "--snapshot"),
         network: sourced(flags.network, "--network"),
         allow: reader.list(&keys::ALLOW, "--allow", &flags.allow, |entry| {
             host::parse(entry)

@@ -10,7 +10,7 @@ use super::{Document, Listed, checks, rule};
 use crate::UnknownName;
 use crate::error::{PolicyError, Problem};
 use crate::keys::{self, Key};
-use crate::model::{Layer, Origin, Read, Sourced};
+use crate::model::{Layer, Origin, Read, Snapshot, Sourced};
 use crate::rule::Rule;
 use crate::sources::{Context, FileText};
 use crate::{host, path, quantity};
@@ -181,6 +181,7 @@ impl<'a> Reader<'a> {
                 ("filesystem", "read") => {
                     out.read = self.read(value, |text| checks::read_path(text, base, context));
                 }
+                ("filesystem", "snapshot") => out.snapshot = self.snapshot(value),
                 ("network", "mode") => out.network = self.word(&keys::NETWORK_MODE, value),
                 ("network", "allow") => out.allow = self.list(&keys::ALLOW, value, host::parse),
                 ("caches", "mode") => out.cache_mode = self.word(&keys::CACHE_MODE, value),
@@ -299,6 +300,20 @@ impl<'a> Reader<'a> {
             return None;
         };
         Some(Sourced::new(*boolean, self.at(value.span().start)))
+    }
+
+    /// `true`, `false` or `"auto"`.
+    fn snapshot(&mut self, value: &Value<'_>) -> Option<Sourced<Snapshot>> {
+        let said = match value.get_ref() {
+            DeValue::Boolean(true) => Snapshot::On,
+            DeValue::Boolean(false) => Snapshot::Off,
+            DeValue::String(text) if text == "auto" => Snapshot::Auto,
+            _ => {
+                self.wrong(&keys::SNAPSHOT, value);
+                return None;
+            }
+        };
+        Some(Sourced::new(said, self.at(value.span().start)))
     }
 
     fn processes(&mut self, value: &Value<'_>) -> Option<Sourced<u32>> {

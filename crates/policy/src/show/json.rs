@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::defaults::REPOSITORY_PROTECTED;
-use crate::model::{Effective, Layer, Origin, Protect, Read, Sourced};
+use crate::model::{Effective, Layer, Origin, Protect, Read, Snapshot, Sourced};
 use crate::rule::Word;
 
 /// The effective policy as JSON: each value as `{"value": …, "layer": …, "file": …, "line": …, "flag": …, "grant": …}`,
@@ -19,6 +19,7 @@ pub fn show_json(effective: &Effective) -> Value {
         hide,
         reveal,
         read,
+        snapshot,
         network,
         caches,
         environment,
@@ -51,6 +52,11 @@ pub fn show_json(effective: &Effective) -> Value {
                 Read::All => json!("all"),
                 Read::Minimal => json!("minimal"),
                 Read::Paths(paths) => paths.iter().map(|it| path(it)).collect(),
+            }),
+            "snapshot": one(snapshot, |snapshot| match snapshot {
+                Snapshot::Off => json!(false),
+                Snapshot::Auto => json!("auto"),
+                Snapshot::On => json!(true),
             }),
         },
         "network": {

@@ -283,7 +283,7 @@ impl Inner {
             (grant, _) => grant.add_to(&mut granted.flags, &self.prepared.cwd.path),
         }
         let root = widening.write.iter().map(|root| root.path.clone());
-        self.prepared.recorder.following.follow(root.collect());
+        self.prepared.recorder.follow_also(root.collect());
         granted.roots.extend(widening.write);
         granted.revealed.extend(widening.reveal);
         granted.sockets.extend(planned.sockets.iter().cloned());

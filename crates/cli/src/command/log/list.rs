@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 use ringfence_ledger::story::{Command, Story};
-use ringfence_ledger::{CommandEnded, Event, Record, Text, export, shell};
+use ringfence_ledger::{CommandEnded, Event, Record, Text, UndoEnded, export, shell};
 use ringfence_policy::plain;
 use serde_json::{Value, json};
 
@@ -269,6 +269,10 @@ pub(super) fn line(record: &Record) -> String {
                 plain(&changed.path.to_string())
             )
         }
+        Event::UndoStarted(started) => {
+            format!("undoes {}: {} changes", started.command, started.changes)
+        }
+        Event::UndoEnded(ended) => format!("undo {} ended: {}", ended.undo, undone(ended)),
         Event::Opened(_) => "the ledger begins a file".to_owned(),
         Event::Mended { bytes } => format!("{bytes} bytes of a writer that died were cut off"),
         Event::Removed(removed) => {
@@ -283,6 +287,15 @@ pub(super) fn line(record: &Record) -> String {
     };
     let time = local(record.time);
     format!("{:>6}  {}  {what}", record.seq, time.strftime("%H:%M:%S"))
+}
+
+/// What became of an undo.
+pub(super) fn undone(ended: &UndoEnded) -> String {
+    match (&ended.error, ended.left) {
+        (Some(error), _) => plain(error),
+        (None, 0) => format!("{} undone", ended.undone),
+        (None, left) => format!("{} undone, {left} left", ended.undone),
+    }
 }
 
 /// How often things happened.

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
-use ringfence_ledger::story::{At, Command, Question, Ring, Story};
+use ringfence_ledger::story::{At, Command, Question, Ring, Story, Undo};
 use ringfence_ledger::{ApprovalAnswered, Denial, FilesChanged, Shortfall, export, kept_policy};
 use ringfence_policy::plain;
 
-use super::list::{how, took, words};
+use super::list::{how, took, undone, words};
 use super::{alive, local};
 
 /// The numbers of all records that are about what has this number.
@@ -28,6 +28,10 @@ pub(super) fn about(story: &Story, number: u64) -> BTreeSet<u64> {
         if let Some(ring) = story.ring_of(command) {
             all.extend(of_ring(command.started.what.ring, ring));
         }
+    }
+    if let Some(undo) = story.undos.get(&number) {
+        all.insert(number);
+        all.extend(undo.ended.iter().map(|at| at.seq));
     }
     let question = story.questions.get(&number);
     all.extend(question.into_iter().flat_map(of_question));
@@ -119,10 +123,38 @@ pub(in crate::command) fn print(
         let path = plain(&changed.what.path.to_string());
         writeln!(out, "{number} {}: {path}", plain(&changed.what.what))?;
         row(out, "when", when(changed.time))?;
+    } else if let Some(undo) = story.undos.get(&number) {
+        undo_page(number, undo, out)?;
     } else if let Some(answer) = story.answers.get(&number) {
         writeln!(out, "{number} answered: {}", said(answer))?;
     }
     Ok(())
+}
+
+fn undo_page(number: u64, undo: &Undo, out: &mut dyn Write) -> io::Result<()> {
+    let started = &undo.started.what;
+    writeln!(out, "{number} undo of {}", started.command)?;
+    row(out, "when", when(undo.started.time))?;
+    for root in &started.roots {
+        row(out, "in", plain(&root.to_string()))?;
+    }
+    let forced = if started.forced {
+        "; what changed since as well, as somebody said"
+    } else {
+        ""
+    };
+    row(
+        out,
+        "changes",
+        format!(
+            "{} to be undone, {} left alone{forced}",
+            started.changes, started.left
+        ),
+    )?;
+    match &undo.ended {
+        Some(ended) => row(out, "ended", undone(&ended.what)),
+        None => row(out, "ended", "not told: it was killed"),
+    }
 }
 
 fn said(answer: &At<ApprovalAnswered>) -> String {
@@ -204,6 +236,13 @@ fn command_page(story: &Story, command: &Command, out: &mut dyn Write) -> io::Re
     }
     if let Some(changed) = &command.changed {
         changes(&changed.what, out)?;
+    }
+    for (number, undo) in &story.undos {
+        if undo.started.what.command == started.seq {
+            let ended = undo.ended.as_ref();
+            let ended = ended.map_or_else(|| "it was killed".to_owned(), |e| undone(&e.what));
+            row(out, "undone", format!("by {number}: {ended}"))?;
+        }
     }
     match &command.ended {
         Some(ended) => {

@@ -13,7 +13,7 @@ use crate::{
     ApprovalAnswered, ApprovalAsked, Beginning, CommandEnded, CommandRefused, CommandStarted,
     Denial, Digest, Event, FileChanged, FilesChanged, GeneratedChanged, HostChanged, Known, Opened,
     PolicyKept, Record, Removed, RingEnded, RingMade, RingRefused, RingWidened, RootChanged,
-    Shortfall, Text,
+    Shortfall, Text, UndoEnded, UndoStarted,
 };
 
 const SCHEMA: &str = include_str!("../../../../../docs/reference/ocsf.schema.json");
@@ -308,6 +308,24 @@ fn records() -> Vec<Record> {
             incomplete: vec!["not walked yet".to_owned()],
             ..FilesChanged::default()
         })),
+        Event::UndoStarted(UndoStarted {
+            command: 11,
+            roots: texts(&["/w"]),
+            changes: 3,
+            left: 1,
+            forced: true,
+        }),
+        Event::UndoEnded(UndoEnded {
+            undo: 40,
+            undone: 2,
+            left: 2,
+            error: Some("the store is locked".to_owned()),
+        }),
+        Event::UndoEnded(UndoEnded {
+            undo: 999,
+            undone: 2,
+            ..UndoEnded::default()
+        }),
         Event::Unknown,
     ];
     (1..)
@@ -360,7 +378,9 @@ fn kind(event: &Event) -> u32 {
         Event::HostChanged(_) => 14,
         Event::PolicyKept(_) => 15,
         Event::FilesChanged(_) => 16,
-        Event::Unknown => 17,
+        Event::UndoStarted(_) => 17,
+        Event::UndoEnded(_) => 18,
+        Event::Unknown => 19,
     }
 }
 
@@ -369,7 +389,7 @@ fn each_kind_of_record_is_an_event_as_published() {
     let published = Published::new();
     let records = records();
     let kinds: BTreeSet<u32> = records.iter().map(|record| kind(&record.event)).collect();
-    assert_eq!(kinds, (1..=17).collect());
+    assert_eq!(kinds, (1..=19).collect());
     for owner in [here(), Owner::default()] {
         for event in events(&records, &owner) {
             published.has(&event).unwrap();

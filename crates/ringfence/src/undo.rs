@@ -1,0 +1,350 @@
+//! Undoing what a command changed.
+//!
+//! What is kept of a command is found by the number and the hash of the record that it started with. The undo is recorded before it
+//! begins, and is known by that record: it can be undone as a command can.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use ringfence_ledger::{
+    Event, FilesChanged, Keep, Known, Ledger, Record, Text, UndoEnded, UndoStarted, entries,
+};
+use ringfence_undo::{Key, Manifest, Store};
+pub use ringfence_undo::{Left, Plan, Planned, Step, Verdict, What, Why};
+
+use crate::keeping;
+use crate::record::key;
+use crate::state::State;
+use crate::{layers, workspace};
+
+/// Which command is to be undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// That whose record has this number; or an undo.
+    Number(u64),
+    /// The last that changed something in the workspace around this directory, and was not undone.
+    LastIn(PathBuf),
+}
+
+/// Why nothing can be undone.
+#[derive(Debug, thiserror::Error)]
+pub enum NoUndo {
+    /// There is no place for a ledger.
+    #[error("you have no home to keep a ledger in; set HOME or XDG_STATE_HOME")]
+    NoHome,
+    /// The ledger cannot be read or written.
+    #[error("the ledger: {0}")]
+    Ledger(String),
+    /// No record has this number.
+    #[error("no record has the number {0}; `ringfence log` lists commands by theirs")]
+    NoRecord(u64),
+    /// It is of something else.
+    #[error(
+        "record {0} is no command's start ({1}); `ringfence log` lists commands by their numbers"
+    )]
+    NoCommand(u64, &'static str),
+    /// The command has not ended.
+    #[error("command {0} still runs; it is undone when it has ended")]
+    Runs(u64),
+    /// It changed nothing.
+    #[error(
+        "command {0} changed no file that was seen; `ringfence log show {0}` tells what is known of it"
+    )]
+    Nothing(u64),
+    /// None of them did.
+    #[error("no command is recorded that changed something in {} and was not undone", .0.display())]
+    NoLast(PathBuf),
+    /// Nothing is kept of what was before.
+    #[error("of command {number} nothing is kept: {why}")]
+    NotKept {
+        /// The command.
+        number: u64,
+        /// Why.
+        why: String,
+    },
+    /// What is kept cannot be used.
+    #[error("{0}")]
+    Store(#[from] ringfence_undo::Error),
+}
+
+/// A command that can be undone, and what that would do.
+#[derive(Debug)]
+pub struct Undo {
+    store: Store,
+    ledger: PathBuf,
+    number: u64,
+    argv: Vec<Text>,
+    plan: Plan,
+    forced: bool,
+}
+
+/// What became of an undo.
+#[derive(Debug)]
+pub struct Undone {
+    /// The undo: with this number it can be undone.
+    pub number: u64,
+    /// Each change, and what became of it: [`Verdict::Undo`] where it was undone.
+    pub plan: Plan,
+}
+
+/// What is kept may be written a moment after the end is recorded.
+const LATE: Duration = Duration::from_secs(3);
+/// Of a command that ended longer ago nothing comes any more.
+const LONG_AGO: i64 = 30;
+
+/// What is recorded of a command.
+#[derive(Default)]
+struct Told {
+    started: Option<Record>,
+    changed: Option<FilesChanged>,
+    ended: Option<Record>,
+    /// By what its ring was made.
+    by: String,
+}
+
+/// Looks at what a command changed, and whether it can be undone. Nothing is written. With `force` what changed since is undone as
+/// well.
+///
+/// # Errors
+/// [`NoUndo`].
+pub fn look(which: &Which, force: bool) -> Result<Undo, NoUndo> {
+    let home = layers::home();
+    let state = State::of_user(home.as_deref()).ok_or(NoUndo::NoHome)?;
+    let ledger = state.ledger();
+    let store = keeping::store(&state);
+    let number = match which {
+        Which::Number(number) => *number,
+        Which::LastIn(directory) => {
+            let around = workspace::around(directory, home.as_deref());
+            last(&ledger, &around)?.ok_or(NoUndo::NoLast(around))?
+        }
+    };
+    let told = told(&ledger, number)?;
+    let Some(started) = &told.started else {
+        return Err(NoUndo::NoRecord(number));
+    };
+    let argv = match &started.event {
+        Event::CommandStarted(started) => started.argv.clone(),
+        Event::UndoStarted(started) => [
+            "ringfence".to_owned(),
+            "undo-command".to_owned(),
+            started.command.to_string(),
+        ]
+        .map(|word| Text::from(Path::new(&word)))
+        .to_vec(),
+        other => return Err(NoUndo::NoCommand(number, other.name())),
+    };
+    let is_command = matches!(started.event, Event::CommandStarted(_));
+    let of = key(&Known {
+        seq: started.seq,
+        hash: started.hash,
+    });
+    let manifest = kept(&store, &of, &told)?;
+    let Some(manifest) = manifest else {
+        return Err(match (&told.changed, &told.ended) {
+            (_, None) if is_command => NoUndo::Runs(number),
+            (None, _) if is_command && !told.is_alone() => NoUndo::Nothing(number),
+            _ => NoUndo::NotKept {
+                number,
+                why: told.why_not(),
+            },
+        });
+    };
+    if manifest.roots.is_empty() {
+        let why = match &manifest.nothing {
+            Some(why) => why.clone(),
+            None => format!(
+                "its {} changes are in generated directories",
+                manifest.generated
+            ),
+        };
+        return Err(NoUndo::NotKept { number, why });
+    }
+    let plan = ringfence_undo::plan(&store, manifest, force)?;
+    Ok(Undo {
+        store,
+        ledger,
+        number,
+        argv,
+        plan,
+        forced: force,
+    })
+}
+
+impl Told {
+    /// It was the only command of its ring.
+    fn is_alone(&self) -> bool {
+        matches!(self.by.as_str(), "run" | "shell")
+    }
+
+    fn why_not(&self) -> String {
+        if self.is_alone() {
+            "`ringfence run` and `ringfence shell` keep what files held only where they are asked to: with `--snapshot`, or with \
+             `snapshot = true` under [filesystem] in your policy"
+                .to_owned()
+        } else {
+            "its ring kept nothing (`snapshot = false` in your policy, or too many rings at once), or what it kept is gone, since \
+             newer ones need the room"
+                .to_owned()
+        }
+    }
+
+    fn is_late(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+        let ended = self.ended.as_ref().map(|ended| ended.time.as_second());
+        self.changed.is_some() && ended.is_some_and(|ended| now - ended < LONG_AGO)
+    }
+}
+
+/// What is kept of a command; of one that has just ended it may have to be waited for.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "another process writes it, and tells nobody"
+)]
+fn kept(store: &Store, of: &Key, told: &Told) -> Result<Option<Manifest>, NoUndo> {
+    let began = Instant::now();
+    loop {
+        let manifest = store.manifest(of)?;
+        if manifest.is_some() || told.is_alone() || !told.is_late() || began.elapsed() > LATE {
+            return Ok(manifest);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn records(ledger: &Path) -> Result<impl Iterator<Item = Record>, NoUndo> {
+    let all = entries(ledger).map_err(|error| NoUndo::Ledger(error.to_string()))?;
+    // What is no record tells nothing; `ringfence log verify` tells of it.
+    Ok(all.filter_map(|entry| entry.record.ok()))
+}
+
+/// What is recorded of a command.
+fn told(ledger: &Path, number: u64) -> Result<Told, NoUndo> {
+    let mut told = Told::default();
+    let mut rings = std::collections::HashMap::new();
+    for record in records(ledger)? {
+        match &record.event {
+            Event::RingMade(made) => {
+                rings.insert(record.seq, made.by.clone());
+            }
+            Event::FilesChanged(changed) if changed.command == number => {
+                told.changed = Some((**changed).clone());
+            }
+            Event::CommandEnded(ended) if ended.command == number => {
+                told.ended = Some(record.clone());
+            }
+            Event::CommandStarted(started) if record.seq == number => {
+                let by = rings.get(&started.ring).cloned();
+                told.by = by.unwrap_or_default();
+            }
+            _ => {}
+        }
+        if record.seq == number {
+            told.started = Some(record);
+        }
+    }
+    Ok(told)
+}
+
+/// The last command that changed something in a workspace, and was not undone.
+fn last(ledger: &Path, workspace: &Path) -> Result<Option<u64>, NoUndo> {
+    let mut rings = std::collections::HashSet::new();
+    let mut its = std::collections::BTreeSet::new();
+    let mut changed = std::collections::BTreeSet::new();
+    for record in records(ledger)? {
+        match record.event {
+            Event::RingMade(made) if made.workspace.as_path() == workspace => {
+                rings.insert(record.seq);
+            }
+            Event::CommandStarted(started) if rings.contains(&started.ring) => {
+                its.insert(record.seq);
+            }
+            Event::FilesChanged(files) if its.contains(&files.command) => {
+                let any = files.roots.iter().any(|root| !root.counts.is_empty());
+                if any {
+                    changed.insert(files.command);
+                }
+            }
+            Event::UndoStarted(undo) => {
+                changed.remove(&undo.command);
+            }
+            _ => {}
+        }
+    }
+    Ok(changed.pop_last())
+}
+
+impl Undo {
+    /// The command's number.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The command, as it is recorded.
+    #[must_use]
+    pub fn argv(&self) -> Vec<&std::ffi::OsStr> {
+        self.argv.iter().map(Text::as_os_str).collect()
+    }
+
+    /// What would be done.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Other commands ran at the same time: what changed may be theirs.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.plan.manifest.shared
+    }
+
+    /// Undoes it. It is recorded before, and what came of it after.
+    ///
+    /// # Errors
+    /// [`NoUndo`]: then nothing was done.
+    pub fn run(self) -> Result<Undone, NoUndo> {
+        let ledger = Ledger::new(self.ledger, Keep::ALL);
+        let failed = |error: ringfence_ledger::Error| NoUndo::Ledger(error.to_string());
+        let started = UndoStarted {
+            command: self.number,
+            roots: self
+                .plan
+                .manifest
+                .roots
+                .iter()
+                .map(|root| Text::from(&root.root))
+                .collect(),
+            changes: self.plan.undone() as u64,
+            left: self.plan.left() as u64,
+            forced: self.forced,
+        };
+        let (_, records) = ledger
+            .append_known(|_| vec![Event::UndoStarted(started)])
+            .map_err(failed)?;
+        let Some(record) = records.last() else {
+            return Err(NoUndo::Ledger("nothing was written".to_owned()));
+        };
+        let number = record.seq;
+        let done = ringfence_undo::restore(&self.store, self.plan, key(record));
+        let ended = match &done {
+            Ok(done) => UndoEnded {
+                undo: number,
+                undone: done.plan.undone() as u64,
+                left: done.plan.left() as u64,
+                error: None,
+            },
+            Err(error) => UndoEnded {
+                undo: number,
+                error: Some(error.to_string()),
+                ..UndoEnded::default()
+            },
+        };
+        let written = ledger.append(|_| vec![Event::UndoEnded(ended)]);
+        let plan = done?.plan;
+        // What was done is done; that its end is not recorded is told.
+        written.map_err(failed)?;
+        Ok(Undone { number, plan })
+    }
+}
