@@ -300,7 +300,7 @@ fn what_may_not_be_read_is_not_kept_and_the_rest_is() {
     let ground = Ground::new();
     ground.write("secret", "s");
     ground.write("plain", "p");
-    fs::set_permissions(ground.at("secret"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(ground.at("secret"), fs::Permissions::from_mode(0o000)).unwrap();
     let mut keeper = ground.keeper();
     let manifest = ground.command(1, &mut keeper, &["secret", "plain"], || {
         fs::remove_file(ground.at("secret")).unwrap();
