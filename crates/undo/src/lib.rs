@@ -5,7 +5,7 @@
 //! ```text
 //! undo/lock            what whoever writes here holds
 //! undo/size            how much the objects take up, as far as it was counted
-//! undo/objects/ab/…    contents of files, by their BLAKE3 digest
+//! undo/objects/…       contents of files, by their BLAKE3 digest
 //! undo/known/…         for each directory that may be written: each file's state, and the digest of its content
 //! undo/commands/…      for each command that changed something: what was before and what was after (a [`Manifest`])
 //! ```

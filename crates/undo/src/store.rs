@@ -78,8 +78,8 @@ impl Store {
     }
 
     pub(crate) fn object(&self, hash: Hash) -> PathBuf {
-        let name = hash.to_string();
-        self.objects().join(&name[..2]).join(&name[2..])
+        // All in one directory: filesystems spread directories over the disk, and files with them.
+        self.objects().join(hash.to_string())
     }
 
     pub(crate) fn has_objects(&self) -> bool {
@@ -183,9 +183,6 @@ impl Locked<'_> {
         {
             return Ok(());
         }
-        if let Some(dir) = path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        }
         let temporary = beside(&path);
         let written = (|| {
             let mut file = OpenOptions::new()
@@ -284,24 +281,17 @@ impl Locked<'_> {
     fn all_objects(&self) -> Result<Vec<(Hash, u64)>, Error> {
         let top = self.store.objects();
         let mut all = Vec::new();
-        let dirs = std::fs::read_dir(&top).map_err(|e| Error::io(&top, e))?;
-        for dir in dirs.flatten() {
-            let Ok(files) = std::fs::read_dir(dir.path()) else {
+        let files = std::fs::read_dir(&top).map_err(|e| Error::io(&top, e))?;
+        for file in files.flatten() {
+            let (Ok(name), Ok(meta)) = (file.file_name().into_string(), file.metadata()) else {
                 continue;
             };
-            for file in files.flatten() {
-                let name = [dir.file_name(), file.file_name()].map(|n| n.into_string());
-                let [Ok(begins), Ok(ends)] = name else {
-                    continue;
-                };
-                let Ok(meta) = file.metadata() else { continue };
-                match blake3::Hash::from_hex(format!("{begins}{ends}")) {
-                    Ok(hash) => all.push((Hash(hash), meta.len())),
-                    Err(_) => {
-                        let old = meta.modified().ok().and_then(|t| t.elapsed().ok());
-                        if old.is_some_and(|old| old > LEFT) {
-                            let _gone = std::fs::remove_file(file.path());
-                        }
+            match blake3::Hash::from_hex(name) {
+                Ok(hash) => all.push((Hash(hash), meta.len())),
+                Err(_) => {
+                    let old = meta.modified().ok().and_then(|t| t.elapsed().ok());
+                    if old.is_some_and(|old| old > LEFT) {
+                        let _gone = std::fs::remove_file(file.path());
                     }
                 }
             }

@@ -143,10 +143,8 @@ impl Ground {
 
     fn objects(&self) -> u64 {
         let mut size = 0;
-        for dir in fs::read_dir(self.store.dir().join("objects")).unwrap() {
-            for file in fs::read_dir(dir.unwrap().path()).unwrap() {
-                size += file.unwrap().metadata().unwrap().len();
-            }
+        for file in fs::read_dir(self.store.dir().join("objects")).unwrap() {
+            size += file.unwrap().metadata().unwrap().len();
         }
         size
     }
@@ -302,7 +300,7 @@ fn what_may_not_be_read_is_not_kept_and_the_rest_is() {
     let ground = Ground::new();
     ground.write("secret", "s");
     ground.write("plain", "p");
-    fs::set_permissions(ground.at("secret"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(ground.at("secret"), fs::Permissions::from_mode(0o000)).unwrap();
     let mut keeper = ground.keeper();
     let manifest = ground.command(1, &mut keeper, &["secret", "plain"], || {
         fs::remove_file(ground.at("secret")).unwrap();
@@ -417,6 +415,30 @@ fn a_change_that_was_not_read_in_time_is_not_kept_as_what_it_was_not() {
     ground.command(3, &mut keeper, &["f"], || ground.write("f", "fourth"));
     ground.undo(3, 4, false);
     assert_eq!(ground.read("f"), "third");
+}
+
+/// What changed was taken in already when the command that changed it is asked about.
+#[test]
+fn what_stood_there_a_moment_ago_is_remembered() {
+    let ground = Ground::new();
+    ground.write("f", "before");
+    let mut keeper = ground.keeper();
+    let change = Change {
+        path: "f".into(),
+        from: None,
+        before: Was::Seen(ground.seen("f").unwrap()),
+        after: None,
+    };
+    fs::remove_file(ground.at("f")).unwrap();
+    let is_kept = |keeper: &mut Keeper| {
+        let captured = keeper.capture(vec![change.clone()]).unwrap();
+        let before = captured.steps.steps[0].before.clone().unwrap();
+        before.content.kept().is_some()
+    };
+    assert!(is_kept(&mut keeper));
+    assert!(is_kept(&mut keeper), "once more");
+    keeper.forget_past();
+    assert!(!is_kept(&mut keeper));
 }
 
 /// What was written so shortly before it was read that another write would have the same times is not trusted.

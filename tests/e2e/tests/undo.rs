@@ -184,7 +184,7 @@ rings! {
         kept(ws, &["a", "b", "c"]);
         ws.file("c", "between, by a person\n");
         until("it is kept", || {
-            let objects = ws.bare_sh("cat ../state/ringfence/undo/objects/*/* 2>/dev/null").run().out();
+            let objects = ws.bare_sh("cat ../state/ringfence/undo/objects/* 2>/dev/null").run().out();
             objects.contains("between, by a person")
         });
         // A moment later it is trusted, too.
