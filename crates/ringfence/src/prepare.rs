@@ -55,7 +55,7 @@ pub struct Request {
     /// [`traced::within`](crate::traced::within) run it. It takes such a command longer, and no debugger can be attached to it.
     /// For [`run`](crate::run).
     pub trace: Option<PathBuf>,
-    /// What a person granted for this once, beside what is kept ([`grants`](crate::grants)). Where another object stands there
+    /// What a person granted for this once, beside what is kept ([`grants`]). Where another object stands there
     /// by now there is no ring.
     pub granted: Vec<Held>,
 }

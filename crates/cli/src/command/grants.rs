@@ -24,7 +24,7 @@ pub(crate) struct GrantsArgs {
 
 #[derive(Debug, Subcommand)]
 enum Does {
-    /// List them; those that do not hold any more say why [default]
+    /// List them, as without a word; those that do not hold any more say why
     List(ListArgs),
     /// Take back, by number
     Revoke(RevokeArgs),

@@ -149,7 +149,7 @@ impl Ring {
     }
 
     /// What the ring was asked for, with what has been granted to it since: what it does with a path is what
-    /// [`preview`](crate::preview) of this says.
+    /// [`preview`] of this says.
     #[must_use]
     pub fn as_granted(&self) -> Request {
         self.inner().as_granted()
