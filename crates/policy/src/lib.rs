@@ -63,7 +63,7 @@ pub use model::{
 pub use names::{UnknownName, one_line};
 pub use not_yet::{NotYet, not_yet};
 pub use plain::plain;
-pub use quantity::{parse_duration, parse_size};
+pub use quantity::{parse_duration, parse_size, show_duration, show_size};
 pub use rule::{BadEscape, Decision, Piece, Placement, Rule, Word, pieces};
 pub use schema::schema;
 pub use show::{show, show_json};

@@ -77,7 +77,17 @@ pub fn load(sources: &Sources, context: &Context<'_>) -> Result<Effective, Polic
             Trust::Untrusted => merge.tighten(project),
         }
     }
-    for grant in grants {
+    for mut grant in grants {
+        // A grant widens, whatever the limits have become since.
+        let limits = &merge.effective.limits;
+        let wider = |now: Option<Duration>, time: Duration| now.is_some_and(|now| now < time);
+        grant.time = grant
+            .time
+            .filter(|time| wider(limits.time.as_ref().map(|now| now.value), time.value));
+        let output = limits.output.as_ref().map(|now| now.value);
+        grant.output = grant
+            .output
+            .filter(|more| output.is_some_and(|now| now < more.value));
         merge.layer(grant);
     }
     if let Some(flags) = flags {

@@ -103,7 +103,8 @@ fn digits(text: &str) -> Option<(&str, &str)> {
 }
 
 /// A time as [`parse_duration`] reads it.
-pub(crate) fn show_duration(time: Duration) -> String {
+#[must_use]
+pub fn show_duration(time: Duration) -> String {
     let mut seconds = time.as_secs();
     let mut out = String::new();
     for (unit, length) in [('d', DAY), ('h', 3600), ('m', 60), ('s', 1)] {
@@ -117,7 +118,8 @@ pub(crate) fn show_duration(time: Duration) -> String {
 }
 
 /// A size as [`parse_size`] reads it.
-pub(crate) fn show_size(bytes: u64) -> String {
+#[must_use]
+pub fn show_size(bytes: u64) -> String {
     for (unit, shift) in [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)] {
         if bytes != 0 && bytes.trailing_zeros() >= shift {
             return format!("{}{unit}", bytes >> shift);

@@ -51,6 +51,10 @@ pub struct Granted {
     pub reveal: Option<String>,
     /// A socket, absolute.
     pub socket: Option<PathBuf>,
+    /// Wall-clock time of one command.
+    pub time: Option<Duration>,
+    /// What one command may print, in bytes.
+    pub output: Option<u64>,
 }
 
 /// What the command line said. Relative paths are relative to [`Context::cwd`], but for

@@ -6,10 +6,11 @@ mod support;
 
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ringfence_policy::{
-    CacheMode, Effective, Flags, Layer, LinuxMode, Mode, NetworkMode, PolicyError, Protect, Read,
-    Sources, Trust, not_yet,
+    CacheMode, Effective, Flags, Granted, Layer, LinuxMode, Mode, NetworkMode, PolicyError,
+    Protect, Read, Sources, Trust, not_yet,
 };
 use support::{layers, load_from};
 
@@ -443,4 +444,41 @@ fn hidden_in_both_homes() {
             .any(|hide| hide.value.path == std::path::Path::new(path));
         assert!(hidden, "{path}");
     }
+}
+
+#[test]
+fn a_grant_widens_within_the_administrators_bounds() {
+    let granted = |user: &str, managed: &str| {
+        let mut sources = layers(managed, user, "", Trust::Untrusted, Flags::default());
+        sources.grants = vec![Granted {
+            number: 7,
+            write: Some("/srv/notes".into()),
+            reveal: None,
+            socket: None,
+            time: Some(Duration::from_secs(20)),
+            output: Some(2048),
+        }];
+        load_from(&sources)
+    };
+    let policy = granted("[limits]\ntime = \"10s\"\noutput = \"1KiB\"\n", "").unwrap();
+    assert_eq!(policy.write[0].origin.to_string(), "grant 7");
+    let limits = |policy: &Effective| {
+        let time = policy.limits.time.as_ref().map(|time| time.value.as_secs());
+        (
+            time,
+            policy.limits.output.as_ref().map(|output| output.value),
+        )
+    };
+    assert_eq!(limits(&policy), (Some(20), Some(2048)));
+    // It makes nothing narrower than it is by now.
+    let policy = granted("[limits]\ntime = \"1h\"\n", "").unwrap();
+    assert_eq!(limits(&policy), (Some(3600), None));
+    let policy = granted("[limits]\ntime = \"10s\"\n", "[limits]\ntime = \"15s\"\n").unwrap();
+    assert_eq!(limits(&policy), (Some(15), None));
+    let error = granted("", "[filesystem]\nwrite = [\"/srv/other\"]\n").unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("grant 7 (ringfence grants revoke 7 takes it back)"),
+        "{error}"
+    );
 }

@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ringfence_ledger::{Digest, Event, HostChanged, Keep, Ledger, Text};
 use ringfence_policy::{Effective, Granted};
@@ -91,6 +91,10 @@ pub enum What {
     Reveal(String),
     /// This socket may be connected to.
     Socket(Object),
+    /// A command may run so long, in seconds.
+    Time(u64),
+    /// And print so much, in bytes.
+    Output(u64),
     /// This command may run.
     Command(CommandGranted),
 }
@@ -249,7 +253,7 @@ impl Grant {
         lives
             && match &self.what {
                 What::Write(object) | What::Socket(object) => object.stands(),
-                What::Reveal(_) | What::Command(_) => true,
+                What::Reveal(_) | What::Time(_) | What::Output(_) | What::Command(_) => true,
             }
     }
 
@@ -429,6 +433,8 @@ impl Grants {
         let path = match what {
             What::Write(object) | What::Socket(object) => object.path.clone(),
             What::Reveal(name) => Text::from(name),
+            What::Time(_) => Text::from("limits.time"),
+            What::Output(_) => Text::from("limits.output"),
             What::Command(command) => command.argv.first().cloned().unwrap_or_default(),
         };
         let content = serde_json::to_vec(what).ok().map(|json| Digest::of(&json));
@@ -488,11 +494,15 @@ impl Held {
             write: None,
             reveal: None,
             socket: None,
+            time: None,
+            output: None,
         };
         match &self.what {
             What::Write(object) => granted.write = Some(object.path().to_owned()),
             What::Socket(object) => granted.socket = Some(object.path().to_owned()),
             What::Reveal(name) => granted.reveal = Some(name.clone()),
+            What::Time(seconds) => granted.time = Some(Duration::from_secs(*seconds)),
+            What::Output(bytes) => granted.output = Some(*bytes),
             What::Command(_) => {}
         }
         granted
@@ -502,6 +512,8 @@ impl Held {
         match &self.what {
             What::Write(object) | What::Socket(object) => crate::error::shown(object.path()),
             What::Reveal(name) => name.clone(),
+            What::Time(_) => "limits.time".to_owned(),
+            What::Output(_) => "limits.output".to_owned(),
             What::Command(command) => crate::error::shown(Path::new(
                 command.argv.first().map_or("".as_ref(), Text::as_os_str),
             )),

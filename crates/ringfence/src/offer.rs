@@ -6,8 +6,9 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use ringfence_policy::{Approval, Ask, Origin};
+use ringfence_policy::{Approval, Ask, Layer, Origin, Sourced, show_duration, show_size};
 
 use crate::ask::{Answer, Heard};
 use crate::error::Error;
@@ -16,7 +17,7 @@ use crate::prepare::Request;
 use crate::record::Recorder;
 use crate::ring::Grant;
 use crate::state::State;
-use crate::supervise::Finished;
+use crate::supervise::{Ended, Finished};
 use crate::traced::Refusal;
 
 /// So many are offered after a command, what it was refused last first.
@@ -27,6 +28,8 @@ const MOST: usize = 3;
 pub struct Offer {
     refusal: Refusal,
     what: What,
+    /// That, as it is shown.
+    shown: OsString,
     directory: bool,
     notes: Vec<String>,
     hidden: Vec<PathBuf>,
@@ -43,6 +46,9 @@ pub fn offers(finished: &Finished) -> Vec<Offer> {
     let Some(ran) = &finished.ran else {
         return Vec::new();
     };
+    if let Some((what, refusal)) = beyond(finished, ran) {
+        return vec![Offer::new(refusal, what, ran)];
+    }
     let mut offers: Vec<Offer> = Vec::new();
     for refusal in finished.refusals.iter().rev() {
         if offers.len() >= MOST {
@@ -65,9 +71,66 @@ pub fn offers(finished: &Finished) -> Vec<Offer> {
                 _ => true,
             });
         }
+        offers.push(Offer::new(refusal.clone(), what, ran));
+    }
+    offers
+}
+
+/// A limit that ended the command, and twice as much; not one that its person named for this command.
+fn beyond(finished: &Finished, ran: &Ran) -> Option<(What, Refusal)> {
+    let (tried, of, origin, what, remedy) = match finished.ended {
+        Ended::TimedOut => {
+            let limit = ran.time.as_ref()?;
+            let more = limit.value.as_secs().max(1).saturating_mul(2);
+            let shown = show_duration(Duration::from_secs(more));
+            (
+                "run longer than",
+                show_duration(limit.value),
+                &limit.origin,
+                What::Time(more),
+                format!("[limits] time = \"{shown}\""),
+            )
+        }
+        Ended::TooMuchOutput => {
+            let limit = ran.output.as_ref()?;
+            let more = limit.value.saturating_mul(2);
+            (
+                "print more than",
+                show_size(limit.value),
+                &limit.origin,
+                What::Output(more),
+                format!("[limits] output = \"{}\"", show_size(more)),
+            )
+        }
+        _ => return None,
+    };
+    (origin.layer < Layer::Flags).then(|| {
+        let refusal = Refusal {
+            tried,
+            of: of.into(),
+            call: String::new(),
+            errno: 0,
+            because: format!("{origin} bounds it"),
+            remedy,
+            grant: None,
+        };
+        (what, refusal)
+    })
+}
+
+impl Offer {
+    fn new(refusal: Refusal, what: What, ran: &Ran) -> Offer {
         let directory = matches!(&what, What::Write(object) if object.path().is_dir());
-        offers.push(Offer {
-            refusal: refusal.clone(),
+        let shown = match &what {
+            What::Write(object) | What::Socket(object) => object.path().as_os_str().to_owned(),
+            What::Reveal(name) => name.into(),
+            What::Time(seconds) => show_duration(Duration::from_secs(*seconds)).into(),
+            What::Output(bytes) => show_size(*bytes).into(),
+            What::Command(_) => OsString::new(),
+        };
+        Offer {
+            refusal,
+            shown,
             notes: notes(&what, ran.home.as_deref(), &ran.path),
             hidden: match &what {
                 What::Reveal(name) => {
@@ -83,9 +146,8 @@ pub fn offers(finished: &Finished) -> Vec<Offer> {
             workspace: ran.workspace.clone(),
             state: ran.state.clone(),
             recorder: Arc::clone(&ran.recorder),
-        });
+        }
     }
-    offers
 }
 
 /// What a person should mind about a grant.
@@ -107,7 +169,7 @@ fn notes(what: &What, home: Option<&Path>, search: &[PathBuf]) -> Vec<String> {
                 notes.push("programs are found there (PATH), and run outside of rings".to_owned());
             }
         }
-        What::Reveal(_) | What::Command(_) => {}
+        What::Reveal(_) | What::Time(_) | What::Output(_) | What::Command(_) => {}
     }
     notes
 }
@@ -146,16 +208,19 @@ impl Offer {
         &self.workspace
     }
 
-    /// The verb (`write`, `connect`, `read`), and of what: a path, or the name of what is hidden.
+    /// The verb (`write`, `connect`, `read`, `time`, `output`), and of what: a path, or the name of what is hidden.
     #[must_use]
     pub fn wanted(&self) -> (&'static str, &OsStr) {
-        match &self.what {
-            What::Write(object) => ("write", object.path().as_os_str()),
-            What::Socket(object) => ("connect", object.path().as_os_str()),
-            What::Reveal(name) => ("read", OsStr::new(name)),
+        let verb = match &self.what {
+            What::Write(_) => "write",
+            What::Socket(_) => "connect",
+            What::Reveal(_) => "read",
+            What::Time(_) => "time",
+            What::Output(_) => "output",
             // Not what a ring refuses.
-            What::Command(_) => ("run", OsStr::new("")),
-        }
+            What::Command(_) => "run",
+        };
+        (verb, &self.shown)
     }
 
     /// What a person should mind.
@@ -182,7 +247,8 @@ impl Offer {
     pub fn lasting(&self) -> [bool; 2] {
         let kept = self.state.is_some();
         // Nor what is obeyed outside of rings.
-        let of_path = matches!(self.what, What::Write(_)) && self.notes.is_empty();
+        let of_path = matches!(self.what, What::Write(_) | What::Time(_) | What::Output(_))
+            && self.notes.is_empty();
         [kept && Session::own().is_some(), kept && of_path]
     }
 
@@ -279,6 +345,9 @@ pub(crate) struct Ran {
     pub(crate) home: Option<PathBuf>,
     /// Where programs are looked for.
     pub(crate) path: Vec<PathBuf>,
+    /// How long it may run, and how much print.
+    pub(crate) time: Option<Sourced<Duration>>,
+    pub(crate) output: Option<Sourced<u64>>,
     /// What is hidden, by its names.
     pub(crate) hidden: Vec<(String, PathBuf)>,
     pub(crate) state: Option<State>,

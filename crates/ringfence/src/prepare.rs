@@ -306,6 +306,8 @@ impl Begun {
                 .get("PATH")
                 .map(|path| std::env::split_paths(path).collect())
                 .unwrap_or_default(),
+            time: self.policy.limits.time.clone(),
+            output: self.policy.limits.output.clone(),
             hidden: self
                 .policy
                 .hide
@@ -587,7 +589,7 @@ fn still_stands(granted: &[Held], survey: &Survey, mode: Mode) -> Result<(), Err
                 let mut sockets = survey.site.granted_sockets.iter();
                 sockets.any(|at| object.is(at))
             }
-            What::Reveal(_) | What::Command(_) => true,
+            What::Reveal(_) | What::Time(_) | What::Output(_) | What::Command(_) => true,
         };
         if !stands {
             return Err(Error::GrantMoved {

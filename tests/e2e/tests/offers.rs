@@ -281,6 +281,30 @@ rings! {
         assert!(secret.err().contains("not all of its words are recorded"), "{secret}");
     }
 
+    /// A limit that ended a command.
+    more_time_and_more_to_print needs ["userns"] |ws| {
+        for (limit, script, asks) in [
+            ("time = \"1s\"", "test -e again && exit 0; touch again; exec sleep 1000", "run for 2s"),
+            ("output = \"10KiB\"", "head -c 15000 /dev/zero", "print 20KiB"),
+        ] {
+            let policy = format!("[limits]\n{limit}\n");
+            let run = |ws: &Workspace| with_policy(ws, ws.ring(["sh", "-c", script]), &policy);
+            let mut terminal = run(ws).flags(["--trace"]).on_terminal(100, 30);
+            terminal.until_shows("[?] more:");
+            assert!(terminal.shows().contains(asks), "{}", terminal.shows());
+            terminal.types("p\n").until_shows("keep it?").types("y\n");
+            assert!(terminal.ends().success(), "{}", terminal.shows());
+            run(ws).run().ok();
+            // Their own word for this command is not asked about.
+            let flag = if limit.starts_with("time") { ["--timeout", "1s"] } else { ["--output", "1KiB"] };
+            let script = if limit.starts_with("time") { "exec sleep 1000" } else { script };
+            let mut terminal = with_policy(ws, ws.ring(["sh", "-c", script]), &policy).flags(["--trace"]).flags(flag).on_terminal(100, 30);
+            assert!(!terminal.ends().success() && !terminal.shows().contains("[y]"), "{}", terminal.shows());
+        }
+        let listed = ws.ringfence(["grants"]).run().ok().out();
+        assert!(listed.contains("run for 2s") && listed.contains("print 20KiB"), "{listed}");
+    }
+
     /// The network, and sockets of services.
     what_is_reached_is_told needs ["userns", "tool:python3"] |ws| {
         let listens = "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.bind('service')\ns.listen()\nprint('ready',flush=True)\nwhile True:\n c,_=s.accept()\n c.sendall(b'hello')\n c.close()\n";

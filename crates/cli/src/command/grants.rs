@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use jiff::tz::TimeZone;
 use ringfence::grants::{Grant, Grants, Lasts, What};
 use ringfence::{Error, State, layers};
 use ringfence_ledger::shell;
+use ringfence_policy::{show_duration, show_size};
 use serde_json::{Value, json};
 
 use crate::say;
@@ -116,6 +118,8 @@ fn told(what: &What) -> (&'static str, String) {
         What::Write(object) => ("write", object.path().to_string_lossy().into_owned()),
         What::Socket(object) => ("connect to", object.path().to_string_lossy().into_owned()),
         What::Reveal(name) => ("see", name.clone()),
+        What::Time(seconds) => ("run for", show_duration(Duration::from_secs(*seconds))),
+        What::Output(bytes) => ("print", show_size(*bytes)),
         What::Command(command) => {
             let directory = command.directory().to_string_lossy().into_owned();
             let argv = command.argv();

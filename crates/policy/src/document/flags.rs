@@ -117,6 +117,8 @@ pub(crate) fn granted(
         write: grant.write.iter().cloned().collect(),
         reveal: grant.reveal.iter().cloned().collect(),
         sockets: grant.socket.iter().cloned().collect(),
+        time: grant.time,
+        output: grant.output,
         ..Flags::default()
     };
     let origin = Origin::grant(grant.number);
@@ -134,6 +136,12 @@ pub(crate) fn granted(
     retell(&mut out.write, &origin);
     retell(&mut out.reveal, &origin);
     retell(&mut out.sockets, &origin);
+    if let Some(time) = &mut out.time {
+        time.origin = origin.clone();
+    }
+    if let Some(output) = &mut out.output {
+        output.origin = origin;
+    }
     Ok(out)
 }
 

@@ -121,6 +121,8 @@ impl Page {
             "write" if offer.is_directory() => format!("write in {shown}, with all below it"),
             "write" => format!("write {shown}"),
             "connect" => format!("connect to {shown}"),
+            "time" => format!("run for {shown}"),
+            "output" => format!("print {shown}"),
             _ => format!("see what is hidden as {shown}"),
         };
         for note in offer.notes() {
@@ -142,12 +144,10 @@ impl Page {
         for path in &hidden {
             let _ = writeln!(more, "      {}", plain(&path.to_string_lossy()));
         }
-        let _ = writeln!(
-            more,
-            "  The call was {}: {}.",
-            plain(&refusal.call),
-            refusal.said()
-        );
+        if !refusal.call.is_empty() {
+            let call = plain(&refusal.call);
+            let _ = writeln!(more, "  The call was {call}: {}.", refusal.said());
+        }
         let _ = writeln!(
             more,
             "  What is protected in a write root (hooks and configuration of git, settings of editors and agents) stays so."
