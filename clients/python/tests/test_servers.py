@@ -112,7 +112,8 @@ async def test_closing_leaves_nothing(workspace: Path) -> None:
     async with ringfence.serve() as server:
         async with await server.open(workspace) as ring:
             await ring.start(["sleep", marker])
-            assert running(marker)
+            # Its words are seen a moment after it has been executed.
+            await until("it runs", lambda: bool(running(marker)))
         await until("nothing of the ring runs", lambda: not running(marker))
 
 

@@ -3,13 +3,16 @@
 //! What is kept of a command is found by the number and the hash of the record that it started with. The undo is recorded before it
 //! begins, and is known by that record: it can be undone as a command can.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ringfence_ledger::{
     Event, FilesChanged, Keep, Known, Ledger, Record, Text, UndoEnded, UndoStarted, entries,
 };
-use ringfence_undo::{Key, Manifest, Store};
+use ringfence_policy::defaults::WORKSPACE_PROTECTED;
+use ringfence_policy::{Flags, Protect};
+use ringfence_undo::{Key, Manifest, Obeyed, Store};
 pub use ringfence_undo::{Left, Plan, Planned, Step, Verdict, What, Why};
 
 use crate::keeping;
@@ -76,6 +79,8 @@ pub struct Undo {
     argv: Vec<Text>,
     plan: Plan,
     forced: bool,
+    /// Commands of other rings ran at the same time, and could write there.
+    others: bool,
 }
 
 /// What became of an undo.
@@ -100,6 +105,8 @@ struct Told {
     ended: Option<Record>,
     /// By what its ring was made.
     by: String,
+    /// Commands of other rings ran at the same time, and could write where it could.
+    others: bool,
 }
 
 /// Looks at what a command changed, and whether it can be undone. Nothing is written. With `force` what changed since is undone as
@@ -160,7 +167,8 @@ pub fn look(which: &Which, force: bool) -> Result<Undo, NoUndo> {
         };
         return Err(NoUndo::NotKept { number, why });
     }
-    let plan = ringfence_undo::plan(&store, manifest, force)?;
+    let obeyed = obeyed(&manifest, home.as_deref(), &state);
+    let plan = ringfence_undo::plan(&store, manifest, force, &obeyed)?;
     Ok(Undo {
         store,
         ledger,
@@ -168,7 +176,24 @@ pub fn look(which: &Which, force: bool) -> Result<Undo, NoUndo> {
         argv,
         plan,
         forced: force,
+        others: told.others,
     })
+}
+
+/// What programs outside of rings obey below a root, as the policy that holds there has it.
+fn obeyed(manifest: &Manifest, home: Option<&Path>, state: &State) -> Obeyed {
+    let mut paths: Vec<PathBuf> = WORKSPACE_PROTECTED.iter().map(PathBuf::from).collect();
+    for root in &manifest.roots {
+        let none = Flags::default();
+        // One that cannot be read protects what it does by itself.
+        let policy = layers::effective(none, &root.root, &root.root, home, Some(state), &[]);
+        let protect = policy.into_iter().flat_map(|policy| policy.protect);
+        paths.extend(protect.filter_map(|protect| match protect.value {
+            Protect::Relative(path) => Some(path),
+            Protect::Absolute(path) => path.strip_prefix(&root.root).ok().map(Path::to_owned),
+        }));
+    }
+    Obeyed::new(paths)
 }
 
 impl Told {
@@ -223,7 +248,32 @@ fn records(ledger: &Path) -> Result<impl Iterator<Item = Record>, NoUndo> {
 fn told(ledger: &Path, number: u64) -> Result<Told, NoUndo> {
     let mut told = Told::default();
     let mut rings = std::collections::HashMap::new();
+    // Of each ring where it may write; of each command its ring, and from when to when.
+    let mut writes: HashMap<u64, Vec<PathBuf>> = HashMap::new();
+    let mut ran: HashMap<u64, (u64, i128, Option<i128>)> = HashMap::new();
     for record in records(ledger)? {
+        match &record.event {
+            Event::RingMade(made) => {
+                let roots = made.write.iter().map(|root| root.as_path().to_owned());
+                writes.insert(record.seq, roots.collect());
+            }
+            Event::RingWidened(widened) => {
+                let roots = widened.write.iter().map(|root| root.as_path().to_owned());
+                writes.entry(widened.ring).or_default().extend(roots);
+            }
+            Event::CommandStarted(started) => {
+                ran.insert(
+                    record.seq,
+                    (started.ring, record.time.as_nanosecond(), None),
+                );
+            }
+            Event::CommandEnded(ended) => {
+                if let Some((.., end)) = ran.get_mut(&ended.command) {
+                    *end = Some(record.time.as_nanosecond());
+                }
+            }
+            _ => {}
+        }
         match &record.event {
             Event::RingMade(made) => {
                 rings.insert(record.seq, made.by.clone());
@@ -243,6 +293,22 @@ fn told(ledger: &Path, number: u64) -> Result<Told, NoUndo> {
         if record.seq == number {
             told.started = Some(record);
         }
+    }
+    if let Some((ring, from, to)) = ran.get(&number) {
+        let own = writes.get(ring).cloned().unwrap_or_default();
+        let near = |other: &PathBuf| {
+            let mut own = own.iter();
+            own.any(|root| root.starts_with(other) || other.starts_with(root))
+        };
+        told.others = ran.values().any(|(other, began, ended)| {
+            // Of one whose end is not told, since its harness was killed, it is known when it began.
+            let after = ended.map_or(began >= from, |ended| ended > *from);
+            let beside = after && to.is_none_or(|to| *began < to);
+            let theirs = writes
+                .get(other)
+                .is_some_and(|roots| roots.iter().any(near));
+            other != ring && beside && theirs
+        });
     }
     Ok(told)
 }
@@ -297,7 +363,7 @@ impl Undo {
     /// Other commands ran at the same time: what changed may be theirs.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        self.plan.manifest.shared
+        self.plan.manifest.shared || self.others
     }
 
     /// Undoes it. It is recorded before, and what came of it after.

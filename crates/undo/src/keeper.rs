@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::below::Root;
 use crate::bounds::Most;
@@ -29,8 +30,13 @@ pub struct Keeper {
     size: u64,
     /// What changed so shortly before it was read that it has to be read again, and how much of it is kept.
     recent: BTreeMap<PathBuf, u64>,
+    /// Nothing of that is read before this.
+    not_before: Option<Instant>,
     keeps: bool,
 }
+
+/// What was written too shortly before it was read is read again in one part of so many of the time.
+const SETTLE_SHARE: u32 = 20;
 
 /// How [`Keeper::begin`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +84,7 @@ impl Keeper {
             exclude: Exclude::new(generated),
             known,
             recent: BTreeMap::new(),
+            not_before: None,
             keeps: false,
         })
     }
@@ -208,7 +215,8 @@ impl Keeper {
     /// [`Error`]: the store cannot be written to.
     pub fn settle(&mut self) -> Result<(), Error> {
         let again: Vec<PathBuf> = self.recent.keys().cloned().collect();
-        if again.is_empty() || !self.keeps {
+        let begun = Instant::now();
+        if again.is_empty() || !self.keeps || self.not_before.is_some_and(|at| begun < at) {
             return Ok(());
         }
         let store = Arc::clone(&self.store);
@@ -218,7 +226,10 @@ impl Keeper {
                 self.take(path, &locked);
             }
             self.known.write(&locked)?;
+            locked.collect()?;
         }
+        // What is written over and over is read in one twentieth of the time.
+        self.not_before = begun.checked_add(begun.elapsed() * SETTLE_SHARE);
         Ok(())
     }
 

@@ -49,7 +49,7 @@ pub use change::{Change, Seen, Was};
 pub use error::Error;
 pub use keeper::{Begun, Captured, Keeper};
 pub use manifest::{Key, Manifest, RootSteps, Step};
-pub use plan::{Left, Plan, Planned, Verdict, What, plan};
+pub use plan::{Left, Obeyed, Plan, Planned, Verdict, What, plan};
 pub use restore::{Done, restore};
 pub use state::{Content, Hash, Kind, Stat, State, Why};
 pub use store::Store;

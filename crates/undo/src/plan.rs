@@ -88,6 +88,8 @@ pub enum Left {
     Damaged,
     /// What stands there now would be lost.
     CannotKeep,
+    /// Programs outside of rings obey what has this name, and no command in a ring writes there.
+    Obeyed,
     /// Somebody was in the way at every place that it could have: now it is here.
     Aside(#[serde(with = "path")] PathBuf),
 }
@@ -106,6 +108,9 @@ impl fmt::Display for Left {
             Left::Aside(path) => {
                 write!(f, "it could be put nowhere, and is now {}", path.display())
             }
+            Left::Obeyed => f.write_str(
+                "programs outside obey what has this name; no command could write there, and what comes there is for you to look at",
+            ),
             Left::CannotKeep => f.write_str("what stands there now cannot be kept first"),
         }
     }
@@ -183,11 +188,56 @@ impl Plan {
     }
 }
 
+/// Names that programs outside of rings obey, relative to a root: no command in a ring writes there, so that no change there is a
+/// command's, and none may get there by an undo, with what commands have put into it since.
+#[derive(Debug, Clone, Default)]
+pub struct Obeyed(Vec<PathBuf>);
+
+impl Obeyed {
+    /// These, and what git obeys in any repository.
+    pub fn new(paths: impl IntoIterator<Item = PathBuf>) -> Obeyed {
+        Obeyed(paths.into_iter().collect())
+    }
+
+    /// Whether a path is one of them, or below one.
+    fn holds(&self, path: &Path) -> bool {
+        const GIT: [&str; 5] = [
+            "hooks",
+            "config",
+            "config.worktree",
+            "info/attributes",
+            "modules",
+        ];
+        let mut below = path.components();
+        let git = below.any(|component| component.as_os_str() == ".git");
+        let git = git && GIT.iter().any(|name| below.as_path().starts_with(name));
+        git || self.0.iter().any(|obeyed| path.starts_with(obeyed))
+    }
+
+    /// Whether something that gets this name brings along what is obeyed.
+    fn leads(&self, to: &Path) -> bool {
+        to.file_name().is_some_and(|name| name == ".git")
+            || self.holds(to)
+            || self.0.iter().any(|obeyed| obeyed.starts_with(to))
+    }
+
+    fn forbids(&self, step: &Step) -> bool {
+        let to = step.was_at();
+        let moved = step.from.is_some() && self.leads(to);
+        self.holds(&step.path) || self.holds(to) || moved
+    }
+}
+
 /// Looks at all that a command changed. Nothing is written. With `force` what changed since is undone as well.
 ///
 /// # Errors
 /// [`Error::Root`] and [`Error::OtherRoot`], where there is no root in which anything could be undone.
-pub fn plan(store: &Store, mut manifest: Manifest, force: bool) -> Result<Plan, Error> {
+pub fn plan(
+    store: &Store,
+    mut manifest: Manifest,
+    force: bool,
+    obeyed: &Obeyed,
+) -> Result<Plan, Error> {
     manifest.forget(|hash| !store.has(hash));
     let mut roots = Vec::new();
     let mut failed = None;
@@ -223,6 +273,7 @@ pub fn plan(store: &Store, mut manifest: Manifest, force: bool) -> Result<Plan, 
                     root,
                     tag: tag(&manifest, number),
                     force,
+                    obeyed,
                 };
                 look.all(steps)
             }
@@ -247,7 +298,9 @@ pub fn plan(store: &Store, mut manifest: Manifest, force: bool) -> Result<Plan, 
 
 /// How names of Ringfence's own begin in a root while a command is undone.
 pub(crate) fn tag(manifest: &Manifest, root: usize) -> String {
-    format!(".ringfence-undo-{}-{root}", manifest.of.seq)
+    // No command knows the hash, and so none is in the way.
+    let hash: String = manifest.of.hash.chars().take(16).collect();
+    format!(".ringfence-undo-{}-{hash}-{root}", manifest.of.seq)
 }
 
 /// Where something is put that changes its place.
@@ -263,6 +316,7 @@ struct Look<'a> {
     root: &'a Root,
     tag: String,
     force: bool,
+    obeyed: &'a Obeyed,
 }
 
 impl Look<'_> {
@@ -280,7 +334,17 @@ impl Look<'_> {
             seen.push(now);
         }
         self.again(steps, &mut verdicts, &seen);
+        let forbidden: Vec<bool> = steps.iter().map(|step| self.obeyed.forbids(step)).collect();
+        let forbid = |verdicts: &mut [Verdict]| {
+            for (verdict, forbidden) in verdicts.iter_mut().zip(&forbidden) {
+                if *forbidden && *verdict != Verdict::Already {
+                    *verdict = Verdict::Left(Left::Obeyed);
+                }
+            }
+        };
+        forbid(&mut verdicts);
         self.in_the_way(steps, &mut verdicts);
+        forbid(&mut verdicts);
         verdicts.into_iter().zip(seen).collect()
     }
 

@@ -129,7 +129,13 @@ impl Hands<'_> {
     /// Owner, as far as this user may, and permissions.
     fn dress(&self, file: &File, before: &State) -> Result<(), Left> {
         own(file.as_fd(), before)?;
-        rustix::fs::fchmod(file, Mode::from_raw_mode(before.stat.mode))?;
+        // What a directory gives its files by default would open it to others (`acl(5)`). Most have none.
+        let _none = rustix::fs::fremovexattr(file, c"system.posix_acl_access");
+        let (was, is) = (&before.stat, below::itself(file.as_fd())?);
+        let same = was.uid == u32::MAX || (was.uid, was.gid) == (is.uid, is.gid);
+        // To be run as another (set-user-ID, set-group-ID) is for who owned it.
+        let mode = if same { was.mode } else { was.mode & 0o1777 };
+        rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?;
         Ok(())
     }
 
@@ -184,20 +190,26 @@ impl Hands<'_> {
     }
 
     /// Makes a directory, writable until all is in it.
-    pub(crate) fn make_dir(&self, path: &Path, before: &State) -> Result<(), Left> {
+    /// Which it is: by device and inode.
+    pub(crate) fn make_dir(&self, path: &Path, before: &State) -> Result<(u64, u64), Left> {
         let (dir, name) = self.root.parent(path)?;
-        match rustix::fs::mkdirat(&dir, name, Mode::RWXU) {
+        let made = match rustix::fs::mkdirat(&dir, name, Mode::RWXU) {
+            Ok(()) => true,
             // An undo that was killed made it, or somebody did who wants it as well.
-            Err(Errno::EXIST) if self.is_dir(path) => return Ok(()),
-            made => made?,
+            Err(Errno::EXIST) => false,
+            Err(errno) => return Err(errno.into()),
+        };
+        let handle = self.root.handle(path)?;
+        let is = below::itself(handle.as_fd())?;
+        if is.kind != Kind::Directory {
+            return Err(Left::InTheWay);
         }
-        let made = self.root.handle(path)?;
-        own(made.as_fd(), before)
-    }
-
-    fn is_dir(&self, path: &Path) -> bool {
-        let stat = self.root.stat(path).ok().flatten();
-        stat.is_some_and(|stat| stat.kind == Kind::Directory)
+        // Another one may stand there by now: nothing is given away that is not as it was just made.
+        let own_one = is.uid == rustix::process::geteuid().as_raw() && is.mode == 0o700;
+        if made && own_one {
+            own(handle.as_fd(), before)?;
+        }
+        Ok((is.dev, is.ino))
     }
 
     /// Gives something another place in the root.
@@ -275,7 +287,7 @@ fn move_to(from: &OwnedFd, name: &Path, to: &OwnedFd, other: &Path) -> Result<()
 }
 
 /// Writes without what is nothing but zeros, block by block.
-fn write_sparsely(file: &mut File, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_sparsely(file: &mut File, bytes: &[u8]) -> std::io::Result<()> {
     const BLOCK: usize = 4096;
     let mut at = 0;
     while at < bytes.len() {

@@ -1,5 +1,6 @@
 //! Undoes what a plan says, and keeps what that takes away.
 
+use std::collections::HashMap;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use crate::keeper::{Renames, path_before};
 use crate::manifest::{Key, Manifest, RootSteps, Step};
 use crate::plan::{Left, Plan, Verdict, holds_the_same, parked, tag};
 use crate::put::Hands;
-use crate::state::{Content, Kind, Stat, State, Why};
+use crate::state::{Content, Kind, Stat, State};
 use crate::store::{Locked, Store};
 use crate::take::take;
 
@@ -67,6 +68,7 @@ pub fn restore(store: &Store, mut plan: Plan, key: Key) -> Result<Done, Error> {
             now,
             verdicts,
             renames: Renames::new(),
+            made: HashMap::new(),
         };
         let verdicts = work.all(plan.force);
         for (planned, verdict) in plan.planned[first..].iter_mut().zip(verdicts) {
@@ -114,10 +116,22 @@ fn keep_first(plan: &mut Plan, number: usize, store: &Locked<'_>) -> Vec<Option<
             planned.verdict = Verdict::Left(Left::Changed);
             return None;
         }
-        if now
-            .as_ref()
-            .is_some_and(|now| now.content == Content::Not(Why::Unwritten))
-        {
+        // Nothing goes that could not come back, whoever says so.
+        let goes = now.as_ref().is_some_and(|now| {
+            let stays = step
+                .before
+                .as_ref()
+                .is_some_and(|before| holds_the_same(before, now));
+            // A FIFO of the command's own holds nothing.
+            let own = step
+                .after
+                .as_ref()
+                .is_some_and(|after| after.stat.is_same_object(&now.stat));
+            let empty = own && now.stat.kind == Kind::Special;
+            let kept = empty || matches!(now.content, Content::Kept(_) | Content::Link(_));
+            now.stat.kind != Kind::Directory && !stays && !kept
+        });
+        if goes {
             planned.verdict = Verdict::Left(Left::CannotKeep);
             return None;
         }
@@ -180,6 +194,8 @@ struct Work<'a> {
     verdicts: Vec<Verdict>,
     /// What has been put aside to be renamed back.
     renames: Renames,
+    /// Directories that were made: which they are.
+    made: HashMap<usize, (u64, u64)>,
 }
 
 fn is_dir(state: Option<&State>) -> bool {
@@ -380,7 +396,12 @@ impl Work<'_> {
                         back => back,
                     }
                 }
-                (None, Some(before)) => self.hands.make_dir(&self.place_before(number), before),
+                (None, Some(before)) => {
+                    let made = self.hands.make_dir(&self.place_before(number), before);
+                    made.map(|made| {
+                        self.made.insert(number, made);
+                    })
+                }
                 (None, None) => Ok(()),
             };
             self.told(number, done);
@@ -412,15 +433,21 @@ impl Work<'_> {
             let step = &self.steps[number];
             let path = self.place_before(number);
             let Some(before) = &step.before else { continue };
-            let done = self.close(&path, before);
+            let known = self.made.get(&number).copied();
+            let known = known.or_else(|| {
+                let now = self.now[number].as_ref()?;
+                Some((now.stat.dev, now.stat.ino))
+            });
+            let done = self.close(&path, before, known);
             self.told(number, done);
         }
     }
 
-    fn close(&self, path: &Path, before: &State) -> Result<(), Left> {
+    /// `known`: which it is, by device and inode; another may have come to its place.
+    fn close(&self, path: &Path, before: &State, known: Option<(u64, u64)>) -> Result<(), Left> {
         let handle = self.hands.root.handle(path)?;
         let now = below::itself(handle.as_fd())?;
-        if now.kind != Kind::Directory {
+        if now.kind != Kind::Directory || known != Some((now.dev, now.ino)) {
             return Err(Left::Changed);
         }
         if now.mode != before.stat.mode {

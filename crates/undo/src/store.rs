@@ -15,6 +15,7 @@ use crate::bounds::Bounds;
 use crate::error::Error;
 use crate::known;
 use crate::manifest::{self, Manifest};
+use crate::put::write_sparsely;
 use crate::state::Hash;
 
 /// Where before-images are kept. Any number of processes may use one; each locks it for what it writes.
@@ -157,6 +158,21 @@ impl Store {
     }
 }
 
+/// What a file takes up on disk: its blocks, and the room of its inode.
+fn taken_up(meta: &std::fs::Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    meta.blocks() * 512 + 512
+}
+
+/// What all files of a directory take up.
+fn all_in(dir: &Path) -> u64 {
+    let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    files
+        .filter_map(|file| file.metadata().ok())
+        .map(|meta| taken_up(&meta))
+        .sum()
+}
+
 fn no_follow() -> i32 {
     OFlags::NOFOLLOW.bits().cast_signed()
 }
@@ -194,8 +210,10 @@ impl Locked<'_> {
                 .open(&temporary)?;
             let shared =
                 bytes.len() >= WORTH_SHARING && rustix::fs::ioctl_ficlone(&file, from).is_ok();
-            if !shared {
-                file.write_all(bytes)?;
+            // It may have been written to since it was read: what is shared is looked at.
+            if !shared || Hash(blake3::hash(&std::fs::read(&temporary)?)) != hash {
+                file.set_len(0)?;
+                write_sparsely(&mut file, bytes)?;
             }
             std::fs::rename(&temporary, &path)
         })();
@@ -203,7 +221,7 @@ impl Locked<'_> {
             // What is left of a failed try.
             let _none = std::fs::remove_file(&temporary);
         } else {
-            self.grow(bytes.len() as u64);
+            self.grow(std::fs::symlink_metadata(&path).map_or(0, |meta| taken_up(&meta)));
         }
         written
     }
@@ -262,7 +280,9 @@ impl Locked<'_> {
             return Ok(());
         }
         let mut objects = self.all_objects()?;
-        let mut size: u64 = objects.iter().map(|(_, size)| size).sum();
+        let lists = [self.store.commands(), self.store.known()].map(|dir| all_in(&dir));
+        let mut size: u64 =
+            objects.iter().map(|(_, size)| size).sum::<u64>() + lists.iter().sum::<u64>();
         if size > most {
             let keep = self.worth_keeping(most / 4 * 3);
             objects.retain(|(hash, bytes)| {
@@ -273,6 +293,8 @@ impl Locked<'_> {
                 kept
             });
         }
+        let after = [self.store.commands(), self.store.known()].map(|dir| all_in(&dir));
+        size = size - lists.iter().sum::<u64>() + after.iter().sum::<u64>();
         self.size.set(Some(Some(size)));
         Ok(())
     }
@@ -287,7 +309,7 @@ impl Locked<'_> {
                 continue;
             };
             match blake3::Hash::from_hex(name) {
-                Ok(hash) => all.push((Hash(hash), meta.len())),
+                Ok(hash) => all.push((Hash(hash), taken_up(&meta))),
                 Err(_) => {
                     let old = meta.modified().ok().and_then(|t| t.elapsed().ok());
                     if old.is_some_and(|old| old > LEFT) {
@@ -330,8 +352,10 @@ impl Locked<'_> {
             let more: u64 = new
                 .iter()
                 .filter_map(|hash| std::fs::metadata(self.store.object(*hash)).ok())
-                .map(|meta| meta.len())
+                .map(|meta| taken_up(&meta))
                 .sum();
+            let own = std::fs::metadata(&path).map_or(0, |meta| taken_up(&meta));
+            let more = more + own;
             full = full || size + more > most;
             if full && !new.is_empty() {
                 // What is known of a directory is found out anew, a command cannot be undone any more.

@@ -19,8 +19,8 @@ use rustix::fs::{CWD, FileType, Mode};
 use crate::below::Root;
 use crate::take::take;
 use crate::{
-    Begun, Bounds, Change, Content, Error, Keeper, Key, Kind, Left, Manifest, Most, Seen, State,
-    Store, Verdict, Was, What, Why, plan, restore,
+    Begun, Bounds, Change, Content, Error, Keeper, Key, Kind, Left, Manifest, Most, Obeyed, Seen,
+    State, Store, Verdict, Was, What, Why, plan, restore,
 };
 
 /// A directory that is removed in the end.
@@ -133,7 +133,7 @@ impl Ground {
 
     fn undo(&self, seq: u64, by: u64, force: bool) -> Vec<(What, Verdict)> {
         let manifest = self.store.manifest(&of(seq)).unwrap().unwrap();
-        let plan = plan(&self.store, manifest, force).unwrap();
+        let plan = plan(&self.store, manifest, force, &Obeyed::default()).unwrap();
         let done = restore(&self.store, plan, of(by)).unwrap();
         let planned = done.plan.planned.into_iter();
         planned
@@ -388,7 +388,7 @@ fn what_changes_between_the_look_and_the_undo_is_left_alone() {
     ground.write("f", "before");
     let mut keeper = ground.keeper();
     let manifest = ground.command(1, &mut keeper, &["f"], || ground.write("f", "command"));
-    let plan = plan(&ground.store, manifest, false).unwrap();
+    let plan = plan(&ground.store, manifest, false, &Obeyed::default()).unwrap();
     assert_eq!(plan.undone(), 1);
     ground.write("f", "person!");
     let done = restore(&ground.store, plan, of(2)).unwrap();
@@ -566,7 +566,7 @@ fn a_large_file_and_what_tools_fill_are_not_kept() {
 fn the_store_is_bounded_and_the_oldest_go_first() {
     let kib = "x".repeat(1024);
     let bounds = Bounds {
-        store: 40 << 10,
+        store: 200 << 10,
         root: 16 << 10,
         ..Bounds::default()
     };
@@ -580,7 +580,7 @@ fn the_store_is_bounded_and_the_oldest_go_first() {
         while keeper.is_unsettled() {
             keeper.settle().unwrap();
         }
-        assert!(ground.objects() <= 42 << 10, "{}", ground.objects());
+        assert!(ground.objects() <= 48 << 10, "{}", ground.objects());
     }
     let is_there = |seq: u64| ground.store.manifest(&of(seq)).unwrap().is_some();
     assert!(!is_there(1) && !is_there(50) && is_there(99) && is_there(100));
@@ -658,12 +658,12 @@ fn another_directory_under_the_name_is_not_touched() {
     let manifest = ground.command(1, &mut keeper, &["f"], || ground.write("f", "after"));
     fs::rename(&ground.root, ground.dir.join("away")).unwrap();
     assert!(matches!(
-        plan(&ground.store, manifest.clone(), true),
+        plan(&ground.store, manifest.clone(), true, &Obeyed::default()),
         Err(Error::Root { .. })
     ));
     ground.write("f", "after");
     assert!(matches!(
-        plan(&ground.store, manifest, true),
+        plan(&ground.store, manifest, true, &Obeyed::default()),
         Err(Error::OtherRoot { .. })
     ));
     assert_eq!(ground.read("f"), "after");
@@ -792,4 +792,73 @@ fn nothing_is_written_or_removed_outside_of_the_root() {
     for name in &names {
         assert_eq!(ground.read(name), "before");
     }
+}
+
+#[test]
+fn what_cannot_come_back_stays_whoever_says_so() {
+    let ground = Ground::bounded(Bounds {
+        file: 8,
+        ..Bounds::default()
+    });
+    ground.write("changed", "8 bytes!");
+    let mut keeper = ground.keeper();
+    ground.command(1, &mut keeper, &["changed", "large"], || {
+        ground.write("changed", "9 bytes!!");
+        ground.write("large", "9 bytes!!");
+    });
+    for force in [false, true] {
+        let told = ground.undo(1, 2 + u64::from(force), force);
+        assert!(
+            told.iter()
+                .all(|(_, verdict)| *verdict == Verdict::Left(Left::CannotKeep)),
+            "{told:?}"
+        );
+        assert_eq!(ground.read("large"), "9 bytes!!");
+        assert_eq!(ground.read("changed"), "9 bytes!!");
+    }
+}
+
+#[test]
+fn nothing_gets_where_programs_outside_obey() {
+    let ground = Ground::new();
+    fs::create_dir_all(ground.at("sub/.git/refs")).unwrap();
+    ground.write("sub/.git/refs/main", "1");
+    ground.write("sub/.git/config", "before");
+    let mut keeper = ground.keeper();
+    let all = [".envrc", "sub/.git/config", "sub/.git/refs/main"];
+    ground.command(1, &mut keeper, &all, || {
+        ground.write("sub/.git/refs/main", "2");
+        ground.write(".envrc", "a person's");
+        // Not the command's: no ring lets it write there.
+        ground.write("sub/.git/config", "a person's");
+    });
+    let manifest = ground.store.manifest(&of(1)).unwrap().unwrap();
+    for force in [true, false] {
+        let obeyed = Obeyed::new([".envrc".into()]);
+        let plan = plan(&ground.store, manifest.clone(), force, &obeyed).unwrap();
+        let left = |planned: &&crate::Planned| planned.verdict == Verdict::Left(Left::Obeyed);
+        assert_eq!(plan.planned.iter().filter(left).count(), 2, "{plan:?}");
+        crate::restore(&ground.store, plan, of(2 + u64::from(force))).unwrap();
+        assert_eq!(ground.read(".envrc"), "a person's");
+        assert_eq!(ground.read("sub/.git/config"), "a person's");
+        assert_eq!(ground.read("sub/.git/refs/main"), "1");
+    }
+}
+
+#[test]
+fn another_s_file_is_run_as_nobody_else() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let ground = Ground::new();
+    ground.write("own", "x");
+    fs::set_permissions(ground.at("own"), fs::Permissions::from_mode(0o4755)).unwrap();
+    let mut keeper = ground.keeper();
+    ground.command(1, &mut keeper, &["own"], || {
+        fs::remove_file(ground.at("own")).unwrap()
+    });
+    ground.undo(1, 2, false);
+    // Root's own comes back as it was.
+    let mode = fs::symlink_metadata(ground.at("own")).unwrap().mode();
+    assert_eq!(mode & 0o7777, 0o4755);
 }

@@ -237,8 +237,6 @@ refusals! {
     what_is_not_there_yet_is_refused |ws| {
         refused(ws, with_flags(ws, &["--network", "allow"]), 125, &["--network", "allow"]);
         refused(ws, with_flags(ws, &["--allow", "example.com:443"]), 125, &["--allow"]);
-        ws.file("../home/.config/ringfence/policy.toml", "[[rule]]\nprefix = [\"git\", \"push\"]\ndecision = \"ask\"\nring = \"outside\"\n");
-        refused(ws, with_flags(ws, &[]), 125, &["policy.toml:", "rule", "outside"]);
     }
 
     unknown_promise |ws| {

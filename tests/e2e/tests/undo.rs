@@ -114,6 +114,50 @@ rings! {
         assert!(verified.out().contains("whole") || verified.code() == 0);
     }
 
+    /// No undo brings what commands wrote to where programs outside obey it, nor takes away what only a person can have written.
+    nothing_comes_where_programs_obey needs ["userns", "tool:git"] |ws| {
+        repository(ws);
+        ws.dir(".vscode");
+        ws.ring_sh("mv .vscode vs").flags(["--snapshot"]).run().ok();
+        let renamed = last(ws);
+        ws.ring_sh("echo evil > vs/tasks.json").run().ok();
+        let mut left = 0;
+        for flags in [&[][..], &["--force"]] {
+            let told = undo(ws, &[&[renamed.as_str()], flags].concat()).exits(1);
+            assert!(told.out().contains("programs outside obey"), "{told}");
+            assert!(!ws.has(".vscode") && ws.read("vs/tasks.json") == "evil\n", "{told}");
+            left += 1;
+        }
+        assert_eq!(left, 2);
+        ws.file(".envrc", "before\n");
+        // A person's own, while a command ran that changed something else.
+        let waits = ws.ring_sh("echo 2 > f; touch ready; while [ ! -e go ]; do sleep 0.01; done").flags(["--snapshot"]).start();
+        until("it runs", || ws.has("ready"));
+        ws.file(".envrc", "mine\n");
+        ws.bare(["git", "config", "user.name", "me"]).run().ok();
+        ws.file("go", "");
+        waits.wait().ok();
+        undo(ws, &[&last(ws)]);
+        assert_eq!(ws.read(".envrc"), "mine\n");
+        assert!(ws.read(".git/config").contains("name = me"));
+    }
+
+    /// Commands of other rings at the same time: it takes a word.
+    what_others_did_meanwhile_takes_a_word needs ["userns"] |ws| {
+        ws.file("f", "before\n");
+        let waits = ws.ring_sh("touch ready; while [ ! -e go ]; do sleep 0.01; done").flags(["--snapshot"]).start();
+        until("it runs", || ws.has("ready"));
+        ws.ring_sh("echo other > f; touch go").run().ok();
+        waits.wait().ok();
+        let first = ws.ringfence(["log", "list", "--json"]).ok();
+        let first: Value = serde_json::from_str(first.lines().find(|line| line.contains("ready")).unwrap()).unwrap();
+        let number = first["number"].to_string();
+        undo(ws, &[&number]).exits(125);
+        assert_eq!(ws.read("f"), "other\n");
+        undo(ws, &[&number, "--force"]);
+        assert_eq!(ws.read("f"), "before\n");
+    }
+
     /// One command alone: where it is asked for, and what is said where it was not.
     a_run_is_undone_where_it_was_asked_for needs ["userns"] |ws| {
         ws.file("f", "before\n");

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use ringfence_changes::{Options, Snapshot};
-use ringfence_undo::{Bounds, Keeper, Key, Manifest, Most, Store, Verdict, plan, restore};
+use ringfence_undo::{Bounds, Keeper, Key, Manifest, Most, Obeyed, Store, Verdict, plan, restore};
 
 use super::{capture, change};
 use crate::tests::Dir;
@@ -169,7 +169,7 @@ impl Ground {
 
     fn undo(&self, seq: u64, by: u64) -> Vec<Verdict> {
         let manifest = self.store.manifest(&of(seq)).unwrap().unwrap();
-        let plan = plan(&self.store, manifest, false).unwrap();
+        let plan = plan(&self.store, manifest, false, &Obeyed::default()).unwrap();
         let done = restore(&self.store, plan, of(by)).unwrap();
         let mut left = done.plan.planned;
         left.retain(|planned| matches!(planned.verdict, Verdict::Left(_)));

@@ -1,4 +1,4 @@
-//! What keeping and undoing costs, in a tree that it makes: `cargo run --release -p ringfence-undo --example cost [FILES]`.
+//! What keeping and undoing costs, in a tree that it makes: `cargo run --release -p ringfence-undo --example keeping [FILES]`.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringfence_undo::{
-    Begun, Bounds, Change, Keeper, Key, Kind, Manifest, Most, Seen, Store, Was, plan, restore,
+    Begun, Bounds, Change, Keeper, Key, Kind, Manifest, Most, Obeyed, Seen, Store, Was, plan,
+    restore,
 };
 
 fn main() {
@@ -90,7 +91,7 @@ fn main() {
             }
             let begun = Instant::now();
             let manifest = store.manifest(&key(seq)).unwrap().unwrap();
-            let plan = plan(&store, manifest, false).unwrap();
+            let plan = plan(&store, manifest, false, &Obeyed::default()).unwrap();
             let done = restore(&store, plan, key(seq + 1)).unwrap();
             undoing.push(begun.elapsed());
             assert_eq!(done.plan.undone(), changed);
