@@ -38,6 +38,11 @@ impl Ready {
             .and_then(|spares| spares.spare(restrictions.clone()));
     }
 
+    /// There is a thread that may be about to make one.
+    pub(crate) fn makes(&self) -> bool {
+        self.spares.is_some()
+    }
+
     /// The one there is.
     pub(crate) fn take(&mut self) -> Option<Spare> {
         self.spare.take()

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use ringfence_sys_linux::process::{self, Change, Changed};
 use ringfence_sys_linux::{SysError, object};
 use ringfence_wire::{End, Report};
+use rustix::event::{Timespec, poll};
 
 use super::{Running, SIGCONT, SIGKILL, SIGTERM, Session};
 use crate::tree::{self, Tree};
@@ -117,11 +118,7 @@ impl Session {
     /// Kills and reaps whatever the command left.
     pub(super) fn end_all(&self) {
         if self.init {
-            // Process 1 reaches everything in its pid namespace but itself.
-            let _nobody = process::kill(-1, SIGKILL);
-            while rustix::process::wait(rustix::process::WaitOptions::empty())
-                .is_ok_and(|w| w.is_some())
-            {}
+            self.end_namespace();
             return;
         }
         // Without a pid namespace: children adopted as subreaper, again and again, since
@@ -144,6 +141,36 @@ impl Session {
         }
     }
 }
+
+impl Session {
+    /// Process 1 reaches everything in its pid namespace but itself.
+    fn end_namespace(&self) {
+        use rustix::process::{WaitOptions, wait};
+        if !self.ready.makes() {
+            let _nobody = process::kill(-1, SIGKILL);
+            while wait(WaitOptions::empty()).is_ok_and(|w| w.is_some()) {}
+            return;
+        }
+        // A spare that was asked for may be made only now, after the signal: it would wait for a command, and this process
+        // for it, for ever.
+        loop {
+            let _nobody = process::kill(-1, SIGKILL);
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    let _later = poll(&mut [], Some(&AGAIN));
+                }
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// What was just killed has ended by then.
+const AGAIN: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 500_000,
+};
 
 /// This process' children, from /proc.
 fn children_of_self() -> Vec<i32> {
