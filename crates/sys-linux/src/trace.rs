@@ -61,7 +61,7 @@ const PASSED_ON: [i32; 6] = [
 ];
 
 /// Runs a program to its end, with this process' streams and environment, and tells of each call that failed
-/// with one of the [errors that are looked for](Call::tells). For a process that has one thread and nothing else
+/// with one of the errors that a boundary makes. For a process that has one thread and nothing else
 /// to do: how it takes signals is changed for good.
 ///
 /// # Errors

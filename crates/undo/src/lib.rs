@@ -16,7 +16,7 @@
 //! 3. [`Keeper::capture`] is told so, and looks up what those files held: by their size, their times and their permissions as they
 //!    were before the command. A file that became another before it was read has no before-image, and the manifest says so.
 //! 4. [`plan()`] holds a manifest against what is there now. What is not as the command left it is left alone.
-//! 5. [`restore`] does what the plan says, and keeps what it takes away, with a manifest of its own.
+//! 5. [`restore()`] does what the plan says, and keeps what it takes away, with a manifest of its own.
 //!
 //! # What it stands on
 //! The trees are writable by commands, at that very time. A file is opened from its root's handle, below it, and through no link
