@@ -123,7 +123,8 @@ pub fn run(mut begun: Begun) -> Result<Finished, Error> {
     let refused = begun.refused();
     let recorder = begun.recorder.clone();
     let request = begun.traced.clone();
-    let ran = begun.ran();
+    // What only an offer needs costs nobody else.
+    let ran = request.is_some().then(|| begun.ran());
     let program = begun.program.clone();
     let mut result = run_begun(begun);
     let traced = result
@@ -140,7 +141,7 @@ pub fn run(mut begun: Begun) -> Result<Finished, Error> {
         finished.refusals = refusals(&request, &traced, REFUSALS_MAX);
         finished.untraced = finished.untraced.take().or(traced.failed);
         recorder.refused_calls(&finished.refusals);
-        finished.ran = Some(ran);
+        finished.ran = ran;
     }
     match &result {
         Ok(finished) => {
