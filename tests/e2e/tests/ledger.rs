@@ -125,6 +125,23 @@ rings! {
         assert_eq!(planted["ring"], one(&all, "ring.made")["seq"]);
     }
 
+    /// An undo, and what a writer that died left.
+    the_rest_is_told needs ["userns"] |ws| {
+        ws.file("f", "before\n");
+        ws.ring_sh("echo after > f").flags(["--snapshot"]).run().ok();
+        ws.ringfence(["undo-command", "--last"]).run().ok();
+        let all = records(ws);
+        let (started, ended) = (one(&all, "undo.started"), one(&all, "undo.ended"));
+        assert_eq!(started["command"], one(&all, "command.started")["seq"]);
+        assert_eq!((&ended["undo"], &ended["undone"], ended.get("left")), (&started["seq"], &json!(1), None));
+        // A line that its writer did not end.
+        let first = ws.at("../state/ringfence/ledger/00000001.jsonl");
+        let torn = [std::fs::read(&first).unwrap(), b"{\"seq\":".to_vec()].concat();
+        std::fs::write(&first, torn).unwrap();
+        ws.ring_sh("true").run().ok();
+        assert_eq!(of(&records(ws), "ledger.mended").len(), 1);
+    }
+
     /// What rules forbid, what they ask, and each answer.
     questions_and_answers_are_told needs ["userns"] |ws| {
         ws.file(".ringfence.toml", ASKS);
