@@ -582,12 +582,13 @@ fn still_stands(granted: &[Held], survey: &Survey, mode: Mode) -> Result<(), Err
             What::Write(_) if mode == Mode::ReadOnly => true,
             // One that lies in another is not a root of its own; that one is surveyed as what it is.
             What::Write(object) => {
-                is_root(&|at| object.is(at))
-                    || (object.stands() && is_root(&|at| object.path().starts_with(&at.path)))
+                let surveyed = is_root(&|at| object.is(at))
+                    || is_root(&|at| object.path().starts_with(&at.path));
+                surveyed && object.stands()
             }
             What::Socket(object) => {
                 let mut sockets = survey.site.granted_sockets.iter();
-                sockets.any(|at| object.is(at))
+                sockets.any(|at| object.is(at)) && object.stands()
             }
             What::Reveal(_) | What::Time(_) | What::Output(_) | What::Command(_) => true,
         };

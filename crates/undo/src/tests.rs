@@ -844,21 +844,3 @@ fn nothing_gets_where_programs_outside_obey() {
         assert_eq!(ground.read("sub/.git/refs/main"), "1");
     }
 }
-
-#[test]
-fn another_s_file_is_run_as_nobody_else() {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    let ground = Ground::new();
-    ground.write("own", "x");
-    fs::set_permissions(ground.at("own"), fs::Permissions::from_mode(0o4755)).unwrap();
-    let mut keeper = ground.keeper();
-    ground.command(1, &mut keeper, &["own"], || {
-        fs::remove_file(ground.at("own")).unwrap()
-    });
-    ground.undo(1, 2, false);
-    // Root's own comes back as it was.
-    let mode = fs::symlink_metadata(ground.at("own")).unwrap().mode();
-    assert_eq!(mode & 0o7777, 0o4755);
-}

@@ -11,7 +11,7 @@ use crate::codec::{Malformed, Reader, Wire, wire_enum, wire_struct};
 
 /// Version of the protocol: the first byte of each message. Harness and runner are
 /// installed together, so another version is an error and never negotiated.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// The longest message that travels in its packet, in bytes. The default socket buffer
 /// (`net.core.wmem_default`) holds three of these.

@@ -37,4 +37,4 @@ pub use person::Person;
 pub use terminal::Terminal;
 pub use tree::Tree;
 pub use warm::{Warm, warm};
-pub use workspace::Workspace;
+pub use workspace::{Workspace, of};

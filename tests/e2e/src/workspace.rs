@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::command::Run;
@@ -127,6 +129,13 @@ impl Workspace {
         Run::ringfence(self, args)
     }
 
+    /// All that is recorded of what ran here, by `ringfence log export`.
+    pub fn records(&self) -> Vec<Value> {
+        let all = self.ringfence(["log", "export"]).run().ok().out();
+        let records = all.lines().map(serde_json::from_str);
+        records.map(Result::unwrap).collect()
+    }
+
     /// A git repository with one commit in `below`.
     pub fn repository(&self, below: &str) -> PathBuf {
         let path = self.dir(below);
@@ -136,6 +145,11 @@ impl Workspace {
             .ok();
         path
     }
+}
+
+/// The records of one kind.
+pub fn of<'a>(records: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    records.iter().filter(|r| r["type"] == kind).collect()
 }
 
 impl Drop for Workspace {

@@ -7,20 +7,8 @@
 )]
 
 use boon::{Compiler, Schemas};
-use ringfence_e2e::{Client, Workspace, binaries, rings, sh, until, with};
+use ringfence_e2e::{Client, Workspace, binaries, of, rings, sh, until, with};
 use serde_json::{Value, json};
-
-/// All records, from `log export`.
-fn records(ws: &Workspace) -> Vec<Value> {
-    let all = ws.ringfence(["log", "export"]).run().ok().out();
-    all.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
-
-fn of<'a>(records: &'a [Value], kind: &str) -> Vec<&'a Value> {
-    records.iter().filter(|r| r["type"] == kind).collect()
-}
 
 /// The only one of its kind.
 fn one<'a>(records: &'a [Value], kind: &str) -> &'a Value {
@@ -41,7 +29,7 @@ rings! {
     /// A command in a ring of its own.
     a_run_is_told_from_its_beginning_to_its_end needs ["userns"] |ws| {
         ws.ring(["sh", "-c", "exit 3", "--password", "hunter2"]).run().exits(3);
-        let all = records(ws);
+        let all = ws.records();
         let kinds: Vec<&str> = all.iter().map(|r| r["type"].as_str().unwrap()).collect();
         assert_eq!(kinds, ["ledger.opened", "policy.kept", "ring.made", "command.started", "command.ended", "ring.ended"]);
         let (ring, command) = (&all[2], &all[3]);
@@ -79,7 +67,7 @@ rings! {
         ws.ring(["./text"]).run().exits(126);
         ws.ring_sh("exit 0").flags(["--mode", "full-access"]).run().ok();
         ws.ring_sh("exit 0").flags(["--memory", "1GiB", "--mode", "full-access"]).run().exits(125);
-        let all = records(ws);
+        let all = ws.records();
         let ends: Vec<(&str, &Value)> = of(&all, "command.ended").iter().map(|r| (r["how"].as_str().unwrap(), &r["value"])).collect();
         assert_eq!(ends[0], ("signalled", &json!(9)));
         assert_eq!(ends[1], ("timed-out", &Value::Null));
@@ -100,7 +88,7 @@ rings! {
     /// What a ring set right.
     denials_are_told needs ["userns", "tool:git"] |ws| {
         ws.ring_sh("touch .envrc; git init -q away && cd away && git config core.fsmonitor x; sleep 0.3").run().ok();
-        let all = records(ws);
+        let all = ws.records();
         let denials: Vec<(&str, &str)> = of(&all, "denial").iter().map(|r| (r["what"].as_str().unwrap(), r["path"].as_str().unwrap())).collect();
         assert_eq!(denials, [("moved-aside", ws.at(".envrc").to_str().unwrap()), ("planted-repository", ws.at("away").to_str().unwrap())]);
         let command = one(&all, "command.started");
@@ -119,7 +107,7 @@ rings! {
             client.ended(command, "stdout");
         }
         client.wait().exits(0);
-        let all = records(ws);
+        let all = ws.records();
         let planted = one(&all, "denial");
         assert_eq!((&planted["what"], &planted["path"]), (&json!("planted-repository"), &json!(ws.at("away"))));
         assert_eq!(planted["ring"], one(&all, "ring.made")["seq"]);
@@ -130,7 +118,7 @@ rings! {
         ws.file("f", "before\n");
         ws.ring_sh("echo after > f").flags(["--snapshot"]).run().ok();
         ws.ringfence(["undo-command", "--last"]).run().ok();
-        let all = records(ws);
+        let all = ws.records();
         let (started, ended) = (one(&all, "undo.started"), one(&all, "undo.ended"));
         assert_eq!(started["command"], one(&all, "command.started")["seq"]);
         assert_eq!((&ended["undo"], &ended["undone"], ended.get("left")), (&started["seq"], &json!(1), None));
@@ -139,7 +127,27 @@ rings! {
         let torn = [std::fs::read(&first).unwrap(), b"{\"seq\":".to_vec()].concat();
         std::fs::write(&first, torn).unwrap();
         ws.ring_sh("true").run().ok();
-        assert_eq!(of(&records(ws), "ledger.mended").len(), 1);
+        assert_eq!(of(&ws.records(), "ledger.mended").len(), 1);
+    }
+
+    /// The oldest are let go of when a file is full, and that is told.
+    what_is_removed_is_told needs ["userns"] |ws| {
+        ws.file("../config/ringfence/policy.toml", "[ledger]\nsize = \"1MiB\"\n");
+        // A file is full with 8 MiB, and of so long a command some 64 KiB are recorded.
+        let words = [vec!["true".to_owned()], vec!["x".repeat(16 << 10); 4]].concat();
+        let first = ws.at("../state/ringfence/ledger/00000001.jsonl");
+        for _ in 0..600 {
+            ws.ring(words.clone()).env("XDG_CONFIG_HOME", ws.at("../config")).run().ok();
+            if !first.exists() {
+                break;
+            }
+        }
+        assert!(!first.exists());
+        let all = ws.records();
+        let removed = one(&all, "ledger.removed");
+        assert_eq!((&removed["first"], &removed["why"]), (&json!(1), &json!("size")));
+        assert_eq!(all[0]["seq"], json!(removed["last"]["seq"].as_u64().unwrap() + 1));
+        ws.ringfence(["log", "verify"]).run().ok();
     }
 
     /// What rules forbid, what they ask, and each answer.
@@ -154,7 +162,7 @@ rings! {
             terminal.types(format!("{key}\n"));
             assert_eq!(terminal.ends().code(), Some(code));
         }
-        let all = records(ws);
+        let all = ws.records();
         let refused = one(&all, "command.refused");
         assert_eq!((&refused["decision"], &refused["argv"]), (&json!("forbid"), &json!(["rm", "x"])));
         assert!(refused["verdict"].as_str().unwrap().contains("removes them"));
@@ -199,7 +207,7 @@ rings! {
             }
             events
         };
-        let (all, told) = (records(ws), events(&export));
+        let (all, told) = (ws.records(), events(&export));
         assert_eq!(all.len(), told.len());
         for (record, event) in all.iter().zip(&told) {
             let about = &event["metadata"];
@@ -241,7 +249,7 @@ rings! {
         ws.ringfence(["trust", "--yes"]).run().ok();
         ws.ringfence(["untrust"]).run().ok();
         ws.ringfence(["untrust"]).run();
-        let all = records(ws);
+        let all = ws.records();
         let told: Vec<&str> = of(&all, "host.changed").iter().map(|r| r["what"].as_str().unwrap()).collect();
         assert_eq!(told, ["trusted", "distrusted"]);
         assert!(of(&all, "host.changed")[0]["content"].is_string());
@@ -265,7 +273,7 @@ rings! {
         assert_eq!(client.ended(command, "stdout").0["code"], 5);
         client.command(sh(ring, "sleep 1000"));
         client.wait().exits(0);
-        let all = records(ws);
+        let all = ws.records();
         let made = one(&all, "ring.made");
         assert_eq!(made["by"], "serve");
         let started = of(&all, "command.started");
@@ -394,14 +402,14 @@ rings! {
         until("all was walked", || {
             let command = client.command(sh(ring, "true"));
             client.ended(command, "stdout");
-            let all = records(ws);
+            let all = ws.records();
             let last = of(&all, "command.started").pop().unwrap()["seq"].clone();
             !of(&all, "files.changed").iter().any(|r| r["command"] == last)
         });
         let script = "echo more >> kept; rm gone; mv moved there; mkdir new; echo x > new/file; echo y > target/debug/b; echo z > tmp; rm tmp";
         let command = client.command(sh(ring, script));
         client.ended(command, "stdout");
-        let all = records(ws);
+        let all = ws.records();
         let changed = of(&all, "files.changed").pop().unwrap().clone();
         assert_eq!(changed["command"], of(&all, "command.started").pop().unwrap()["seq"]);
         assert!(changed["shared"].is_null() && changed["incomplete"].is_null(), "{changed:#}");
@@ -422,7 +430,7 @@ rings! {
         client.ended(quick, "stdout");
         client.ok("command.kill", json!({ "command": sleeping }));
         client.ended(sleeping, "stdout");
-        let all = records(ws);
+        let all = ws.records();
         let both: Vec<&Value> = of(&all, "files.changed").into_iter().filter(|r| r["shared"] == true).collect();
         assert_eq!(both.len(), 2, "{all:#?}");
         assert!(both.iter().all(|r| r["roots"][0]["files"][0]["path"] == "quick"));
@@ -442,7 +450,7 @@ rings! {
         let report: Value = serde_json::from_str(line.lines().last().unwrap()).unwrap();
         let entries = &report["changes"]["roots"][0]["entries"];
         assert_eq!((&entries[0]["path"], &entries[0]["how"]), (&json!("kept"), &json!("modified")));
-        let all = records(ws);
+        let all = ws.records();
         assert_eq!(one(&all, "files.changed")["command"], one(&all, "command.started")["seq"]);
         let none = ws.ring_sh("true").flags(["--changes"]).run().ok();
         assert!(none.err().contains("no file changed"), "{none}");

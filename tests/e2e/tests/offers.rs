@@ -8,7 +8,7 @@
 
 use std::os::unix::fs::symlink;
 
-use ringfence_e2e::{Client, Run, Workspace, binaries, rings};
+use ringfence_e2e::{Client, Run, Workspace, binaries, of, rings};
 use serde_json::{Value, json};
 
 /// Writes beside the workspace: refused, unless that is granted.
@@ -16,17 +16,6 @@ const WRITES: &str = "echo hi > ../notes/today";
 
 fn traced(ws: &Workspace) -> Run {
     ws.ring_sh(WRITES).flags(["--trace"])
-}
-
-fn records(ws: &Workspace) -> Vec<Value> {
-    let all = ws.ringfence(["log", "export"]).run().ok().out();
-    all.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
-
-fn of<'a>(records: &'a [Value], kind: &str) -> Vec<&'a Value> {
-    records.iter().filter(|r| r["type"] == kind).collect()
 }
 
 /// Answers the question of a command that has been refused something.
@@ -68,7 +57,7 @@ rings! {
         let elsewhere = traced(ws).run();
         assert_ne!(elsewhere.code(), 0, "{elsewhere}");
 
-        let all = records(ws);
+        let all = ws.records();
         let commands = of(&all, "command.started");
         let denial = of(&all, "denial")[0];
         assert_eq!((&denial["what"], &denial["path"]), (&json!("refused-write"), &json!(notes.join("today"))));
@@ -126,7 +115,7 @@ rings! {
         let revoked = ws.ring_sh(WRITES).run();
         assert_ne!(revoked.code(), 0, "{revoked}");
         assert!(ws.ringfence(["grants"]).run().ok().out().contains("nothing is granted"));
-        let changed: Vec<Value> = of(&records(ws), "host.changed").iter().map(|r| r["what"].clone()).collect();
+        let changed: Vec<Value> = of(&ws.records(), "host.changed").iter().map(|r| r["what"].clone()).collect();
         assert_eq!(changed, ["granted", "revoked"]);
     }
 
@@ -341,7 +330,7 @@ rings! {
         for flags in [["--mode", "full-access"], ["--network", "on"]] {
             ws.ring(["touch", "a"]).flags(flags).run().exits(125);
         }
-        let all = records(ws);
+        let all = ws.records();
         let yes = of(&all, "approval.answered")[0];
         assert_eq!(yes["answer"], "project");
         for started in of(&all, "command.started") {
@@ -380,7 +369,7 @@ rings! {
         assert_eq!(ws.read("../notes/today"), "hi\n");
         let last: Value = serde_json::from_str(ws.read("../asked").lines().last().unwrap()).unwrap();
         assert_eq!((&last["ask"], &last["grant"]["write"]), (&json!("grant"), &json!(ws.at("../notes"))));
-        let answers: Vec<Value> = of(&records(ws), "approval.answered").iter().map(|r| json!([r["answer"], r["from"]])).collect();
+        let answers: Vec<Value> = of(&ws.records(), "approval.answered").iter().map(|r| json!([r["answer"], r["from"]])).collect();
         let from = format!("program {}", program.display());
         assert_eq!(answers, [json!(["once", from]), json!(["no", from]), json!(["nobody", "terminal"]), json!(["once", from])]);
 
@@ -430,7 +419,7 @@ rings! {
         assert_ne!(other.code(), 0, "{other}");
         let both = with_policy(ws, ws.ring(["sh", "-c", "touch ../beside; touch ../other"]), rules).run();
         assert!(both.code() != 0 && !ws.has("../other") && !ws.has("../beside"), "{both}");
-        let all = records(ws);
+        let all = ws.records();
         let yes = of(&all, "approval.answered").into_iter().find(|r| r["answer"] == "once").unwrap();
         let started = of(&all, "command.started").into_iter().find(|r| r["approval"] == yes["seq"]).unwrap();
         let ring = of(&all, "ring.made").into_iter().find(|r| r["seq"] == started["ring"]).unwrap();
