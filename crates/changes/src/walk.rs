@@ -4,11 +4,9 @@
 //! was taken for only when its device and inode say so; nothing but a directory is opened at all, so that no FIFO makes this
 //! wait and no device is touched.
 
-use std::ffi::CString;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Mode, OFlags, RawDir, ResolveFlags, StatxFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 
 use crate::tree::{Meta, NodeId};
@@ -120,35 +118,4 @@ fn step(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, Err
         at = Some(rustix::fs::openat(from, name, flags, Mode::empty())?);
     }
     at.ok_or(Errno::NOENT)
-}
-
-/// Reads directories, with one buffer for all.
-pub(crate) struct Lister {
-    buffer: Vec<MaybeUninit<u8>>,
-}
-
-impl Lister {
-    pub(crate) fn new() -> Lister {
-        Lister {
-            buffer: vec![MaybeUninit::uninit(); 64 * 1024],
-        }
-    }
-
-    /// The names in a directory, in no order.
-    pub(crate) fn names(&mut self, dir: BorrowedFd<'_>) -> Result<Vec<CString>, Errno> {
-        let mut names = Vec::new();
-        let mut entries = RawDir::new(dir, &mut self.buffer);
-        while let Some(entry) = entries.next() {
-            let entry = match entry {
-                // It was removed. Nothing is in it.
-                Err(Errno::NOENT) => break,
-                entry => entry?,
-            };
-            let name = entry.file_name();
-            if name != c"." && name != c".." {
-                names.push(name.to_owned());
-            }
-        }
-        Ok(names)
-    }
 }

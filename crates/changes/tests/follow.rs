@@ -7,7 +7,7 @@ mod ground;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ground::{Ground, LONG, lines, tick};
-use ringfence_changes::{Changes, Follow, How, Options, Reason, Snapshot};
+use ringfence_changes::{Before, Changes, Follow, How, Options, Reason, Snapshot};
 
 #[test]
 fn marks_know_nothing_of_each_other() {
@@ -412,6 +412,24 @@ fn what_cannot_be_read_is_told_and_read_when_it_can_be() {
     let mark = follow.mark();
     ground.remove("d/f");
     assert_eq!(lines(&follow.since(&mark)), ["deleted d/f 2 -"]);
+}
+
+#[test]
+fn a_change_is_told_with_what_was_before() {
+    let ground = Ground::new();
+    ground.file("f", "one");
+    let follow = ground.follow(Options::default());
+    let mark = follow.mark();
+    let snapshot = Snapshot::take([&ground.0], Options::default());
+    ground.file("f", "more");
+    for (_, roots) in [follow.since_in_detail(&mark), snapshot.changes_in_detail()] {
+        let [told] = &roots[0].details[..] else {
+            panic!("{roots:?}");
+        };
+        assert_eq!(told.path, std::path::Path::new("f"));
+        assert!(matches!(told.before, Before::Stood(before) if before.size == 3));
+        assert_eq!(told.after.unwrap().size, 4);
+    }
 }
 
 /// Deeper than a path can say.

@@ -9,11 +9,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ringfence_changes::{
-    Before, Changes, Detail, Follow, GENERATED, Kind, Mark, RootDetails, Snapshot, Stood,
-};
+use ringfence_changes::{Changes, Follow, GENERATED, Mark, RootDetails, Snapshot};
 use ringfence_policy::Snapshot as Wanted;
-use ringfence_undo::{Begun, Bounds, Change, Keeper, Key, Manifest, Most, Seen, Store, Was};
+use ringfence_undo::{Begun, Bounds, Keeper, Key, Manifest, Most, Store};
 
 use crate::changed;
 use crate::state::State;
@@ -240,7 +238,7 @@ impl Thread {
             root.mark = mark;
             for details in details {
                 if details.root == root.keeper.root() {
-                    let changes = details.details.iter().map(change).collect();
+                    let changes = details.details;
                     // What cannot be kept is not, and the manifest that lacks it says so.
                     let _unkept = root.keeper.capture(changes);
                 }
@@ -264,7 +262,7 @@ impl Thread {
             match root {
                 Some(root) => match &root.nothing {
                     Some(why) => manifest.nothing = Some(why.clone()),
-                    None => capture(&mut root.keeper, &details, &mut manifest),
+                    None => capture(&mut root.keeper, details, &mut manifest),
                 },
                 None => manifest.nothing = Some("it could not be opened".to_owned()),
             }
@@ -277,8 +275,8 @@ fn incomplete(changes: &Changes) -> Vec<String> {
     changes.incomplete.iter().map(ToString::to_string).collect()
 }
 
-fn capture(keeper: &mut Keeper, details: &RootDetails, manifest: &mut Manifest) {
-    match keeper.capture(details.details.iter().map(change).collect()) {
+fn capture(keeper: &mut Keeper, details: RootDetails, manifest: &mut Manifest) {
+    match keeper.capture(details.details) {
         Ok(captured) => {
             manifest.generated += captured.generated;
             manifest.more += captured.more;
@@ -327,39 +325,6 @@ fn outermost(roots: Vec<PathBuf>) -> Vec<PathBuf> {
         .collect();
     all.dedup();
     all
-}
-
-fn kind(kind: Kind) -> ringfence_undo::Kind {
-    match kind {
-        Kind::File => ringfence_undo::Kind::File,
-        Kind::Directory => ringfence_undo::Kind::Directory,
-        Kind::Symlink => ringfence_undo::Kind::Symlink,
-        Kind::Special => ringfence_undo::Kind::Special,
-    }
-}
-
-fn seen(stood: &Stood) -> Seen {
-    Seen {
-        kind: kind(stood.kind),
-        mode: stood.mode,
-        size: stood.size,
-        modified: stood.modified,
-        changed: stood.changed,
-    }
-}
-
-/// A change, as the one who keeps takes it.
-pub(crate) fn change(detail: &Detail) -> Change {
-    Change {
-        path: detail.path.clone(),
-        from: detail.from.clone(),
-        before: match &detail.before {
-            Before::Nothing => Was::Nothing,
-            Before::Stood(stood) => Was::Seen(seen(stood)),
-            Before::Unknown(of) => Was::Unknown(kind(*of)),
-        },
-        after: detail.after.as_ref().map(seen),
-    }
 }
 
 /// How what one command may write stands before it.
@@ -414,7 +379,7 @@ impl Stands {
             let its = keepers.iter_mut().find(|(k, _)| k.root() == details.root);
             match its {
                 Some((_, Some(why))) => manifest.nothing = Some(why.clone()),
-                Some((keeper, None)) => capture(keeper, &details, &mut manifest),
+                Some((keeper, None)) => capture(keeper, details, &mut manifest),
                 None => manifest.nothing = Some("it could not be opened".to_owned()),
             }
         }

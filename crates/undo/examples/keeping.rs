@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringfence_undo::{
-    Begun, Bounds, Change, Keeper, Key, Kind, Manifest, Most, Obeyed, Seen, Store, Was, plan,
+    Before, Begun, Bounds, Detail, Keeper, Key, Kind, Manifest, Most, Obeyed, Stood, Store, plan,
     restore,
 };
 
@@ -65,7 +65,7 @@ fn main() {
         let capturing = median(5, || {
             seq += 2;
             let some = &paths[..changed];
-            let before: Vec<Seen> = some.iter().map(|path| seen(&root.join(path))).collect();
+            let before: Vec<Stood> = some.iter().map(|path| seen(&root.join(path))).collect();
             for path in some {
                 fs::write(
                     root.join(path),
@@ -73,10 +73,10 @@ fn main() {
                 )
                 .unwrap();
             }
-            let changes = some.iter().zip(before).map(|(path, before)| Change {
+            let changes = some.iter().zip(before).map(|(path, before)| Detail {
                 path: path.clone(),
                 from: None,
-                before: Was::Seen(before),
+                before: Before::Stood(before),
                 after: Some(seen(&root.join(path))),
             });
             let changes = changes.collect();
@@ -126,9 +126,9 @@ fn keeper(store: &Path, root: &Path, reads: usize) -> Keeper {
     keeper
 }
 
-fn seen(path: &Path) -> Seen {
+fn seen(path: &Path) -> Stood {
     let meta = fs::symlink_metadata(path).unwrap();
-    Seen {
+    Stood {
         kind: Kind::File,
         mode: meta.mode() & 0o7777,
         size: meta.size(),

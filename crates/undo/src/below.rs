@@ -2,14 +2,12 @@
 //!
 //! The tree is writable by commands at that very time. What a name led to a moment ago says nothing of what it leads to now.
 
-use std::ffi::CString;
 use std::fs::File;
 use std::io::Read;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use crate::error::Error;
@@ -101,35 +99,4 @@ pub(crate) fn read(file: &File, most: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0) + 1);
     file.take(most + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Reads directories, with one buffer for all.
-pub(crate) struct Lister {
-    buffer: Vec<MaybeUninit<u8>>,
-}
-
-impl Lister {
-    pub(crate) fn new() -> Lister {
-        Lister {
-            buffer: vec![MaybeUninit::uninit(); 64 * 1024],
-        }
-    }
-
-    /// The names in a directory, in no order.
-    pub(crate) fn names(&mut self, dir: BorrowedFd<'_>) -> Result<Vec<CString>, Errno> {
-        let mut names = Vec::new();
-        let mut entries = RawDir::new(dir, &mut self.buffer);
-        while let Some(entry) = entries.next() {
-            let entry = match entry {
-                // It was removed. Nothing is in it.
-                Err(Errno::NOENT) => break,
-                entry => entry?,
-            };
-            let name = entry.file_name();
-            if name != c"." && name != c".." {
-                names.push(name.to_owned());
-            }
-        }
-        Ok(names)
-    }
 }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use ringfence_changes::{Before, Detail, Stood};
+
 use crate::below::Root;
 use crate::bounds::Most;
-use crate::change::{Change, Seen, Was};
 use crate::error::Error;
 use crate::exclude::Exclude;
 use crate::known::Known;
@@ -238,7 +239,7 @@ impl Keeper {
     ///
     /// # Errors
     /// [`Error`]: the store cannot be written to.
-    pub fn capture(&mut self, mut changes: Vec<Change>) -> Result<Captured, Error> {
+    pub fn capture(&mut self, mut changes: Vec<Detail>) -> Result<Captured, Error> {
         let all = changes.len();
         changes.retain(|change| !self.is_generated(change));
         let generated = (all - changes.len()) as u64;
@@ -292,12 +293,12 @@ impl Keeper {
         })
     }
 
-    fn is_generated(&self, change: &Change) -> bool {
+    fn is_generated(&self, change: &Detail) -> bool {
         let dir = |seen: Option<Kind>| seen == Some(Kind::Directory);
         let before = match change.before {
-            Was::Nothing => None,
-            Was::Seen(seen) => Some(seen.kind),
-            Was::Unknown(kind) => Some(kind),
+            Before::Nothing => None,
+            Before::Stood(seen) => Some(seen.kind),
+            Before::Unknown(kind) => Some(kind),
         };
         let after = change.after.map(|seen| seen.kind);
         let held = |path: &Path, kind| self.exclude.holds(path, dir(kind));
@@ -307,11 +308,11 @@ impl Keeper {
     }
 
     /// What stood there before, and what it held.
-    fn before(&self, change: &Change, renames: &Renames) -> Option<State> {
+    fn before(&self, change: &Detail, renames: &Renames) -> Option<State> {
         let seen = match change.before {
-            Was::Nothing => return None,
-            Was::Unknown(kind) => return Some(unknown(kind, Why::Unknown)),
-            Was::Seen(seen) => seen,
+            Before::Nothing => return None,
+            Before::Unknown(kind) => return Some(unknown(kind, Why::Unknown)),
+            Before::Stood(seen) => seen,
         };
         let at = match (&change.from, change.after) {
             (Some(from), _) => from.clone(),
@@ -326,7 +327,7 @@ impl Keeper {
     }
 
     /// Takes out what is gone, and moves what was renamed.
-    fn forget(&mut self, changes: &[Change], renames: &Renames) {
+    fn forget(&mut self, changes: &[Detail], renames: &Renames) {
         for change in changes.iter().filter(|change| change.after.is_none()) {
             let recent = self.recent.remove(&change.path);
             self.size -= recent.unwrap_or(0).min(self.size);
@@ -358,12 +359,12 @@ impl Keeper {
     }
 
     /// What the command left there.
-    fn after(&mut self, change: &Change, store: &Locked<'_>) -> Option<State> {
+    fn after(&mut self, change: &Detail, store: &Locked<'_>) -> Option<State> {
         let seen = change.after?;
         if self.keeps
             && let Some(known) = self.known.get(&change.path)
             && known.stat.kind == Kind::File
-            && seen.is(known)
+            && known.is_seen(&seen)
         {
             return Some(known.clone());
         }
@@ -373,7 +374,7 @@ impl Keeper {
             None
         };
         match now {
-            Some(state) if seen.is(&state) => Some(state),
+            Some(state) if state.is_seen(&seen) => Some(state),
             _ => Some(of_seen(&seen, Why::Changed)),
         }
     }
@@ -423,7 +424,7 @@ pub(crate) fn path_before(path: &Path, renames: &Renames) -> PathBuf {
 }
 
 fn unknown(kind: Kind, why: Why) -> State {
-    let nothing = Seen {
+    let nothing = Stood {
         kind,
         mode: 0,
         size: 0,
@@ -434,7 +435,7 @@ fn unknown(kind: Kind, why: Why) -> State {
 }
 
 /// What is known of something that was not read.
-fn of_seen(seen: &Seen, why: Why) -> State {
+fn of_seen(seen: &Stood, why: Why) -> State {
     State {
         stat: Stat {
             kind: seen.kind,

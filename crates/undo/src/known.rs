@@ -10,12 +10,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use ringfence_changes::{Stood, path};
 use serde::{Deserialize, Serialize};
 
 use crate::below::Root;
-use crate::change::Seen;
 use crate::error::Error;
-use crate::path;
 use crate::state::{Hash, State};
 use crate::store::{Locked, Store};
 
@@ -108,10 +107,10 @@ impl Known {
     }
 
     /// What stood somewhere when it was seen so: now, or a moment ago.
-    pub(crate) fn seen(&self, path: &Path, seen: &Seen) -> Option<&State> {
+    pub(crate) fn seen(&self, path: &Path, seen: &Stood) -> Option<&State> {
         let past = self.past.get(path).into_iter().flatten().rev();
         let mut all = self.all.get(path).into_iter().chain(past);
-        all.find(|state| seen.is(state))
+        all.find(|state| state.is_seen(seen))
     }
 
     /// Nobody asks any more for what was.

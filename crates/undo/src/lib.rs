@@ -26,13 +26,11 @@
 
 mod below;
 mod bounds;
-mod change;
 mod error;
 mod exclude;
 mod keeper;
 mod known;
 mod manifest;
-mod path;
 mod plan;
 mod put;
 mod restore;
@@ -45,11 +43,12 @@ mod walk;
 mod tests;
 
 pub use bounds::{Bounds, Most};
-pub use change::{Change, Seen, Was};
 pub use error::Error;
 pub use keeper::{Begun, Captured, Keeper};
 pub use manifest::{Key, Manifest, RootSteps, Step};
 pub use plan::{Left, Obeyed, Plan, Planned, Verdict, What, plan};
 pub use restore::{Done, restore};
-pub use state::{Content, Hash, Kind, Stat, State, Why};
+/// What whoever follows a command tells of it.
+pub use ringfence_changes::{Before, Detail, Kind, Stood};
+pub use state::{Content, Hash, Stat, State, Why};
 pub use store::Store;

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use ringfence_changes::path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::path;
 use crate::state::{Content, Hash, State, Why};
 use crate::store::{Locked, Store};
 

@@ -7,15 +7,15 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use ringfence_changes::{Lister, path};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use serde::Serialize;
 
-use crate::below::{Lister, Root};
+use crate::below::Root;
 use crate::error::Error;
 use crate::keeper::{Renames, path_before};
 use crate::manifest::{Manifest, RootSteps, Step};
-use crate::path;
 use crate::state::{Content, Kind, State, Why};
 use crate::store::Store;
 use crate::take::take;

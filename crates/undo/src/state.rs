@@ -3,24 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
+pub(crate) use ringfence_changes::Kind;
+use ringfence_changes::{Stood, path};
 use rustix::fs::{FileType, Statx, StatxFlags, StatxTimestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use crate::path;
-
-/// What an entry is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A regular file.
-    File,
-    /// A directory.
-    Directory,
-    /// A symbolic link.
-    Symlink,
-    /// A FIFO, a socket, a device.
-    Special,
-}
 
 /// What the kernel says of an entry. In JSON an array, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -230,6 +216,15 @@ pub struct State {
 }
 
 impl State {
+    /// Whether this is what whoever follows a command noted.
+    pub(crate) fn is_seen(&self, seen: &Stood) -> bool {
+        let stat = &self.stat;
+        let same = stat.kind == seen.kind && stat.mode == seen.mode;
+        // Of a directory no more is noted.
+        same && (seen.kind == Kind::Directory
+            || (stat.size, stat.modified, stat.changed) == (seen.size, seen.modified, seen.changed))
+    }
+
     /// Whether something that is there now is as this was left: what it holds, and its permissions.
     #[must_use]
     pub fn is_as(&self, now: &State) -> bool {

@@ -19,8 +19,8 @@ use rustix::fs::{CWD, FileType, Mode};
 use crate::below::Root;
 use crate::take::take;
 use crate::{
-    Begun, Bounds, Change, Content, Error, Keeper, Key, Kind, Left, Manifest, Most, Obeyed, Seen,
-    State, Store, Verdict, Was, What, Why, plan, restore,
+    Before, Begun, Bounds, Content, Detail, Error, Keeper, Key, Kind, Left, Manifest, Most, Obeyed,
+    State, Stood, Store, Verdict, What, Why, plan, restore,
 };
 
 /// A directory that is removed in the end.
@@ -75,7 +75,7 @@ impl Ground {
         keeper
     }
 
-    fn seen(&self, path: &str) -> Option<Seen> {
+    fn seen(&self, path: &str) -> Option<Stood> {
         let meta = fs::symlink_metadata(self.at(path)).ok()?;
         let is = meta.file_type();
         let kind = if is.is_dir() {
@@ -89,7 +89,7 @@ impl Ground {
         };
         let nanos = |seconds: i64, nanos: i64| seconds * 1_000_000_000 + nanos;
         let dir = kind == Kind::Directory;
-        Some(Seen {
+        Some(Stood {
             kind,
             mode: meta.mode() & 0o7777,
             size: if dir { 0 } else { meta.size() },
@@ -114,12 +114,12 @@ impl Ground {
         places: &[&str],
         act: impl FnOnce(),
     ) -> Manifest {
-        let before: Vec<Option<Seen>> = places.iter().map(|path| self.seen(path)).collect();
+        let before: Vec<Option<Stood>> = places.iter().map(|path| self.seen(path)).collect();
         act();
-        let changes = places.iter().zip(before).map(|(path, before)| Change {
+        let changes = places.iter().zip(before).map(|(path, before)| Detail {
             path: path.into(),
             from: None,
-            before: before.map_or(Was::Nothing, Was::Seen),
+            before: before.map_or(Before::Nothing, Before::Stood),
             after: self.seen(path),
         });
         let captured = keeper.capture(changes.collect()).unwrap();
@@ -211,17 +211,17 @@ fn a_name_that_is_no_text_and_one_with_lines_come_back() {
         let meta = fs::symlink_metadata(ground.root.join(&path)).unwrap();
         fs::remove_file(ground.root.join(&path)).unwrap();
         let nanos = |seconds: i64, nanos: i64| seconds * 1_000_000_000 + nanos;
-        let seen = Seen {
+        let seen = Stood {
             kind: Kind::File,
             mode: meta.mode() & 0o7777,
             size: meta.size(),
             modified: nanos(meta.mtime(), meta.mtime_nsec()),
             changed: nanos(meta.ctime(), meta.ctime_nsec()),
         };
-        Change {
+        Detail {
             path,
             from: None,
-            before: Was::Seen(seen),
+            before: Before::Stood(seen),
             after: None,
         }
     });
@@ -423,10 +423,10 @@ fn what_stood_there_a_moment_ago_is_remembered() {
     let ground = Ground::new();
     ground.write("f", "before");
     let mut keeper = ground.keeper();
-    let change = Change {
+    let change = Detail {
         path: "f".into(),
         from: None,
-        before: Was::Seen(ground.seen("f").unwrap()),
+        before: Before::Stood(ground.seen("f").unwrap()),
         after: None,
     };
     fs::remove_file(ground.at("f")).unwrap();

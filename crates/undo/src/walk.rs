@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use rustix::fs::OFlags;
 
-use crate::below::{self, Lister, Root};
+use ringfence_changes::Lister;
+
+use crate::below::{self, Root};
 use crate::exclude::Exclude;
 use crate::state::{Kind, Stat};
 

@@ -20,11 +20,12 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::time::ClockId;
 
+use crate::lister::Lister;
 use crate::log::{Before, Log, Note, Point};
 use crate::options::Options;
 use crate::tree::{Name, Node, NodeId, Tree};
 use crate::unseen::{Unseen, Why};
-use crate::walk::{self, Lister};
+use crate::walk;
 use crate::watch::{Event, Told, Watches};
 
 use links::Links;

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use ringfence_changes::{Options, Snapshot};
 use ringfence_undo::{Bounds, Keeper, Key, Manifest, Most, Obeyed, Store, Verdict, plan, restore};
 
-use super::{capture, change};
+use super::capture;
 use crate::tests::Dir;
 
 /// What can be done to a tree. Places are numbers of few names in few directories, so that they meet.
@@ -160,7 +160,7 @@ impl Ground {
         }
         let (_, details) = before.changes_in_detail();
         let mut manifest = Manifest::new(of(seq));
-        for details in &details {
+        for details in details {
             capture(&mut keeper, details, &mut manifest);
         }
         self.store.keep(manifest).unwrap();
@@ -238,17 +238,4 @@ proptest! {
         }
         prop_assert!(!now.keys().any(|path| path.to_string_lossy().contains(".ringfence")), "{:?}", now.keys());
     }
-}
-
-#[test]
-fn a_change_is_told_with_what_was_before() {
-    let ground = Ground::new();
-    fs::write(ground.root.join("f"), "one").unwrap();
-    let before = Snapshot::take([&ground.root], Options::default());
-    fs::write(ground.root.join("f"), "more").unwrap();
-    let (_, details) = before.changes_in_detail();
-    let told = change(&details[0].details[0]);
-    assert_eq!(told.path, Path::new("f"));
-    assert!(matches!(told.before, ringfence_undo::Was::Seen(seen) if seen.size == 3));
-    assert_eq!(told.after.unwrap().size, 4);
 }
