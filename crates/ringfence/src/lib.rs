@@ -42,6 +42,7 @@ mod tests;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 pub mod traced;
+pub mod trials;
 pub mod trust;
 mod unconfined;
 pub mod undo;

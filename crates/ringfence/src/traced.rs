@@ -5,13 +5,13 @@
 //! that fail with errors a ring makes. Its report comes out of the ring by a file without a name, and is an allegation: what
 //! is made of it ([`Refusal`]) is only what the ring's own plan says is the ring's doing.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ringfence_plan::Access;
 use ringfence_policy::NetworkMode;
@@ -21,7 +21,8 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use crate::layers;
 use crate::prepare::{Prepared, Preview, Request, preview};
 use crate::ring::Grant;
-use crate::why::{Answer, Place, explain, place};
+use crate::trials::Trials;
+use crate::why::{explain, place};
 
 /// The tracer's own words to the harness, among those of calls: the command runs, and is not looked at; it cannot be executed.
 const UNTRACED: &str = "untraced";
@@ -250,9 +251,8 @@ pub fn refusals(request: &Request, traced: &Traced, most: usize) -> Vec<Refusal>
         return Vec::new();
     };
     let mut asked = Asked {
-        request,
         seen: &seen,
-        tried: HashMap::new(),
+        trials: Trials::of(request),
     };
     let mut found: Vec<Refusal> = Vec::new();
     let mut network = None;
@@ -294,21 +294,9 @@ fn tried(failed: &Failed) -> &'static str {
     }
 }
 
-/// So many grants are tried on the planner: each is a plan of its own.
-const TRIED_MOST: usize = 6;
-
 struct Asked<'a> {
-    request: &'a Request,
     seen: &'a Preview,
-    /// What the planner would have with each; nothing where it would not.
-    tried: HashMap<Trial, Option<Box<Preview>>>,
-}
-
-/// A grant that is tried.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Trial {
-    Write(PathBuf),
-    Reveal(String),
+    trials: Trials<'a>,
 }
 
 impl Asked<'_> {
@@ -317,12 +305,12 @@ impl Asked<'_> {
         let at = place(Path::new(&failed.of), Path::new("/"));
         let answer = explain(&self.seen.ground(home.as_deref()), &at);
         let grant = match (failed.wants, answer.access) {
-            (trace::Wants::Write, Access::ReadOnly) => self.smallest(&at),
+            (trace::Wants::Write, Access::ReadOnly) => self.trials.writing(&at),
             (trace::Wants::Write, Access::TakenAway) => None,
             // It would be seen, and no more written than before.
             (trace::Wants::Write, Access::Hidden) => None,
             (trace::Wants::Read | trace::Wants::Execute, Access::Hidden) => {
-                self.revealing(&at, &answer)
+                self.trials.revealing(&at, &answer)
             }
             (trace::Wants::Connect, _) => {
                 // What the ring let it see is its own business.
@@ -347,75 +335,6 @@ impl Asked<'_> {
             grant,
         })
     }
-
-    /// Whether a path would be that much open with a grant, as the planner says.
-    fn would(&mut self, trial: Trial, at: &Place, open: impl Fn(&Answer) -> bool) -> bool {
-        if !self.tried.contains_key(&trial) {
-            if self.tried.len() >= TRIED_MOST {
-                return false;
-            }
-            let mut wider = self.request.clone();
-            match &trial {
-                Trial::Write(root) => wider.flags.write.push(root.clone()),
-                Trial::Reveal(name) => wider.flags.reveal.push(name.clone()),
-            }
-            let seen = preview(wider).ok().map(Box::new);
-            self.tried.insert(trial.clone(), seen);
-        }
-        let Some(Some(seen)) = self.tried.get(&trial) else {
-            return false;
-        };
-        let home = layers::home();
-        open(&explain(&seen.ground(home.as_deref()), at))
-    }
-
-    /// The smallest that would have to be writable: what is there, or the directory in which it would be. None where the
-    /// planner would not have it: what is protected in a write root, or too wide for one. Nor what Ringfence itself is made of.
-    fn smallest(&mut self, at: &Place) -> Option<Grant> {
-        let path = &at.path;
-        let smallest: PathBuf = if path.exists() {
-            path.clone()
-        } else {
-            path.parent()?.to_owned()
-        };
-        let own = std::env::current_exe().ok();
-        let own = own.as_deref().and_then(Path::parent);
-        if own.is_some_and(|own| own.starts_with(&smallest) || smallest.starts_with(own)) {
-            return None;
-        }
-        let trial = Trial::Write(smallest.clone());
-        self.would(trial, at, Answer::may_write)
-            .then_some(Grant::Write(smallest))
-    }
-
-    fn revealing(&mut self, at: &Place, answer: &Answer) -> Option<Grant> {
-        let name = revealed(answer)?;
-        let trial = Trial::Reveal(name.clone());
-        self.would(trial, at, |answer| answer.access != Access::Hidden)
-            .then_some(Grant::Reveal(name))
-    }
-}
-
-/// The name under which a path is hidden, as a remedy says it.
-#[must_use]
-pub fn revealed(answer: &Answer) -> Option<String> {
-    answer.remedy.split_whitespace().find_map(|word| {
-        word.trim_matches(|c: char| !c.is_alphanumeric())
-            .strip_prefix("hide.")
-            .map(|name| format!("hide.{name}"))
-    })
-}
-
-/// Whether `path` could be written if `root` were a write root.
-#[must_use]
-pub fn may_be_written(request: &Request, root: &Path, path: &Path) -> bool {
-    let mut wider = request.clone();
-    wider.flags.write.push(root.to_owned());
-    let Ok(seen) = preview(wider) else {
-        return false;
-    };
-    let home = layers::home();
-    explain(&seen.ground(home.as_deref()), &place(path, root)).may_write()
 }
 
 #[cfg(test)]

@@ -112,6 +112,8 @@ pub struct Answer {
     pub origin: Origin,
     /// The least that would change it; empty where nothing does.
     pub remedy: String,
+    /// The name under which it is hidden (`hide.npm`), where who runs a command may reveal it.
+    pub reveal: Option<String>,
     /// It cannot be renamed or removed, since something below it is protected.
     pub pinned: bool,
 }
@@ -148,6 +150,7 @@ pub fn explain(ground: &Ground<'_>, place: &Place) -> Answer {
             promise: None,
             origin: ground.policy.mode.origin.clone(),
             remedy: "--mode workspace-write".to_owned(),
+            reveal: None,
             pinned: false,
         };
     };
@@ -171,6 +174,7 @@ pub fn explain(ground: &Ground<'_>, place: &Place) -> Answer {
         promise: judgement.step.map(|(_, step)| step.promise),
         origin: reason.origin,
         remedy: reason.remedy,
+        reveal: reason.reveal,
         pinned: plan
             .steps
             .iter()
@@ -186,6 +190,7 @@ struct Reason {
     because: String,
     origin: Origin,
     remedy: String,
+    reveal: Option<String>,
 }
 
 impl Reason {
@@ -200,6 +205,7 @@ impl Reason {
             because: because.into(),
             origin: origin.clone(),
             remedy,
+            reveal: None,
         }
     }
 
@@ -233,9 +239,7 @@ impl Reason {
             Op::Protect(at) => Reason::protected(ground, step.promise, &at.path),
             Op::Watch { .. } => {
                 let Reason {
-                    because,
-                    origin,
-                    remedy: _,
+                    because, origin, ..
                 } = Reason::protected(ground, step.promise, &place.path);
                 Reason::new(
                     format!("{because}; it does not exist, and what is made there is taken away"),
@@ -363,14 +367,15 @@ impl Reason {
             because = format!("it stays visible in a hidden place ({because})");
             return Reason::new(because, &entry.origin, "");
         }
-        Reason::new(because, &entry.origin, {
-            match entry.origin.layer {
-                // It is never.
-                Layer::Builtin if name == "hide.ringfence" => String::new(),
-                Layer::Builtin => format!("--reveal {name}"),
-                _ => taken_out(&entry.origin),
-            }
-        })
+        match entry.origin.layer {
+            // It is never.
+            Layer::Builtin if name == "hide.ringfence" => Reason::new(because, &entry.origin, ""),
+            Layer::Builtin => Reason {
+                reveal: Some(name.to_owned()),
+                ..Reason::new(because, &entry.origin, format!("--reveal {name}"))
+            },
+            _ => Reason::new(because, &entry.origin, taken_out(&entry.origin)),
+        }
     }
 
     fn placed(ground: &Ground<'_>, root: &Path, place: &Place) -> Reason {

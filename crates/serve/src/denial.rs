@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use ringfence::traced::{may_be_written, revealed};
+use ringfence::ring::Grant;
+use ringfence::trials::Trials;
 use ringfence::why::{Answer, explain, place};
 use ringfence::{Preview, Request, layers, preview};
 use ringfence_plan::Access;
@@ -85,18 +86,15 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    fn write(path: &Path) -> Wanted {
-        Wanted {
-            write: Some(path.to_string_lossy().into_owned()),
-            ..Wanted::default()
+    fn of(grant: Grant) -> Option<Wanted> {
+        let mut wanted = Wanted::default();
+        match grant {
+            // A name that is no text cannot be asked for.
+            Grant::Write(path) => wanted.write = Some(path.into_os_string().into_string().ok()?),
+            Grant::Reveal(name) => wanted.reveal = Some(name),
+            _ => return None,
         }
-    }
-
-    fn reveal(name: String) -> Wanted {
-        Wanted {
-            reveal: Some(name),
-            ..Wanted::default()
-        }
+        Some(wanted)
     }
 }
 
@@ -110,6 +108,7 @@ pub(crate) fn denials(
     let mut found = Vec::new();
     let mut asked = BTreeSet::new();
     let mut network = false;
+    let mut trials = Trials::of(request);
     let lines: Vec<&str> = output.lines().collect();
     let lines = lines
         .get(lines.len().saturating_sub(200)..)
@@ -123,7 +122,7 @@ pub(crate) fn denials(
         }
         let mut ask = |path: PathBuf| {
             let new = asked.len() < PATHS_MAX && asked.insert(path.clone());
-            new.then(|| of_path(request, seen, directory, &path))
+            new.then(|| of_path(&mut trials, seen, directory, &path))
                 .flatten()
         };
         let own: Vec<Denial> = paths(line).into_iter().filter_map(&mut ask).collect();
@@ -169,7 +168,12 @@ fn paths(line: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-fn of_path(request: &Request, seen: &Preview, directory: &Path, path: &Path) -> Option<Denial> {
+fn of_path(
+    trials: &mut Trials<'_>,
+    seen: &Preview,
+    directory: &Path,
+    path: &Path,
+) -> Option<Denial> {
     let at = place(path, directory);
     let home = layers::home();
     let answer = explain(&seen.ground(home.as_deref()), &at);
@@ -192,9 +196,9 @@ fn of_path(request: &Request, seen: &Preview, directory: &Path, path: &Path) -> 
             {
                 return None;
             }
-            ("write", granted_by(request, &at.path))
+            ("write", trials.writing(&at))
         }
-        Access::Hidden => ("read", revealed(&answer).map(Wanted::reveal)),
+        Access::Hidden => ("read", trials.revealing(&at, &answer)),
         Access::TakenAway => ("write", None),
     };
     Some(Denial {
@@ -202,15 +206,8 @@ fn of_path(request: &Request, seen: &Preview, directory: &Path, path: &Path) -> 
         path: Some(shown),
         because: because.clone(),
         remedy: remedy.clone(),
-        grant,
+        grant: grant.and_then(Wanted::of),
     })
-}
-
-/// The smallest that would have to be writable: what is there, or the directory in which it would be. None
-/// where the planner would not have it: what is protected in a write root, or too wide for one.
-fn granted_by(request: &Request, path: &Path) -> Option<Wanted> {
-    let smallest = if path.exists() { path } else { path.parent()? };
-    may_be_written(request, smallest, path).then(|| Wanted::write(smallest))
 }
 
 /// The denials that an ended command tells of, in its ring as it is by now.

@@ -120,6 +120,8 @@ pub fn path_json(
         promise,
         origin,
         remedy,
+        // The remedy says it.
+        reveal: _,
         pinned,
     } = answer;
     let decision = |may: bool| if may { "allow" } else { "deny" };

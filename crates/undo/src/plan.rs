@@ -104,7 +104,7 @@ impl fmt::Display for Left {
             Left::NotEmpty => f.write_str("something is in it"),
             Left::Root => f.write_str("its root is gone, or another directory stands there"),
             Left::Failed(errno) => std::io::Error::from_raw_os_error(*errno).fmt(f),
-            Left::Damaged => f.write_str("what was kept of it is damaged or gone"),
+            Left::Damaged => f.write_str("what was kept of it is damaged"),
             Left::Aside(path) => {
                 write!(f, "it could be put nowhere, and is now {}", path.display())
             }

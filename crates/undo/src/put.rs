@@ -1,7 +1,7 @@
 //! Puts things back, one at a time: each looked at by handle, and taken for what was looked at only if it still is.
 
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use crate::below::{self, Root};
 use crate::plan::Left;
-use crate::state::{Content, Hash, Kind, Stat, State};
+use crate::state::{Content, Hash, Kind, Stat, State, Why};
 use crate::store::Store;
 use crate::take::take;
 
@@ -113,9 +113,17 @@ impl Hands<'_> {
         }
     }
 
+    /// What was kept. It was there when this was planned; others may have needed the room since.
+    fn kept(&self, hash: Hash) -> Result<Vec<u8>, Left> {
+        self.store.read(hash).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Left::NotKept(Why::Collected),
+            _ => Left::Damaged,
+        })
+    }
+
     fn fill(&self, file: &mut File, hash: Hash) -> Result<(), Left> {
         // Read in any case: what is put back is what was kept.
-        let bytes = self.store.read(hash).map_err(|_| Left::Damaged)?;
+        let bytes = self.kept(hash)?;
         if bytes.len() >= 64 << 10
             && let Ok(object) = self.store.open(hash)
             && rustix::fs::ioctl_ficlone(&*file, &object).is_ok()
@@ -155,7 +163,7 @@ impl Hands<'_> {
             return Err(Left::Changed);
         }
         // Read before anything is cut off.
-        let bytes = self.store.read(hash).map_err(|_| Left::Damaged)?;
+        let bytes = self.kept(hash)?;
         let mut file = File::from(file);
         let written = file
             .write_all(&bytes)

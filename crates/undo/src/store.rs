@@ -189,6 +189,25 @@ fn beside(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Makes a file whole or not at all: filled under a name beside its own, which is handed over as well.
+fn put(path: &Path, fill: impl FnOnce(&mut File, &Path) -> io::Result<()>) -> io::Result<()> {
+    let temporary = beside(path);
+    let made = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .custom_flags(no_follow())
+        .open(&temporary)
+        .and_then(|mut file| fill(&mut file, &temporary))
+        .and_then(|()| std::fs::rename(&temporary, path));
+    if made.is_err() {
+        // What is left of a failed try.
+        let _none = std::fs::remove_file(&temporary);
+    }
+    made
+}
+
 impl Locked<'_> {
     /// Keeps a content. `from` holds it as well, where its blocks can be shared.
     pub(crate) fn keep(&self, hash: Hash, bytes: &[u8], from: &File) -> io::Result<()> {
@@ -199,51 +218,23 @@ impl Locked<'_> {
         {
             return Ok(());
         }
-        let temporary = beside(&path);
-        let written = (|| {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .custom_flags(no_follow())
-                .open(&temporary)?;
+        put(&path, |file, temporary| {
             let shared =
-                bytes.len() >= WORTH_SHARING && rustix::fs::ioctl_ficlone(&file, from).is_ok();
+                bytes.len() >= WORTH_SHARING && rustix::fs::ioctl_ficlone(&*file, from).is_ok();
             // It may have been written to since it was read: what is shared is looked at.
-            if !shared || Hash(blake3::hash(&std::fs::read(&temporary)?)) != hash {
+            if !shared || Hash(blake3::hash(&std::fs::read(temporary)?)) != hash {
                 file.set_len(0)?;
-                write_sparsely(&mut file, bytes)?;
+                write_sparsely(file, bytes)?;
             }
-            std::fs::rename(&temporary, &path)
-        })();
-        if written.is_err() {
-            // What is left of a failed try.
-            let _none = std::fs::remove_file(&temporary);
-        } else {
-            self.grow(std::fs::symlink_metadata(&path).map_or(0, |meta| taken_up(&meta)));
-        }
-        written
+            Ok(())
+        })?;
+        self.grow(std::fs::symlink_metadata(&path).map_or(0, |meta| taken_up(&meta)));
+        Ok(())
     }
 
     /// Writes a file of the store whole or not at all.
     pub(crate) fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        let temporary = beside(path);
-        let written = (|| {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .custom_flags(no_follow())
-                .open(&temporary)?;
-            file.write_all(bytes)?;
-            std::fs::rename(&temporary, path)
-        })();
-        written.map_err(|error| {
-            let _none = std::fs::remove_file(&temporary);
-            Error::io(path, error)
-        })
+        put(path, |file, _| file.write_all(bytes)).map_err(|error| Error::io(path, error))
     }
 
     fn size_path(&self) -> PathBuf {

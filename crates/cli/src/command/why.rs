@@ -140,6 +140,7 @@ fn path_page(
         promise,
         origin,
         remedy,
+        reveal: _,
         pinned,
     } = answer;
     let does = match access {
