@@ -67,6 +67,11 @@ const TOOLS: &[Tool] = &[
         sign: Sign::Python("pytest"),
         package: "python3-pytest",
     },
+    // What the model of Windows' access check is held against.
+    Tool {
+        sign: Sign::Python("samba.security"),
+        package: "python3-samba",
+    },
     program("sqlite3", "sqlite3"),
     program("vim", "vim"),
     program("less", "less"),

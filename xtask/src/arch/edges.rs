@@ -8,6 +8,7 @@ use crate::workspace::Package;
 const RANKS: &[(&str, u8)] = &[
     ("ringfence-policy", 0),
     ("ringfence-ops", 0),
+    ("ringfence-nt-access", 0),
     ("ringfence-sys-linux", 0),
     ("ringfence-plan", 1),
     ("ringfence-rules", 1),
@@ -39,6 +40,7 @@ const LINKS_ONLY: &[(&str, &[&str], &str)] = &[
 pub(super) const PURE: &[&str] = &[
     "ringfence-policy",
     "ringfence-ops",
+    "ringfence-nt-access",
     "ringfence-plan",
     "ringfence-rules",
     "ringfence-wire",
