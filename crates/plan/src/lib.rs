@@ -13,6 +13,7 @@ mod landlock_only;
 mod namespaces;
 pub mod promise;
 mod site;
+pub mod windows;
 
 pub use judge::{Access, Judgement, judge};
 pub use site::{CacheSite, Doubt, Guarded, Hidden, KeptDir, Missing, Root, Site};
@@ -218,6 +219,29 @@ impl<'a> Draft<'a> {
             self.shortfalls.push(shortfall);
         } else {
             self.lacking.push(shortfall);
+        }
+    }
+
+    /// What cannot be done without at all, whatever is accepted.
+    pub(crate) fn must_not_do_without(&mut self, promise: &'static str, what: String) {
+        self.lacking.push(Shortfall {
+            promise: promise.to_owned(),
+            what,
+            remedy: String::new(),
+            accepted: false,
+        });
+    }
+
+    fn finish_windows(self, plan: windows::Plan) -> Result<windows::Plan, Refusal> {
+        if self.lacking.is_empty() {
+            Ok(windows::Plan {
+                shortfalls: self.shortfalls,
+                ..plan
+            })
+        } else {
+            Err(Refusal {
+                lacking: self.lacking,
+            })
         }
     }
 

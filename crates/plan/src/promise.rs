@@ -8,6 +8,8 @@ pub const RING: &str = "ring";
 pub const WRITE: &str = "write";
 /// Modes, times and attributes of files outside the write roots stay.
 pub const WRITE_METADATA: &str = "write.metadata";
+/// Nothing outside the write roots is deleted or renamed, by whatever right.
+pub const WRITE_DELETE: &str = "write.delete";
 /// Landlock stands behind the mounts, for what a descriptor could reach around them.
 pub const WRITE_SECOND_LAYER: &str = "write.second-layer";
 /// Hooks and configuration of repositories are read-only.
@@ -60,6 +62,7 @@ pub const ALL: &[&str] = &[
     RING,
     WRITE,
     WRITE_METADATA,
+    WRITE_DELETE,
     WRITE_SECOND_LAYER,
     PROTECT_GIT,
     PROTECT_WORKSPACE,

@@ -1,0 +1,85 @@
+//! What the harness found on disk for one policy.
+
+use ringfence_nt_access::SecurityDescriptor;
+
+use super::identity::FileId;
+
+/// What is known of a volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// The file system's name (`NTFS`).
+    pub file_system: String,
+    /// It keeps security descriptors (`FILE_PERSISTENT_ACLS`).
+    pub keeps_descriptors: bool,
+    /// It is on another machine.
+    pub remote: bool,
+}
+
+impl Volume {
+    /// An NTFS volume of this machine.
+    #[must_use]
+    pub fn ntfs() -> Volume {
+        Volume {
+            file_system: "NTFS".to_owned(),
+            keeps_descriptors: true,
+            remote: false,
+        }
+    }
+}
+
+/// A directory that shall be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Root {
+    /// Its final path, without `\\?\`.
+    pub path: String,
+    /// Which it is.
+    pub id: FileId,
+    /// The volume.
+    pub volume: Volume,
+    /// The first component of the path, as it was asked for, that leads elsewhere (a junction, a link, a placeholder of
+    /// a cloud).
+    pub leads_elsewhere: Option<String>,
+    /// Its descriptor.
+    pub descriptor: SecurityDescriptor,
+    /// What in it is protected and exists.
+    pub guarded: Vec<Guarded>,
+    /// What in it is protected and does not exist.
+    pub missing: Vec<String>,
+}
+
+/// A protected object in a write root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guarded {
+    /// Its path.
+    pub path: String,
+    /// Each directory between the write root and it, outermost first.
+    pub pins: Vec<String>,
+    /// The promise it belongs to.
+    pub promise: &'static str,
+}
+
+/// Something outside of the write roots, looked at to see what the command could do to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outside {
+    /// Its path.
+    pub path: String,
+    /// Its descriptor.
+    pub descriptor: SecurityDescriptor,
+    /// That of the directory it is in.
+    pub parent: Option<SecurityDescriptor>,
+}
+
+/// The objects one policy speaks of, each opened once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Which directory the workspace is.
+    pub workspace: FileId,
+    /// The write roots, the workspace first, unless nothing is written; none of them in another.
+    pub roots: Vec<Root>,
+    /// What is hidden and exists.
+    pub hidden: Vec<String>,
+    /// A few things outside: the profile and what is in it, where all may write, what the machine's programs obey.
+    pub outside: Vec<Outside>,
+    /// The number of this ring, at random.
+    pub ring: u128,
+}
