@@ -1,8 +1,8 @@
 //! Values to bytes and back.
 
-use std::ffi::{OsStr, OsString};
+use crate::sys;
+use std::ffi::OsString;
 use std::fmt;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 /// Bytes that are no message of ours.
@@ -14,7 +14,7 @@ pub enum Malformed {
     Count,
     /// A tag that stands for nothing.
     Tag(u8),
-    /// Text that is not UTF-8.
+    /// Text that is not UTF-8, or on Windows a string of half a unit.
     Text,
     /// Bytes are left over.
     Trailing,
@@ -28,7 +28,7 @@ impl fmt::Display for Malformed {
             Malformed::Short => f.write_str("message ends within a value"),
             Malformed::Count => f.write_str("count is larger than the message"),
             Malformed::Tag(tag) => write!(f, "unknown tag {tag}"),
-            Malformed::Text => f.write_str("text is not UTF-8"),
+            Malformed::Text => f.write_str("text is not in its encoding"),
             Malformed::Trailing => f.write_str("bytes left over"),
             Malformed::Version(v) => write!(f, "protocol version {v}"),
         }
@@ -137,19 +137,19 @@ fn get_bytes<'a>(r: &mut Reader<'a>) -> Result<&'a [u8], Malformed> {
 
 impl Wire for OsString {
     fn put(&self, out: &mut Vec<u8>) {
-        put_bytes(self.as_bytes(), out);
+        put_bytes(&sys::to_bytes(self), out);
     }
     fn get(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(OsString::from_vec(get_bytes(r)?.to_vec()))
+        sys::from_bytes(get_bytes(r)?)
     }
 }
 
 impl Wire for PathBuf {
     fn put(&self, out: &mut Vec<u8>) {
-        put_bytes(self.as_os_str().as_bytes(), out);
+        put_bytes(&sys::to_bytes(self.as_os_str()), out);
     }
     fn get(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(PathBuf::from(OsStr::from_bytes(get_bytes(r)?)))
+        Ok(PathBuf::from(sys::from_bytes(get_bytes(r)?)?))
     }
 }
 

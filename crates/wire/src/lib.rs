@@ -14,6 +14,7 @@
 mod codec;
 mod message;
 mod ops;
+mod sys;
 
 pub use codec::{Malformed, Reader, Wire};
 pub use message::{

@@ -106,6 +106,7 @@ fn ops() -> Vec<Op> {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "strings have other bytes there: two for each unit")]
 fn ops_have_these_bytes() {
     let mut text = String::new();
     for (tag, op) in ops().iter().enumerate() {
@@ -139,6 +140,7 @@ fn the_tag_after_the_last_op_stands_for_nothing() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "strings have other bytes there: two for each unit")]
 fn messages_have_these_bytes() {
     let spawn = Spawn {
         id: 1,

@@ -2,7 +2,6 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use proptest::collection::vec;
@@ -14,8 +13,17 @@ use ringfence_ops::linux::{Caches, Clone, Located, Mask, Op, Upper};
 use ringfence_wire::{End, Failure, Listed, Names, Note, Order, Report, Spawn, Stage, Widening};
 
 /// Any bytes but NUL, UTF-8 or not.
+#[cfg(unix)]
 fn os_string() -> impl Strategy<Value = OsString> {
+    use std::os::unix::ffi::OsStringExt;
     vec(1_u8..=255, 0..12).prop_map(OsString::from_vec)
+}
+
+/// Any units but NUL, UTF-16 or not.
+#[cfg(windows)]
+fn os_string() -> impl Strategy<Value = OsString> {
+    use std::os::windows::ffi::OsStringExt;
+    vec(1_u16..=u16::MAX, 0..12).prop_map(|units| OsString::from_wide(&units))
 }
 
 fn path() -> impl Strategy<Value = PathBuf> {
