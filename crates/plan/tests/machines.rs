@@ -1,6 +1,7 @@
 //! What is planned on pretend machines, and what is refused.
 //!
 //! One plan is shown whole; the others as what differs from it.
+#![cfg(unix)] // the paths are
 #![allow(clippy::expect_used, missing_docs)]
 
 mod support;

@@ -2,6 +2,7 @@
 //!
 //! bash runs in an empty directory with an empty `PATH`; what is not found is recorded instead. The strings are made
 //! of letters that spell no builtin, and hold no slash.
+#![cfg(unix)] // bash is
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
