@@ -10,6 +10,7 @@ const RANKS: &[(&str, u8)] = &[
     ("ringfence-ops", 0),
     ("ringfence-nt-access", 0),
     ("ringfence-sys-linux", 0),
+    ("ringfence-resources", 0),
     ("ringfence-plan", 1),
     ("ringfence-rules", 1),
     ("ringfence-wire", 1),
@@ -104,7 +105,7 @@ pub(super) fn check(packages: &[Package]) -> Vec<Finding> {
                 ));
             }
             if let Some((_, allowed, remedy)) = only
-                && dependency.kind != "dev"
+                && dependency.kind == "normal"
                 && !allowed.contains(&name)
             {
                 let allowed = allowed.join(", ");
