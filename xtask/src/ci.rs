@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: everything that must be green, as named checks.
 
 use crate::closing::Counts;
-use crate::{api, arch, census, docs, reference, run, test, tools};
+use crate::{api, arch, census, docs, reference, run, test, tools, windows};
 use anyhow::{Result, bail};
 use std::path::Path;
 use std::process::Command;
@@ -19,6 +19,12 @@ struct Context<'a> {
     root: &'a Path,
     fix: bool,
     counts: Option<Counts>,
+}
+
+impl Context<'_> {
+    fn count(&mut self, counts: Counts) {
+        self.counts.get_or_insert_default().add(counts);
+    }
 }
 
 /// One named check.
@@ -79,6 +85,11 @@ const CHECKS: &[Check] = &[
         name: "reference",
         what: "docs/reference and the clients' types are what the program says",
         run: reference,
+    },
+    Check {
+        name: "windows",
+        what: "cargo xtask windows: clippy, build and tests for Windows, under Wine",
+        run: for_windows,
     },
     Check {
         name: "test",
@@ -228,6 +239,17 @@ fn tests(context: &mut Context<'_>) -> Result<bool> {
         rest: Vec::new(),
     };
     let counts = test::run(context.root, &options)?;
-    context.counts = Some(counts);
+    context.count(counts);
+    Ok(counts.green())
+}
+
+fn for_windows(context: &mut Context<'_>) -> Result<bool> {
+    let options = windows::Options {
+        only: None,
+        seed: false,
+        rest: Vec::new(),
+    };
+    let counts = windows::run(context.root, &options)?.unwrap_or_default();
+    context.count(counts);
     Ok(counts.green())
 }

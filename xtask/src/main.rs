@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask {setup,test,ci,arch,census,bench,soak}`.
+//! Developer commands: `cargo xtask {setup,test,ci,arch,census,windows,bench,soak}`.
 //!
 //! This program is for the people who work on Ringfence, and for CI, which
 //! calls the same commands. It is not shipped, so unlike the library crates it
@@ -25,6 +25,7 @@ mod soak;
 mod source;
 mod test;
 mod tools;
+mod windows;
 mod workspace;
 
 use anyhow::{Result, bail};
@@ -50,6 +51,9 @@ usage: cargo xtask COMMAND [options]
              --skip NAME        not this check (can be repeated)
              --fix              mend what can be mended mechanically
              --list             name the checks
+  windows  [setup|clippy|build|test]: build for Windows, and run the tests under Wine; all of it if none is named
+             --seed             build std from source, also where rustup has it
+             -- ARGS            handed to cargo nextest
   arch     the rules between crates, and the rules about sources
              --update           rewrite xtask/budget.txt
   census   count `unsafe` per file against docs/reference/unsafe-census.txt
@@ -124,6 +128,36 @@ fn dispatch() -> Result<ExitCode> {
             };
             finish(args)?;
             ci::run(&root, &options)?
+        }
+        "windows" => {
+            let step = args.subcommand()?;
+            if step.as_deref() == Some("inside") {
+                let options = windows::inside::Options {
+                    account: args.opt_value_from_str("--account")?,
+                    group: args.opt_value_from_str("--group")?,
+                    wine: args.value_from_str("--wine")?,
+                    server: args.value_from_str("--server")?,
+                    prefix: args.value_from_str("--prefix")?,
+                    dir: args.value_from_str("--dir")?,
+                    command: rest,
+                };
+                finish(args)?;
+                windows::inside::run(&options)?
+            } else {
+                let options = windows::Options {
+                    only: step,
+                    seed: args.contains("--seed"),
+                    rest,
+                };
+                finish(args)?;
+                match windows::run(&root, &options)? {
+                    Some(counts) => {
+                        println!("{counts}");
+                        counts.green()
+                    }
+                    None => true,
+                }
+            }
         }
         "arch" => {
             let update = args.contains("--update");

@@ -37,13 +37,20 @@ pub(crate) struct Stage {
     /// The archive of test binaries.
     pub(crate) archive: PathBuf,
     path: OsString,
-    cargo_nextest: PathBuf,
+    pub(crate) cargo_nextest: PathBuf,
 }
 
 impl Stage {
-    /// Lays everything out under the account's home.
-    pub(crate) fn lay(root: &Path, account: Account, nextest: &Path) -> Result<Stage> {
-        let base = account.home.join("ringfence");
+    /// Lays everything out in the directory `place` of the account's home: the sources, and
+    /// the real binaries that are named.
+    pub(crate) fn lay(
+        root: &Path,
+        account: Account,
+        nextest: &Path,
+        place: &str,
+        names: &[&str],
+    ) -> Result<Stage> {
+        let base = account.home.join(place);
         let source = base.join("source");
         let unpacked = base.join("unpacked");
         let triple = workspace::host_triple(root)?;
@@ -57,7 +64,7 @@ impl Stage {
         std::fs::create_dir_all(&binaries)
             .with_context(|| format!("cannot make {}", binaries.display()))?;
         copy_sources(root, &source)?;
-        for name in super::test::BINARIES {
+        for name in names {
             copy(
                 &workspace::binaries(root, "debug")?.join(name),
                 &binaries.join(name),

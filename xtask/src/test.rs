@@ -89,7 +89,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<Counts> {
 /// are not among them: run as root, they take both parts themselves.
 fn as_ordinary_user(root: &Path, options: &Options, nextest: &Path) -> Result<Counts> {
     let account = ordinary_user::account(options.user.as_deref())?;
-    let stage = Stage::lay(root, account, nextest)?;
+    let stage = Stage::lay(root, account, nextest, "ringfence", &BINARIES)?;
     let mut archive = Command::new(nextest);
     archive.current_dir(root);
     archive
@@ -134,7 +134,7 @@ pub(crate) fn promised(root: bool) -> Option<OsString> {
 }
 
 /// One run of nextest, and what it counted.
-fn pass(what: &str, tests: &mut Command, junit: &Path, whole: bool) -> Result<Counts> {
+pub(crate) fn pass(what: &str, tests: &mut Command, junit: &Path, whole: bool) -> Result<Counts> {
     println!("== {what}");
     // A file of an earlier run must not be counted for this one.
     let _ = std::fs::remove_file(junit);

@@ -120,21 +120,38 @@ pub(crate) fn setup(root: &Path) -> Result<bool> {
     if wanted.is_empty() {
         return Ok(true);
     }
-    let line = format!(
-        "apt-get install --no-install-recommends {}",
-        wanted.join(" ")
-    );
-    if !run::is_root() || run::on_path("apt-get").is_none() {
+    if !install(&wanted)? {
         println!("xtask: not installed here: {}", wanted.join(", "));
-        println!("xtask: tests that need them skip; to install them: sudo {line}");
+        println!(
+            "xtask: tests that need them skip; to install them: sudo {}",
+            install_line(&wanted)
+        );
         return Ok(false);
     }
-    println!("xtask: {line}");
+    let still = missing();
+    if !still.is_empty() {
+        println!("xtask: could not be installed: {}", still.join(", "));
+    }
+    Ok(still.is_empty())
+}
+
+/// The command that installs these packages of Debian.
+pub(crate) fn install_line(packages: &[&str]) -> String {
+    let names = packages.join(" ");
+    format!("apt-get install --no-install-recommends {names}")
+}
+
+/// Installs them, where that is ours to do: as root, with apt-get. Whether it was.
+pub(crate) fn install(packages: &[&str]) -> Result<bool> {
+    if !run::is_root() || run::on_path("apt-get").is_none() {
+        return Ok(false);
+    }
+    println!("xtask: {}", install_line(packages));
     let install = || {
         let mut apt = Command::new("apt-get");
         apt.env("DEBIAN_FRONTEND", "noninteractive");
         apt.args(["install", "--yes", "--quiet=2", "--no-install-recommends"])
-            .args(&wanted);
+            .args(packages);
         run::passes(&mut apt)
     };
     if !install()? {
@@ -142,11 +159,7 @@ pub(crate) fn setup(root: &Path) -> Result<bool> {
         run::passes(Command::new("apt-get").args(["update", "--quiet=2"]))?;
         install()?;
     }
-    let still = missing();
-    if !still.is_empty() {
-        println!("xtask: could not be installed: {}", still.join(", "));
-    }
-    Ok(still.is_empty())
+    Ok(true)
 }
 
 /// A cargo subcommand that is published prebuilt for this kind of machine, so that nobody

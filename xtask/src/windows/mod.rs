@@ -1,0 +1,128 @@
+//! `cargo xtask windows`: builds for Windows on Linux, and runs the result under Wine.
+
+mod cache;
+mod cap;
+mod debian;
+pub(crate) mod inside;
+mod linker;
+mod resources;
+mod suite;
+mod target;
+mod wine;
+
+use crate::closing::Counts;
+use crate::{run, workspace};
+use anyhow::{Result, bail};
+use std::ffi::OsString;
+use std::path::Path;
+use target::{GNU, MSVC, Toolchain};
+use wine::Wine;
+
+/// A package that compiles for Windows.
+struct Package {
+    name: &'static str,
+    /// Its program without `.exe`, if it has one that is shipped.
+    program: Option<&'static str>,
+    /// Whether it compiles C, for which a target of Microsoft's takes Microsoft's compiler.
+    c: bool,
+}
+
+const fn package(name: &'static str) -> Package {
+    Package {
+        name,
+        program: None,
+        c: false,
+    }
+}
+
+/// The one list: what is linted, built and tested for Windows.
+const PACKAGES: &[Package] = &[
+    package("ringfence-policy"),
+    package("ringfence-ops"),
+    package("ringfence-plan"),
+    Package {
+        c: true,
+        ..package("ringfence-rules")
+    },
+    package("ringfence-wire"),
+];
+
+pub(crate) struct Options {
+    /// `setup`, `clippy`, `build` or `test`; all of them if none is named.
+    pub(crate) only: Option<String>,
+    /// Build std, also where rustup has it.
+    pub(crate) seed: bool,
+    /// Handed to nextest.
+    pub(crate) rest: Vec<OsString>,
+}
+
+/// Runs what is asked for. What the tests counted, if they ran; an error if something failed.
+pub(crate) fn run(root: &Path, options: &Options) -> Result<Option<Counts>> {
+    let steps = ["setup", "clippy", "build", "test"];
+    if let Some(only) = &options.only
+        && !steps.contains(&only.as_str())
+    {
+        bail!("no `windows {only}`; there are {}", steps.join(", "));
+    }
+    let wanted = |step: &str| options.only.as_deref().is_none_or(|only| only == step);
+    linker::setup()?;
+    let toolchain = Toolchain::setup(root, options.seed)?;
+    let account = if wanted("setup") || wanted("test") {
+        suite::account()?
+    } else {
+        None
+    };
+    if wanted("setup") {
+        Wine::setup(root, account.as_ref())?;
+    }
+    if wanted("clippy") {
+        clippy(root, &toolchain)?;
+    }
+    if wanted("build") {
+        build(root, &toolchain)?;
+    }
+    if wanted("test") {
+        let wine = Wine::setup(root, account.as_ref())?;
+        let counts = suite::run(root, &toolchain, &wine, account, &options.rest)?;
+        return Ok(Some(counts));
+    }
+    Ok(None)
+}
+
+/// The packages as arguments of cargo.
+fn packages() -> Vec<&'static str> {
+    named(|_| true)
+}
+
+fn named(wanted: impl Fn(&Package) -> bool) -> Vec<&'static str> {
+    PACKAGES
+        .iter()
+        .filter(|package| wanted(package))
+        .flat_map(|package| ["--package", package.name])
+        .collect()
+}
+
+/// No warning, in code for either of Windows' targets.
+fn clippy(root: &Path, toolchain: &Toolchain) -> Result<()> {
+    for (target, packages) in [(GNU, packages()), (MSVC, named(|package| !package.c))] {
+        println!("== clippy for {target}");
+        let mut command = toolchain.cargo(root);
+        command.args(["clippy", "--all-targets", "--target", target]);
+        command.args(packages).args(["--", "-D", "warnings"]);
+        run::must_pass(&mut command)?;
+    }
+    Ok(())
+}
+
+fn build(root: &Path, toolchain: &Toolchain) -> Result<()> {
+    println!("== build for {GNU}");
+    let mut command = toolchain.cargo(root);
+    command.args(["build", "--target", GNU]).args(packages());
+    run::must_pass(&mut command)?;
+    resources::check_compiled(root)?;
+    let built = workspace::target_dir(root).join(GNU).join("debug");
+    for program in PACKAGES.iter().filter_map(|package| package.program) {
+        resources::check(&built.join(format!("{program}.exe")))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! The tests, built here and run under Wine as somebody who is not root: root passes each of the
+//! checks of file modes that stand for Windows' own.
+
+use super::cap::Cap;
+use super::inside;
+use super::target::{GNU, Toolchain};
+use super::wine::Wine;
+use super::{cache, packages};
+use crate::closing::Counts;
+use crate::ordinary_user::{self, Stage};
+use crate::run::{self, Account};
+use crate::{test, tools};
+use anyhow::{Context, Result};
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The profile of nextest.
+const PROFILE: &str = "windows";
+/// The directory of all this in the account's home.
+const PLACE: &str = "ringfence-windows";
+
+/// As root: the account that runs the tests.
+pub(super) fn account() -> Result<Option<Account>> {
+    if run::is_root() {
+        return ordinary_user::account(None).map(Some);
+    }
+    Ok(None)
+}
+
+/// Where the tests run, and as whom.
+struct Place {
+    account: Option<Account>,
+    /// Their sources.
+    source: PathBuf,
+    archive: PathBuf,
+    unpacked: PathBuf,
+    /// What Wine has on `C:`; new for each run, so that none sees what another left.
+    prefix: PathBuf,
+    junit: PathBuf,
+    nextest: PathBuf,
+}
+
+impl Place {
+    fn make(root: &Path, account: Option<Account>, nextest: &Path) -> Result<Place> {
+        let Some(account) = account else {
+            let base = cache::dir(root).join("run");
+            fs::create_dir_all(&base).with_context(|| format!("cannot make {}", base.display()))?;
+            return Ok(Place {
+                account: None,
+                source: root.to_owned(),
+                archive: base.join("tests.tar.zst"),
+                unpacked: base.join("unpacked"),
+                prefix: base.join("prefix"),
+                junit: root.join("target/nextest").join(PROFILE).join("junit.xml"),
+                nextest: nextest.to_owned(),
+            });
+        };
+        let stage = Stage::lay(root, account, nextest, PLACE, &[])?;
+        let base = stage.account.home.join(PLACE);
+        Ok(Place {
+            source: stage.source.clone(),
+            archive: stage.archive.clone(),
+            unpacked: stage.unpacked.clone(),
+            prefix: base.join("prefix"),
+            junit: stage.junit(PROFILE),
+            nextest: stage.cargo_nextest.clone(),
+            account: Some(stage.account),
+        })
+    }
+
+    /// Nextest on the archive.
+    fn command(&self) -> Vec<OsString> {
+        let mut words: Vec<OsString> = vec![self.nextest.clone().into()];
+        words.extend(["nextest", "run", "--archive-file"].map(OsString::from));
+        words.push(self.archive.clone().into());
+        words.push("--extract-to".into());
+        words.push(self.unpacked.clone().into());
+        words.push("--extract-overwrite".into());
+        words.push("--workspace-remap".into());
+        words.push(self.source.clone().into());
+        words.extend(["--profile", PROFILE].map(OsString::from));
+        words
+    }
+}
+
+/// Builds the tests and runs them.
+pub(super) fn run(
+    root: &Path,
+    toolchain: &Toolchain,
+    wine: &Wine,
+    account: Option<Account>,
+    rest: &[OsString],
+) -> Result<Counts> {
+    let nextest = tools::nextest(root)?;
+    let place = Place::make(root, account, &nextest)?;
+    let mut archive = std::process::Command::new(&nextest);
+    toolchain.apply(&mut archive);
+    archive.current_dir(root);
+    archive.args(["nextest", "archive", "--target", GNU]);
+    archive.args(packages());
+    archive.arg("--archive-file").arg(&place.archive);
+    run::must_pass(&mut archive)?;
+
+    fs::create_dir_all(&place.unpacked)?;
+    if place.prefix.exists() {
+        fs::remove_dir_all(&place.prefix)
+            .with_context(|| format!("cannot remove {}", place.prefix.display()))?;
+    }
+    let own = std::env::current_exe().context("this program has no path")?;
+    let cap = Cap::make();
+    let mut tests = cap.contained(&own);
+    let mut command = place.command();
+    command.extend(rest.iter().cloned());
+    let options = inside::Options {
+        account: place.account.as_ref().map(|account| account.name.clone()),
+        group: cap.group().map(Path::to_owned),
+        wine: wine.program.clone(),
+        server: wine.server.clone(),
+        prefix: place.prefix.clone(),
+        dir: place.source.clone(),
+        command,
+    };
+    options.put(&mut tests);
+    let who = options.account.as_deref().unwrap_or("this user");
+    let counts = test::pass(
+        &format!("Windows tests under Wine as {who}"),
+        &mut tests,
+        &place.junit,
+        rest.is_empty(),
+    );
+    // Also where the tests could not be started.
+    cap.finish()?;
+    // Some hundred megabytes that the next run makes anew.
+    let _ = fs::remove_dir_all(&place.prefix);
+    counts
+}
