@@ -28,7 +28,7 @@ pub(crate) fn run(root: &Path, update: bool) -> Result<bool> {
         .collect();
     for file in &outside {
         eprintln!("{file}: `unsafe` outside {FENCE}*");
-        eprintln!("  remedy: put the call behind a safe function in crates/sys-linux");
+        eprintln!("  remedy: put the call behind a safe function of a crate under crates/sys-*");
     }
     let path = root.join(SNAPSHOT);
     let text = render(&counts);

@@ -11,6 +11,7 @@ const RANKS: &[(&str, u8)] = &[
     ("ringfence-nt-access", 0),
     ("ringfence-sys-linux", 0),
     ("ringfence-resources", 0),
+    ("ringfence-sys-windows", 0),
     ("ringfence-plan", 1),
     ("ringfence-rules", 1),
     ("ringfence-wire", 1),

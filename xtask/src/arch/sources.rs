@@ -102,7 +102,7 @@ fn forbids_unsafe(package: &Package, file: &str, tree: &Tree) -> Option<Finding>
         Finding::new(
             file,
             "a crate root without `#![forbid(unsafe_code)]`",
-            "add it; unsafe code belongs into crates/sys-linux",
+            "add it; unsafe code belongs into crates/sys-*",
         )
     })
 }

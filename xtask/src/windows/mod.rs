@@ -39,6 +39,8 @@ const fn package(name: &'static str) -> Package {
 const PACKAGES: &[Package] = &[
     package("ringfence-policy"),
     package("ringfence-ops"),
+    package("ringfence-nt-access"),
+    package("ringfence-sys-windows"),
     package("ringfence-plan"),
     Package {
         c: true,

@@ -1,0 +1,110 @@
+//! What a file's volume can keep.
+
+use std::ffi::OsString;
+use std::os::windows::io::{AsRawHandle, BorrowedHandle};
+use std::path::Path;
+
+use windows_sys::Win32::Storage::FileSystem::{GetDriveTypeW, GetVolumeInformationByHandleW};
+use windows_sys::Win32::System::SystemServices::{
+    FILE_PERSISTENT_ACLS, FILE_SUPPORTS_REPARSE_POINTS,
+};
+use windows_sys::Win32::System::WindowsProgramming as drive;
+
+use crate::error::{SysError, done};
+use crate::wide;
+
+/// A volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// The lower half of its serial number.
+    pub serial: u32,
+    /// `FILE_*` flags of its file system.
+    pub flags: u32,
+    /// Its file system (`NTFS`, `ReFS`, `exFAT`).
+    pub file_system: OsString,
+    /// The longest name it takes.
+    pub longest_name: u32,
+}
+
+/// Where the files of a drive are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DriveType {
+    /// Windows cannot say.
+    Unknown,
+    /// There is no such drive.
+    None,
+    /// A medium that can be taken out.
+    Removable,
+    /// A disk of this machine.
+    Fixed,
+    /// Another machine.
+    Remote,
+    /// A CD.
+    CdRom,
+    /// This machine's memory.
+    RamDisk,
+}
+
+impl Volume {
+    /// It keeps security descriptors and obeys them (`FILE_PERSISTENT_ACLS`).
+    #[must_use]
+    pub fn keeps_descriptors(&self) -> bool {
+        self.flags & FILE_PERSISTENT_ACLS != 0
+    }
+
+    /// It can hold reparse points.
+    #[must_use]
+    pub fn has_reparse_points(&self) -> bool {
+        self.flags & FILE_SUPPORTS_REPARSE_POINTS != 0
+    }
+}
+
+/// The volume that a handle's file is on (`GetVolumeInformationByHandleW`).
+///
+/// # Errors
+/// What the function says.
+pub fn volume(file: BorrowedHandle<'_>) -> Result<Volume, SysError> {
+    let mut volume = Volume {
+        serial: 0,
+        flags: 0,
+        file_system: OsString::new(),
+        longest_name: 0,
+    };
+    let mut name = [0_u16; 261];
+    // SAFETY: a live handle, live places, and a buffer of the length given; the label is not
+    // asked for.
+    let answer = unsafe {
+        GetVolumeInformationByHandleW(
+            file.as_raw_handle(),
+            std::ptr::null_mut(),
+            0,
+            &raw mut volume.serial,
+            &raw mut volume.longest_name,
+            &raw mut volume.flags,
+            name.as_mut_ptr(),
+            261,
+        )
+    };
+    done("GetVolumeInformationByHandleW", answer)?;
+    volume.file_system = wide::text(&name);
+    Ok(volume)
+}
+
+/// Where the files of the drive with this root (`C:\`) are (`GetDriveTypeW`).
+///
+/// # Errors
+/// The path has a NUL in it.
+pub fn drive_type(root: &Path) -> Result<DriveType, SysError> {
+    let root = wide::terminated("GetDriveTypeW", root.as_os_str())?;
+    // SAFETY: a NUL-terminated path.
+    let kind = unsafe { GetDriveTypeW(root.as_ptr()) };
+    Ok(match kind {
+        drive::DRIVE_NO_ROOT_DIR => DriveType::None,
+        drive::DRIVE_REMOVABLE => DriveType::Removable,
+        drive::DRIVE_FIXED => DriveType::Fixed,
+        drive::DRIVE_REMOTE => DriveType::Remote,
+        drive::DRIVE_CDROM => DriveType::CdRom,
+        drive::DRIVE_RAMDISK => DriveType::RamDisk,
+        _ => DriveType::Unknown,
+    })
+}
