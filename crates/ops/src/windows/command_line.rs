@@ -4,7 +4,8 @@
 //! Nearly all follow one of two readers: the C runtime's (C and C++ programs, Python, Node,
 //! Rust, .NET), or `CommandLineToArgvW`. They differ in how they read two quotation marks
 //! together, so [`join`] never writes those inside a word: what it writes both read alike.
-//! Programs with rules of their own (`cmd.exe`, `msiexec`) are not reached by this.
+//! Programs with rules of their own (`cmd.exe`, `msiexec`) are not reached by this; for
+//! the first see [`super::cmd`].
 //!
 //! A program that asks for its command line in a code page (`GetCommandLineA`) sees other
 //! characters than were written: a fullwidth quotation mark can arrive there as a plain one.

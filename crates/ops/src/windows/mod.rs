@@ -5,6 +5,7 @@
 //! here has a reader beside it, made from what is documented of the program that will read,
 //! and the tests hold one against the other. What cannot be said exactly is an error.
 
+pub mod cmd;
 pub mod command_line;
 #[cfg(test)]
 mod hostile;
