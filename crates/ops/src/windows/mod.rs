@@ -7,8 +7,14 @@
 
 pub mod cmd;
 pub mod command_line;
+pub mod firewall;
+mod guid;
 #[cfg(test)]
 mod hostile;
+mod principal;
+pub mod wfp;
 mod wide;
 
+pub use guid::Guid;
+pub use principal::{Account, NotAnAccount};
 pub use wide::Wide;
