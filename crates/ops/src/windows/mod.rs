@@ -7,6 +7,7 @@
 
 pub mod cmd;
 pub mod command_line;
+pub mod environment;
 pub mod firewall;
 mod guid;
 #[cfg(test)]
