@@ -13,6 +13,7 @@ mod guid;
 #[cfg(test)]
 mod hostile;
 mod principal;
+pub mod program;
 pub mod wfp;
 mod wide;
 
