@@ -136,6 +136,24 @@ pub struct Filter {
     pub persistent: bool,
 }
 
+impl Filter {
+    /// `FWPM_FILTER0`'s flags. The engine adds some of its own that say how it keeps the filter, so only
+    /// these two bits are to be looked at when it is read back.
+    #[must_use]
+    pub fn flags(&self) -> u32 {
+        const PERSISTENT: u32 = 1;
+        const CLEAR_ACTION_RIGHT: u32 = 8;
+        let mut flags = 0;
+        if self.persistent {
+            flags |= PERSISTENT;
+        }
+        if self.last_word {
+            flags |= CLEAR_ACTION_RIGHT;
+        }
+        flags
+    }
+}
+
 /// What the engine has of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {

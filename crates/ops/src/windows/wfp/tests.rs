@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::evaluate::{Direction, Flow, Token, comes_through};
+use super::evaluate::{Direction, Flow, Token, comes_through, decide};
 use super::*;
 
 const OFFLINE: &str = "S-1-5-21-11-22-33-1007";
@@ -146,6 +146,30 @@ fn every_edge_is_as_it_should_be() {
     assert!(edges().iter().any(is_the_proxy));
 }
 
+/// What connects is stopped at the next layer as well; who only listens to a raw socket is stopped here.
+#[test]
+fn taking_a_port_is_left_to_tcp_and_udp() {
+    for (remote, layer) in [
+        ("8.8.8.8", Layer::ResourceV4),
+        ("2001:db8::1", Layer::ResourceV6),
+    ] {
+        for protocol in 0..=u8::MAX {
+            for raw in [false, true] {
+                let flow = Flow {
+                    direction: Direction::In,
+                    remote: remote.parse().unwrap(),
+                    port: 0,
+                    protocol,
+                    raw,
+                };
+                let expected = (raw || ![6, 17].contains(&protocol)).then_some(Action::Block);
+                let decided = decide(fence().filters(), layer, &flow, &offline());
+                assert_eq!(decided, expected, "{layer:?} {protocol} {raw}");
+            }
+        }
+    }
+}
+
 #[test]
 fn two_accounts_have_fences_side_by_side() {
     let other = Fence::offline(&Account::new(OTHER).unwrap(), 60_090..=60_099).unwrap();
@@ -164,6 +188,8 @@ fn guids_are_all_different_and_stay() {
     for filter in fence().filters().iter().chain(other.filters()) {
         assert!(keys.insert(filter.key), "{}", filter.name);
         assert!(filter.weight < 1 << 60);
+        let permit = filter.action == Action::Permit;
+        assert_eq!(filter.flags(), if permit { 1 } else { 9 });
     }
     assert_eq!(keys.len(), 22);
     // Once written on somebody's machine they have to be found again.
