@@ -175,7 +175,7 @@ pub fn split_ucrt(line: &[u16]) -> Vec<Wide> {
 ///
 /// Source: "CommandLineToArgvW function" (learn.microsoft.com); Chen, "What's up with the
 /// strange treatment of quotation marks and backslashes by CommandLineToArgvW" (2010); the
-/// undocumented part from Deley §5.4 and from what Wine's tests hold against Windows.
+/// undocumented part from Deley §5.4 and from Wine's function, which its tests hold against Windows.
 #[must_use]
 pub fn split_shell32(line: &[u16]) -> Vec<Wide> {
     let blank = |unit: &u16| *unit == SPACE || *unit == TAB;

@@ -39,6 +39,9 @@ pub const MOST_PORTS: u16 = 64;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
+/// All that is neither TCP nor UDP.
+const OTHER_PROTOCOLS: [(u8, u8); 3] = [(0, TCP - 1), (TCP + 1, UDP - 1), (UDP + 1, u8::MAX)];
+
 /// `FWP_CONDITION_FLAG_IS_RAW_ENDPOINT`.
 pub const RAW_ENDPOINT: u32 = 0x10;
 
@@ -84,8 +87,8 @@ pub enum Action {
     Block,
 }
 
-/// One condition. Those on the same field are alternatives, those on different fields must all hold
-/// (`FWPM_FILTER0`: conditions with the same field key are combined by OR).
+/// One condition. Those on different fields must all hold (`FWPM_FILTER0`); those on the same field are
+/// alternatives on some versions of Windows and by common use, and no filter of ours has any.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Condition {
     /// `FWPM_CONDITION_ALE_USER_ID` equals: the token is granted "match" by this descriptor.
@@ -269,7 +272,7 @@ struct Keys {
     proxy: Guid,
     connect: Guid,
     accept: Guid,
-    protocols: Guid,
+    protocols: [Guid; 3],
     raw: Guid,
 }
 
@@ -284,7 +287,11 @@ const FAMILIES: [Family; 2] = [
             proxy: Guid::new(0xa750bf80_9d40_4c84_8dfb_976020fa28a7),
             connect: Guid::new(0x0fe8dbb3_41f1_4c2e_9bcd_c39300147210),
             accept: Guid::new(0x378fc830_0e2d_435b_b0f5_730d73377f5e),
-            protocols: Guid::new(0xb86a51ea_98e2_4e96_8870_927e60689bce),
+            protocols: [
+                Guid::new(0xb86a51ea_98e2_4e96_8870_927e60689bce),
+                Guid::new(0x894549a8_cde4_46cc_a994_50d17e4bf2c1),
+                Guid::new(0xe33c6d0f_bc79_4bd1_8612_ed0269781b1f),
+            ],
             raw: Guid::new(0x0c3c020e_f91c_40e4_94aa_a31fcd4f8fcb),
         },
     },
@@ -298,7 +305,11 @@ const FAMILIES: [Family; 2] = [
             proxy: Guid::new(0xefd139df_327f_4fac_9f15_0cf7653fb197),
             connect: Guid::new(0xe00a79d7_c128_49d3_af25_ac3cac17c139),
             accept: Guid::new(0xeb8f48c0_d002_4a30_8534_581ce69a0c81),
-            protocols: Guid::new(0x6c1b71b1_b3b7_4c96_bf66_dd6126f332d4),
+            protocols: [
+                Guid::new(0x6c1b71b1_b3b7_4c96_bf66_dd6126f332d4),
+                Guid::new(0x009bd86e_718e_4456_9d59_0ccf0f13adfa),
+                Guid::new(0x7dc60f3c_4d1d_4ee3_8d05_90cc2f75fe6a),
+            ],
             raw: Guid::new(0x3c7a9355_8416_4c3b_935e_efa79eb88f09),
         },
     },
@@ -352,17 +363,13 @@ impl Fence {
             let block = Action::Block;
             add(keys.connect, "block connecting", family.connect, block, &[]);
             add(keys.accept, "block accepting", family.accept, block, &[]);
-            add(
-                keys.protocols,
-                "block other protocols",
-                family.resource,
-                block,
-                &[
-                    Condition::Protocol(0, TCP - 1),
-                    Condition::Protocol(TCP + 1, UDP - 1),
-                    Condition::Protocol(UDP + 1, u8::MAX),
-                ],
-            );
+            // A filter for each range: whether two conditions on one field are alternatives is said in
+            // two ways, and if they had both to hold no protocol would be in two ranges.
+            for (key, (from, to)) in keys.protocols.into_iter().zip(OTHER_PROTOCOLS) {
+                let other = [Condition::Protocol(from, to)];
+                let what = format!("block protocols {from} to {to},");
+                add(key, &what, family.resource, block, &other);
+            }
             add(
                 keys.raw,
                 "block raw sockets",

@@ -86,21 +86,23 @@ impl Token {
     }
 }
 
-/// What the sublayer decides at one layer; None where no filter matches. The heaviest filter that matches decides.
-/// Among equals the engine's choice is not documented, and a permit is taken: the worst case.
+/// What the sublayer decides at one layer; None where no filter matches. The heaviest filter that matches
+/// decides. Where the documentation leaves a choice the worst case is taken: among filters of one weight a permit
+/// goes first, and two conditions on one field are alternatives for a permit and must both hold for a block.
 #[must_use]
 pub fn decide(filters: &[Filter], layer: Layer, flow: &Flow, token: &Token) -> Option<Action> {
-    let matches = |filter: &&Filter| {
-        filter.layer == layer
-            && filter.conditions.iter().all(|condition| {
-                let field = condition.field();
-                let alternatives = filter.conditions.iter().filter(|c| c.field() == field);
-                alternatives
-                    .into_iter()
-                    .any(|c| flow.meets(c, layer, token))
-            })
+    let holds = |filter: &Filter, condition: &Condition| {
+        let field = condition.field();
+        let others = filter.conditions.iter();
+        let mut alike = others.filter(|c| c.field() == field);
+        match filter.action {
+            Action::Permit => alike.any(|c| flow.meets(c, layer, token)),
+            Action::Block => flow.meets(condition, layer, token),
+        }
     };
-    let matching = filters.iter().filter(matches);
+    let matching = filters.iter().filter(|filter| {
+        filter.layer == layer && filter.conditions.iter().all(|c| holds(filter, c))
+    });
     matching
         .max_by_key(|filter| (filter.weight, filter.action == Action::Permit))
         .map(|filter| filter.action)

@@ -170,6 +170,15 @@ fn taking_a_port_is_left_to_tcp_and_udp() {
     }
 }
 
+/// Then it does not matter whether such are alternatives or must both hold.
+#[test]
+fn no_filter_has_two_conditions_on_one_field() {
+    for filter in fence().filters() {
+        let fields: BTreeSet<Guid> = filter.conditions.iter().map(Condition::field).collect();
+        assert_eq!(fields.len(), filter.conditions.len(), "{}", filter.name);
+    }
+}
+
 #[test]
 fn two_accounts_have_fences_side_by_side() {
     let other = Fence::offline(&Account::new(OTHER).unwrap(), 60_090..=60_099).unwrap();
@@ -191,7 +200,7 @@ fn guids_are_all_different_and_stay() {
         let permit = filter.action == Action::Permit;
         assert_eq!(filter.flags(), if permit { 1 } else { 9 });
     }
-    assert_eq!(keys.len(), 22);
+    assert_eq!(keys.len(), 30);
     // Once written on somebody's machine they have to be found again.
     assert_eq!(
         fence().filters()[0].key.to_string(),
