@@ -49,7 +49,13 @@ pub(super) const PURE: &[&str] = &[
 ];
 
 /// Crates that stand outside the ranks: nothing may depend on them.
-const OUTSIDE: &[&str] = &["ringfence-e2e", "ringfence-probe", "xtask", "from-source"];
+const OUTSIDE: &[&str] = &[
+    "ringfence-e2e",
+    "ringfence-windows-tests",
+    "ringfence-probe",
+    "xtask",
+    "from-source",
+];
 
 fn rank(name: &str) -> Option<u8> {
     RANKS

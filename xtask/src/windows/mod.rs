@@ -47,6 +47,7 @@ const PACKAGES: &[Package] = &[
         ..package("ringfence-rules")
     },
     package("ringfence-wire"),
+    package("ringfence-windows-tests"),
 ];
 
 pub(crate) struct Options {
