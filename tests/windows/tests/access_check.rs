@@ -1,8 +1,8 @@
 //! The model beside the system's own `AccessCheck`: the same answers in random cases.
 //!
-//! Under Wine that is an implementation of its own, which knows groups for denials. What it does not know (restricting
-//! SIDs, labels, `OWNER RIGHTS`) or has otherwise (generic rights in an ACE) is left out, and asserted to be so below: the
-//! day that changes, the cases can have it.
+//! Under Wine that is an implementation of its own, with tokens of its own. What it does not know (restricting
+//! SIDs, labels, `OWNER RIGHTS`) or has otherwise (generic rights in an ACE, what an owner may, the order of denials in the
+//! most that is granted, what a group for denials denies) is left out, and asserted to be so below: the day that changes, the cases can have it.
 #![cfg(windows)]
 #![allow(
     clippy::unwrap_used,
@@ -14,8 +14,8 @@
 use ringfence_nt_access as model;
 use ringfence_nt_access::random::{Random, Wild};
 use ringfence_nt_access::{
-    Ace, AceFlags, Doubt, Group, Mask, Membership, Privilege, SecurityDescriptor, file_right,
-    object, well_known,
+    Ace, AceFlags, Acl, Doubt, Effect, Group, Mask, Membership, Privilege, SecurityDescriptor,
+    file_right, object, well_known,
 };
 use ringfence_sys_windows as sys;
 use ringfence_sys_windows::token::{Granted, Level, Mapping, Restriction, Token, access};
@@ -34,7 +34,10 @@ fn modelled(token: &Token) -> model::Token {
     const DENY_ONLY: u32 = 0x10;
     let mut made = model::Token::of(sid(&token.user().unwrap()), &[]);
     for group in token.groups().unwrap() {
-        let membership = if group.attributes & DENY_ONLY != 0 {
+        let membership = if group.attributes & DENY_ONLY != 0 && is_wine() {
+            // It grants nothing there, and denies nothing either: see below.
+            Membership::Disabled
+        } else if group.attributes & DENY_ONLY != 0 {
             Membership::DenyOnly
         } else if group.attributes & ENABLED != 0 {
             Membership::Enabled
@@ -74,14 +77,11 @@ fn asked(token: &Token, sd: &SecurityDescriptor, desired: Mask) -> Option<Mask> 
 }
 
 fn own() -> Token {
-    Token::own(access::TOKEN_QUERY | access::TOKEN_DUPLICATE | access::TOKEN_ASSIGN_PRIMARY)
-        .unwrap()
+    Token::own(access::QUERY | access::DUPLICATE | access::ASSIGN_PRIMARY).unwrap()
 }
 
 fn to_act_with(token: &Token) -> Token {
-    token
-        .duplicate(Level::Impersonation, access::TOKEN_ALL_ACCESS)
-        .unwrap()
+    token.duplicate(Level::Impersonation, access::ALL).unwrap()
 }
 
 #[test]
@@ -114,12 +114,23 @@ fn the_system_answers_the_same() {
                 inheritance: true,
                 ..Wild::default()
             };
-            let sd = random.descriptor(&pool, wild);
-            let desired = match random.below(3) {
+            let mut sd = random.descriptor(&pool, wild);
+            let mut desired = match random.below(3) {
                 0 => Mask::MAXIMUM_ALLOWED,
                 1 => Mask(1 << random.below(9)),
                 _ => random.mask(false),
             };
+            let owns = sd.owner.is_some_and(|owner| modelled.is(&owner));
+            if is_wine() {
+                // In the order that Windows' own tools make: see below.
+                for dacl in &mut sd.dacl {
+                    let grants = |ace: &Ace| ace.kind.effect() != Some(Effect::Deny);
+                    dacl.aces.sort_by_key(grants);
+                }
+                if owns {
+                    desired = Mask(1 << random.below(9));
+                }
+            }
             let system = asked(&token, &sd, desired);
             let ours =
                 model::access_check(&sd, &modelled, desired, &object::FILE, Doubt::Denies).ok();
@@ -154,6 +165,49 @@ fn where_wine_differs_it_is_known() {
     let token = to_act_with(&own());
     let user = sid(&own().user().unwrap());
     let all = file_right::ALL;
+    // An owner gets all standard rights, not those to read and to change the descriptor alone (MS-DTYP 2.5.3.2).
+    let none = SecurityDescriptor::new(user, user, Acl::default());
+    let standard = Mask(0x001f_0000);
+    assert_eq!(asked(&token, &none, Mask::MAXIMUM_ALLOWED), Some(standard));
+    // In the most that is granted a denial holds wherever it stands, though the right alone is granted before it.
+    let both = [
+        Ace::allow(well_known::EVERYONE, all, AceFlags::NONE),
+        Ace::deny(well_known::EVERYONE, file_right::READ_DATA, AceFlags::NONE),
+    ];
+    let system = well_known::SYSTEM;
+    let sd = SecurityDescriptor::new(system, system, both.into_iter().collect());
+    assert_eq!(
+        asked(&token, &sd, file_right::READ_DATA),
+        Some(file_right::READ_DATA)
+    );
+    let most = all.without(file_right::READ_DATA);
+    assert_eq!(asked(&token, &sd, Mask::MAXIMUM_ALLOWED), Some(most));
+    // And a denial of a right that was granted before it ends the search for the others.
+    let three = [
+        Ace::allow(well_known::EVERYONE, file_right::READ_DATA, AceFlags::NONE),
+        Ace::deny(well_known::EVERYONE, file_right::READ_DATA, AceFlags::NONE),
+        Ace::allow(well_known::EVERYONE, file_right::WRITE_DATA, AceFlags::NONE),
+    ];
+    let sd = SecurityDescriptor::new(system, system, three.into_iter().collect());
+    let two = file_right::READ_DATA | file_right::WRITE_DATA;
+    assert_eq!(asked(&token, &sd, two), None);
+    assert_eq!(
+        asked(&token, &sd, file_right::WRITE_DATA),
+        Some(file_right::WRITE_DATA)
+    );
+    // A group for denials denies nothing.
+    let restriction = Restriction {
+        deny_only: vec![sys::Sid::parse("S-1-5-32-544").unwrap()],
+        ..Restriction::default()
+    };
+    let less = to_act_with(&own().restricted(&restriction).unwrap());
+    let denied = [
+        Ace::deny(well_known::ADMINISTRATORS, all, AceFlags::NONE),
+        Ace::allow(well_known::EVERYONE, all, AceFlags::NONE),
+    ];
+    let sd = SecurityDescriptor::new(system, system, denied.into_iter().collect());
+    assert_eq!(asked(&less, &sd, all), Some(all));
+    assert_eq!(asked(&token, &sd, all), None);
     // What owners may is said, and Wine does not read it.
     let of_owners = Ace::allow(
         well_known::OWNER_RIGHTS,
