@@ -1,13 +1,16 @@
 //! Handles: duplicating them, also into another process, and what children inherit.
 
 use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
+use std::sync::{Mutex, PoisonError};
 
 use windows_sys::Win32::Foundation::{
     DUPLICATE_CLOSE_SOURCE, DUPLICATE_SAME_ACCESS, DuplicateHandle, GetHandleInformation, HANDLE,
     HANDLE_FLAG_INHERIT, SetHandleInformation,
 };
 
-use crate::error::{SysError, done, made};
+use windows_sys::Win32::System::Threading::GetProcessId;
+
+use crate::error::{Refusal, SysError, done, made};
 use crate::process;
 
 /// What may be done through a duplicate.
@@ -39,7 +42,7 @@ pub fn duplicate(
 }
 
 /// Duplicates a handle into a process (`DuplicateHandle`). The handle there is closed by that
-/// process, or by [`close_in`].
+/// process, which takes it with [`adopt`] where it is inherited, or by [`close_in`].
 ///
 /// `process` needs `PROCESS_DUP_HANDLE`.
 ///
@@ -56,14 +59,23 @@ pub fn duplicate_into(
 
 /// Takes a handle out of another process: it is duplicated here and closed there.
 ///
-/// `process` needs `PROCESS_DUP_HANDLE`.
+/// `process` needs `PROCESS_DUP_HANDLE`, and `PROCESS_QUERY_LIMITED_INFORMATION` to see that it
+/// is another.
 ///
 /// # Errors
+/// [`Refusal::Conflict`]: it is this process, where a number may be somebody's handle.
 /// `ERROR_INVALID_HANDLE`: that process has no such handle.
 pub fn take_from(process: BorrowedHandle<'_>, handle: Foreign) -> Result<OwnedHandle, SysError> {
+    const CALL: &str = "DuplicateHandle";
+    // SAFETY: a live handle.
+    match unsafe { GetProcessId(process.as_raw_handle()) } {
+        0 => return Err(SysError::last("GetProcessId")),
+        id if id == std::process::id() => return Err(SysError::refused(CALL, Refusal::Conflict)),
+        _ => {}
+    }
     let mut here: HANDLE = std::ptr::null_mut();
     // SAFETY: the process's handle is live, the place for the new one too; the foreign number
-    // is looked up in the other process.
+    // is looked up in the other process, and closed there.
     let answer = unsafe {
         DuplicateHandle(
             process.as_raw_handle(),
@@ -75,16 +87,46 @@ pub fn take_from(process: BorrowedHandle<'_>, handle: Foreign) -> Result<OwnedHa
             DUPLICATE_SAME_ACCESS | DUPLICATE_CLOSE_SOURCE,
         )
     };
-    done("DuplicateHandle", answer)?;
+    done(CALL, answer)?;
     // SAFETY: just made in this process, and known to nobody else.
     Ok(unsafe { OwnedHandle::from_raw_handle(here) })
 }
+
+/// Takes a handle that this process was given by its number: inherited from its parent, or placed
+/// here by [`duplicate_into`], as one that is inherited. It is inherited no more.
+///
+/// # Errors
+/// [`Refusal::Conflict`]: it is not inherited, so it is this process's own, or was taken
+/// already. `ERROR_INVALID_HANDLE`: there is none.
+pub fn adopt(handle: Foreign) -> Result<OwnedHandle, SysError> {
+    const CALL: &str = "SetHandleInformation";
+    let raw: HANDLE = std::ptr::without_provenance_mut(handle.0);
+    made(CALL, raw)?;
+    // One at a time: of two who ask for the same number, one sees that it was taken.
+    let _alone = ADOPTING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut flags = 0;
+    // SAFETY: a number that is no handle is an error; a live place.
+    let answer = unsafe { GetHandleInformation(raw, &raw mut flags) };
+    done("GetHandleInformation", answer)?;
+    if flags & HANDLE_FLAG_INHERIT == 0 {
+        return Err(SysError::refused(CALL, Refusal::Conflict));
+    }
+    // SAFETY: a handle, as the call before said.
+    let answer = unsafe { SetHandleInformation(raw, HANDLE_FLAG_INHERIT, 0) };
+    done(CALL, answer)?;
+    // SAFETY: what this process makes is not inherited, but where it says so of a handle that it
+    // holds, and such a one is borrowed when a child is started. So this was given to it, and
+    // nobody took it before, as it would be inherited no more.
+    Ok(unsafe { OwnedHandle::from_raw_handle(raw) })
+}
+
+static ADOPTING: Mutex<()> = Mutex::new(());
 
 /// Closes a handle of another process, such as one placed there for a process that did not
 /// come to use it.
 ///
 /// # Errors
-/// `ERROR_INVALID_HANDLE`: that process has no such handle.
+/// As of [`take_from`].
 pub fn close_in(process: BorrowedHandle<'_>, handle: Foreign) -> Result<(), SysError> {
     take_from(process, handle).map(drop)
 }

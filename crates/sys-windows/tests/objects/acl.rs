@@ -7,8 +7,8 @@ use ringfence_sys_windows::counters::counters;
 use ringfence_sys_windows::descriptor::Dacl;
 use ringfence_sys_windows::sync::{Event, EventOptions, access};
 use ringfence_sys_windows::token::{self, Token};
-use ringfence_sys_windows::{Acl, file, sddl};
-use windows_sys::Win32::Foundation::ERROR_ACCESS_DENIED;
+use ringfence_sys_windows::{Acl, Sid, file, sddl};
+use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_INVALID_OWNER};
 
 use crate::child::{Child, code};
 use crate::needs;
@@ -95,6 +95,22 @@ fn a_files_list_is_what_was_stored() {
         return;
     }
     assert_eq!(shown, text);
+}
+
+#[test]
+fn somebody_else_is_not_made_the_owner() {
+    let dir = Dir::new();
+    let rights = file::access::READ_CONTROL | file::access::WRITE_OWNER;
+    let opened = file::open(&dir.file("file", ""), rights).unwrap();
+    let owner = || acl::read(opened.as_handle(), Parts::OWNER).unwrap().owner();
+    let before = owner();
+    let stranger = Sid::parse("S-1-5-21-1-2-3-4").unwrap();
+    let set = acl::set_owner(opened.as_handle(), Kind::File, &stranger);
+    // Whatever was answered, whoever reads it back sees it.
+    assert_eq!(owner(), before);
+    if needs::real_windows("the owner of a file is taken and not kept") {
+        assert_eq!(code(&set), ERROR_INVALID_OWNER);
+    }
 }
 
 #[test]

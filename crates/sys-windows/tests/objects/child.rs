@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use ringfence_sys_windows::SysError;
 use ringfence_sys_windows::handle::{self, Foreign};
+use ringfence_sys_windows::mitigation::{self, Policy};
 use ringfence_sys_windows::pipe;
 use ringfence_sys_windows::process::{self, Environment, Process, Start, Started, Stdio};
 use ringfence_sys_windows::sync::Event;
@@ -142,7 +143,11 @@ fn act(role: &str, words: &[&str]) -> i32 {
         }
         "handles" => {
             for word in words {
-                say(code(&set_event(word)));
+                say(if set_event(word).is_ok() {
+                    "set"
+                } else {
+                    "not set"
+                });
             }
         }
         "open-event" => {
@@ -158,6 +163,13 @@ fn act(role: &str, words: &[&str]) -> i32 {
                 say(std::env::var(word).unwrap_or_else(|_| "none".to_owned()));
             }
             say(std::env::current_dir().unwrap().display());
+        }
+        "harden" => {
+            let set = mitigation::set(Policy::ExtensionPoints, 1);
+            let got = mitigation::get(process::current(), Policy::ExtensionPoints);
+            say(code(&set));
+            say(got.unwrap_or_default());
+            say(code(&mitigation::load_from_system_only()));
         }
         "groups" => {
             for group in Token::own(access::QUERY).unwrap().groups().unwrap() {
@@ -183,11 +195,12 @@ fn act(role: &str, words: &[&str]) -> i32 {
 }
 
 /// Sets the event that a handle's number is of.
+///
+/// Of a child that has not the handle, the number may be of another of its handles: not an event,
+/// or not inherited.
 fn set_event(number: &str) -> Result<(), SysError> {
     let number: usize = number.parse().unwrap();
-    // Taken out of this very process: a number that is no handle is an error.
-    let handle = handle::take_from(process::current(), Foreign(number))?;
-    Event::from(handle).set()
+    Event::from(handle::adopt(Foreign(number))?).set()
 }
 
 fn on_a_pipe(name: &str) -> i32 {
