@@ -87,16 +87,16 @@ pub struct Started {
 }
 
 impl Started {
-    /// Lets its first thread run (`ResumeThread`).
+    /// Lets its first thread run (`ResumeThread`), and says whether it was held until now.
     ///
     /// # Errors
     /// What the function says.
-    pub fn resume(&self) -> Result<(), SysError> {
+    pub fn resume(&self) -> Result<bool, SysError> {
         // SAFETY: a live handle.
-        if unsafe { win::ResumeThread(self.thread.as_raw_handle()) } == u32::MAX {
-            return Err(SysError::last("ResumeThread"));
+        match unsafe { win::ResumeThread(self.thread.as_raw_handle()) } {
+            u32::MAX => Err(SysError::last("ResumeThread")),
+            held => Ok(held != 0),
         }
-        Ok(())
     }
 }
 

@@ -211,6 +211,6 @@ fn a_program_starts_as_another_user() {
         access::QUERY,
     );
     assert_eq!(token.unwrap().user().unwrap(), sid);
-    started.resume().unwrap();
+    assert!(started.resume().unwrap());
     assert_eq!(started.process.wait(None).unwrap(), Some(11));
 }
