@@ -5,7 +5,7 @@ use super::cap::Cap;
 use super::inside;
 use super::target::{GNU, Toolchain};
 use super::wine::Wine;
-use super::{cache, packages};
+use super::{LIGHTER, cache, packages};
 use crate::closing::Counts;
 use crate::ordinary_user::{self, Stage};
 use crate::run::{self, Account};
@@ -98,7 +98,7 @@ pub(super) fn run(
     toolchain.apply(&mut archive);
     archive.current_dir(root);
     archive.args(["nextest", "archive", "--target", GNU]);
-    archive.args(packages());
+    archive.args(LIGHTER).args(packages());
     archive.arg("--archive-file").arg(&place.archive);
     run::must_pass(&mut archive)?;
 

@@ -76,8 +76,10 @@ fn from_rustup(root: &Path) -> Result<bool> {
         return Ok(false);
     }
     println!("xtask: rustup target add {GNU} {MSVC}");
-    let mut add = Command::new("rustup");
-    add.current_dir(root).args(["target", "add", GNU, MSVC]);
+    // Some seconds where the server answers; where it does not, rustup tries for long.
+    let mut add = Command::new("timeout");
+    add.current_dir(root)
+        .args(["300", "rustup", "target", "add", GNU, MSVC]);
     // Why it cannot be had does not matter: there is another way.
     add.stdout(Stdio::null()).stderr(Stdio::null());
     Ok(run::passes(&mut add)? && here())
