@@ -9,6 +9,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Processes and threads at once. Wine's own are some fifty; a test has a handful.
 const MOST: &str = "512";
@@ -18,6 +19,9 @@ const LONGEST: &str = "900";
 /// The first process of the namespace: it waits for the command, and takes every orphan.
 /// The last command of a shell would replace it, so there is one behind.
 const FIRST: &str = r#""$@"; exit $?"#;
+
+/// How many groups this process has made: each has a name of its own.
+static MADE: AtomicU32 = AtomicU32::new(0);
 
 /// A control group for one run.
 pub(super) struct Cap {
@@ -29,9 +33,11 @@ impl Cap {
     /// Makes the group, with either version of control groups.
     pub(super) fn make() -> Cap {
         let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let group = places(&own).into_iter().find_map(|place| {
-            limited(&place.join(format!("ringfence-wine-{}", std::process::id())))
-        });
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("ringfence-wine-{}-{number}", std::process::id());
+        let group = places(&own)
+            .into_iter()
+            .find_map(|place| limited(&place.join(&name)));
         if group.is_none() {
             println!(
                 "xtask: no control group for pids here; Wine is bounded by its account's limit"
@@ -213,5 +219,38 @@ mod tests {
         // The parent is missing.
         assert_eq!(limited(&dir.join("a/b")), None);
         assert!(!dir.exists());
+    }
+
+    /// What a run that starts `count` processes is told at its end; nothing where no group can be
+    /// made.
+    fn ending(count: u32) -> Option<Result<()>> {
+        let cap = Cap::make();
+        let Some(group) = cap.group().map(Path::to_owned) else {
+            println!("skipped: needs a control group for pids: none can be made here");
+            return None;
+        };
+        let mut command = cap.contained(Path::new("sh"));
+        command.arg("-c").arg(format!(
+            "echo 0 > $0/cgroup.procs; for n in $(seq {count}); do sleep 60 & done"
+        ));
+        command.arg(&group).stderr(std::process::Stdio::null());
+        run::passes(&mut command).unwrap();
+        let ending = cap.finish();
+        assert!(!group.exists());
+        Some(ending)
+    }
+
+    #[test]
+    fn what_runs_away_meets_the_limit_and_leaves_nothing() {
+        let Some(ending) = ending(600) else { return };
+        let told = ending.unwrap_err().to_string();
+        assert!(told.contains("ran away"), "{told}");
+    }
+
+    #[test]
+    fn what_starts_a_few_is_told_nothing() {
+        if let Some(ending) = ending(5) {
+            ending.unwrap();
+        }
     }
 }
