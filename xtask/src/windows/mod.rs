@@ -50,6 +50,9 @@ const PACKAGES: &[Package] = &[
     package("ringfence-windows-tests"),
 ];
 
+/// As root: the directory in the home of the account that runs the tests.
+const PLACE: &str = "ringfence-windows";
+
 /// Half of the time to build: what others wrote is not optimized, and nobody steps through it.
 /// Our own code is, since some of its tests try everything there is.
 const LIGHTER: [&str; 4] = [

@@ -5,7 +5,7 @@ use super::cap::Cap;
 use super::inside;
 use super::target::{GNU, Toolchain};
 use super::wine::Wine;
-use super::{LIGHTER, cache, packages};
+use super::{LIGHTER, PLACE, cache, packages};
 use crate::closing::Counts;
 use crate::ordinary_user::{self, Stage};
 use crate::run::{self, Account};
@@ -17,8 +17,6 @@ use std::path::{Path, PathBuf};
 
 /// The profile of nextest.
 const PROFILE: &str = "windows";
-/// The directory of all this in the account's home.
-const PLACE: &str = "ringfence-windows";
 
 /// As root: the account that runs the tests.
 pub(super) fn account() -> Result<Option<Account>> {

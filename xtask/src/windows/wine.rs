@@ -75,7 +75,7 @@ impl Wine {
             return Ok(installed);
         }
         let place = match account {
-            Some(account) => account.home.join(".cache/ringfence-windows"),
+            Some(account) => account.home.join(super::PLACE),
             None => cache::dir(root),
         };
         let tree = place.join(TREE);
