@@ -49,10 +49,14 @@ impl Cap {
     /// A command within the bounds: as root in a PID namespace, as another in one of a user
     /// namespace of its own. What joins the group is the command itself ([`join`]).
     pub(super) fn contained(&self, program: &Path) -> Command {
-        let mut command = Command::new("timeout");
-        // Both end only by this signal, and with `unshare` its child, the namespace's first
-        // process, and so all.
-        command.args(["--signal=KILL", LONGEST, "unshare"]);
+        // Each of these ends with the one before, from this program on, however that ended; and
+        // with `unshare` its child, the namespace's first process, and so all.
+        let tied = ["setpriv", "--pdeathsig", "KILL"];
+        let mut command = Command::new(tied[0]);
+        command
+            .args(&tied[1..])
+            .args(["timeout", "--signal=KILL", LONGEST]);
+        command.args(tied).arg("unshare");
         command.args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
         if !run::is_root() {
             command.args(["--user", "--map-current-user"]);

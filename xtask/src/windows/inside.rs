@@ -17,8 +17,12 @@ const CALL: &str = "120";
 /// What each of Wine's processes is told. Its own diagnostics are thousands of lines.
 const SETTINGS: [(&str, &str); 2] = [
     ("WINEDEBUG", "-all"),
-    // No browser, no .NET, no menu entries on this machine's desktop.
-    ("WINEDLLOVERRIDES", "mscoree,mshtml,winemenubuilder.exe="),
+    // No browser, no .NET, no menu entries on this machine's desktop; and no debugger, which is
+    // started for each program that crashes, crashes itself, and is started for that.
+    (
+        "WINEDLLOVERRIDES",
+        "mscoree,mshtml,winemenubuilder.exe,winedbg.exe=",
+    ),
 ];
 
 /// What a prefix is changed by: no window is drawn, and a program that crashes ends at once

@@ -14,7 +14,7 @@ const OLDEST: u32 = 10;
 /// The release of Debian that has it.
 const RELEASE: &str = "trixie";
 /// Goes up when what is below makes another tree of the same packages.
-const TREE: &str = "wine-1";
+const TREE: &str = "wine-2";
 
 /// What is unpacked: Wine, the libraries it is linked to (it needs a newer libc than this
 /// machine may have), and those that its cryptography loads.
@@ -38,8 +38,10 @@ const PACKAGES: [&str; 16] = [
 ];
 
 /// Files of Wine for games, browsers and sound, which are two thirds of it: every new prefix
-/// gets a copy of what is there.
-const LEFT_OUT: [&str; 17] = [
+/// gets a copy of what is there. And its debugger: it is started for each program that crashes,
+/// crashes itself, and is started for that.
+const LEFT_OUT: [&str; 18] = [
+    "winedbg*",
     "d3d*",
     "wined3d*",
     "d2d1*",
