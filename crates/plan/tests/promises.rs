@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use ringfence_plan::promise::{self, ALL, is_known};
 
 const LIST: &str = include_str!("../src/promise.rs");
-const PLANNERS: [&str; 2] = [
+const PLANNERS: [&str; 3] = [
     include_str!("../src/namespaces.rs"),
     include_str!("../src/landlock_only.rs"),
+    include_str!("../src/windows/ring.rs"),
 ];
 
 /// Constant and name of each promise, as they are written.
