@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{
+    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+};
 use ringfence::PtyMode;
 
 use crate::command::{
@@ -139,6 +141,17 @@ pub(crate) struct RunArgs {
     pub(crate) argv: Vec<OsString>,
 }
 
+/// A machine that this is not.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Machine {
+    /// Windows 11, a standard user, nothing set up
+    #[value(name = "windows-11-standard-user")]
+    WindowsStandardUser,
+    /// Windows 11 with the accounts that setup will make
+    #[value(name = "windows-11-set-up")]
+    WindowsSetUp,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ShellArgs {
     #[command(flatten)]
@@ -159,6 +172,9 @@ pub(crate) struct RingFlags {
     /// Print how the ring would be built (with --json as data), and start nothing
     #[arg(long)]
     pub(crate) explain: bool,
+    /// With --explain: how it would be built on another machine. Nothing is claimed of one that Ringfence has no rings for yet
+    #[arg(long, value_name = "MACHINE", requires = "explain", conflicts_with = "json")]
+    pub(crate) pretend: Option<Machine>,
     /// In the end print one line of JSON on stderr: how the command ended and what was enforced, or why it was not run
     #[arg(long)]
     pub(crate) json: bool,

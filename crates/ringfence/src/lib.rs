@@ -29,6 +29,7 @@ mod look;
 mod mounts;
 pub mod offer;
 mod prepare;
+pub mod pretend;
 pub mod program;
 pub mod record;
 mod relay;

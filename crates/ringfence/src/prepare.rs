@@ -193,7 +193,7 @@ pub struct Begun {
     pty: PtyMode,
     pub(crate) runner: Option<PathBuf>,
     cwd: PathBuf,
-    workspace: PathBuf,
+    pub(crate) workspace: PathBuf,
     home: Option<PathBuf>,
     state: Option<State>,
     pub(crate) early: Early,

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use ringfence::ask::{Answer, Heard, Page, ask, can_ask};
 use ringfence::offer::{first_in_session, offers};
+use ringfence::pretend::Machine;
 use ringfence::{Begun, By, Early, Ended, Error, Finished, Request, State, begin_with, layers};
 use ringfence_plan::promise;
 use ringfence_policy::{Approval, Ask, Mode};
@@ -15,7 +16,7 @@ use serde_json::Value;
 
 use crate::command::{changed, report};
 use crate::flags::PolicyFlags;
-use crate::grammar::{RingFlags, RunArgs, ShellArgs};
+use crate::grammar::{self, RingFlags, RunArgs, ShellArgs};
 use crate::{own, say};
 
 pub(crate) fn run(args: RunArgs, early: Early) -> ExitCode {
@@ -42,6 +43,7 @@ fn start(
         workspace,
         pty,
         explain,
+        pretend,
         json,
         changes,
         trace,
@@ -60,6 +62,10 @@ fn start(
     };
     let how = How {
         explain,
+        pretend: pretend.map(|machine| match machine {
+            grammar::Machine::WindowsStandardUser => Machine::WindowsStandardUser,
+            grammar::Machine::WindowsSetUp => Machine::WindowsSetUp,
+        }),
         json,
         trace,
         rules_answered,
@@ -104,6 +110,7 @@ pub(super) fn again(
     };
     let how = How {
         explain: false,
+        pretend: None,
         json,
         trace: true,
         rules_answered: false,
@@ -121,6 +128,7 @@ enum Done {
 /// How it is to be run, and told of.
 struct How {
     explain: bool,
+    pretend: Option<Machine>,
     json: bool,
     trace: bool,
     rules_answered: bool,
@@ -129,11 +137,16 @@ struct How {
 fn once(request: &mut Request, early: Early, how: &How) -> Result<Done, Error> {
     let How {
         explain,
+        pretend,
         json,
         trace,
         rules_answered,
     } = *how;
     let mut begun = begin_with(request.clone(), early)?;
+    if let Some(machine) = pretend {
+        let plan = begun.pretend(machine)?;
+        return Ok(Done::Over(say::out(plan)));
+    }
     if explain {
         let prepared = begun.finish()?;
         if json {
