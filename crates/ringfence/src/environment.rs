@@ -62,6 +62,41 @@ pub fn filter(
     child
 }
 
+/// Whether a variable names what is loaded, read or run beside a program (`ld.so(8)`, and the manuals of interpreters and git).
+pub(crate) fn leads(name: &OsStr) -> bool {
+    const BEGIN: [&str; 10] = [
+        "BASH_FUNC_",
+        "DYLD_",
+        "GIT_",
+        "JAVA_",
+        "LD_",
+        "LUA_",
+        "NODE_",
+        "PERL",
+        "PYTHON",
+        "RUBY",
+    ];
+    const WHOLE: [&str; 12] = [
+        "BASH_ENV",
+        "CDPATH",
+        "CLASSPATH",
+        "ENV",
+        "FPATH",
+        "GCONV_PATH",
+        "GEM_HOME",
+        "GEM_PATH",
+        "PHPRC",
+        "PHP_INI_SCAN_DIR",
+        "VIRTUAL_ENV",
+        "ZDOTDIR",
+    ];
+    // Who a commit is by.
+    const NOT: [&str; 3] = ["GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_TERMINAL_PROMPT"];
+    let name = name.to_string_lossy();
+    let begins = |with: &[&str]| with.iter().any(|begin| name.starts_with(begin));
+    WHOLE.contains(&&*name) || begins(&BEGIN) && !begins(&NOT)
+}
+
 /// Variables that name the directory for temporary files.
 const TEMPORARY: [&str; 3] = ["TMPDIR", "TMP", "TEMP"];
 

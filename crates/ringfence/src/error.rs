@@ -96,6 +96,15 @@ pub enum Error {
     /// The current directory is gone.
     #[error("the current directory does not exist any more; change to one that does")]
     NoCwd,
+    /// By the name of the directory that a command was to start in another is found by now.
+    #[error(
+        "{}: another directory stands there than when this was begun; nothing was run",
+        shown(path)
+    )]
+    AnotherDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The workspace cannot be one.
     #[error("workspace {}: {why}", shown(path))]
     Workspace {

@@ -52,7 +52,9 @@ mod workspace;
 
 pub use error::{Error, Kind};
 pub use launch::{Early, Launched, runner_program};
-pub use prepare::{Begun, Prepared, Preview, Request, begin, begin_with, prepare, preview};
+pub use prepare::{
+    Begun, Outside, Prepared, Preview, Request, begin, begin_with, prepare, preview,
+};
 pub use record::By;
 pub use relay::PtyMode;
 pub use ring::{Command, Ring};

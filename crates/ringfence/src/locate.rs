@@ -102,7 +102,7 @@ pub(crate) fn look(path: &Path) -> Result<Option<Identity>, SysError> {
 }
 
 /// How a path leads where it leads.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Trail {
     /// Symbolic links on the way, each in its canonical place: whoever changes one changes
     /// where the path leads.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ringfence_ops::linux::Located;
 use ringfence_policy::{Approval, Ask, Layer, Origin, Sourced, show_duration, show_size};
 
 use crate::ask::{Answer, Heard};
@@ -36,6 +37,8 @@ pub struct Offer {
     argv: Vec<OsString>,
     cwd: PathBuf,
     workspace: PathBuf,
+    /// Which directory that was.
+    stands: Located,
     state: Option<State>,
     recorder: Arc<Recorder>,
 }
@@ -144,6 +147,7 @@ impl Offer {
             argv: ran.argv.clone(),
             cwd: ran.cwd.clone(),
             workspace: ran.workspace.clone(),
+            stands: ran.stands.clone(),
             state: ran.state.clone(),
             recorder: Arc::clone(&ran.recorder),
         }
@@ -299,6 +303,8 @@ impl Offer {
         }
         Ok(true)
     }
+        request.directory = Some(self.cwd.clone());
+        request.stands = Some(self.stands.clone());
 }
 
 pub(crate) fn nobody_is_asked(by: &Origin) -> String {
@@ -353,3 +359,4 @@ pub(crate) struct Ran {
     pub(crate) state: Option<State>,
     pub(crate) recorder: Arc<Recorder>,
 }
+    pub(crate) stands: Located,

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::grants::{self, Held, Holding, What};
 use crate::keeping::Stands;
 use crate::launch::Early;
+use crate::locate::follow;
 use crate::record::{By, Recorder};
 use crate::relay::PtyMode;
 use crate::rules::{Question, Rules, Subject, Verdict};
@@ -25,6 +26,9 @@ use crate::why::{Ground, explain, place};
 use crate::{caches, facts, layers, program, record, unconfined, workspace};
 
 mod asking;
+mod outside;
+
+pub use outside::Outside;
 
 /// What a person asks for.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +62,9 @@ pub struct Request {
     /// What a person granted for this once, beside what is kept ([`grants`]). Where another object stands there
     /// by now there is no ring.
     pub granted: Vec<Held>,
+    /// The directory that a person was asked about, where they were: where another stands by that name by now, nothing is
+    /// run.
+    pub stands: Option<Located>,
 }
 
 /// A command that is ready to be run.
@@ -193,6 +200,8 @@ pub struct Begun {
     pty: PtyMode,
     pub(crate) runner: Option<PathBuf>,
     cwd: PathBuf,
+    /// Which directory that was when it was begun.
+    stands: Located,
     pub(crate) workspace: PathBuf,
     home: Option<PathBuf>,
     state: Option<State>,
@@ -225,6 +234,10 @@ pub fn begin_with(request: Request, early: Early) -> Result<Begun, Error> {
         Some(directory) => std::path::absolute(directory).map_err(|_| Error::NoCwd)?,
         None => std::env::current_dir().map_err(|_| Error::NoCwd)?,
     };
+    let stands = follow(&cwd).map_err(|_| Error::NoCwd)?.at;
+    if let Some(was) = &request.stands {
+        is_still(was, &stands)?;
+    }
     let home = layers::home();
     let state = State::of_user(home.as_deref());
     // Policies are looked for from where the caller stands, up.
@@ -272,6 +285,7 @@ pub fn begin_with(request: Request, early: Early) -> Result<Begun, Error> {
         pty: request.pty,
         runner: request.runner,
         cwd,
+        stands,
         workspace,
         home,
         state,
@@ -313,6 +327,7 @@ impl Begun {
             pty,
             runner: _,
             cwd,
+            stands,
             workspace,
             home,
             state,
@@ -334,6 +349,7 @@ impl Begun {
             path: environment.get("PATH"),
         })?;
         let workspace = survey.site.workspace.clone();
+        is_still(&stands, &survey.site.cwd)?;
         still_stands(&granted, &survey, policy.mode.value)?;
         if let Some(state) = &state {
             // What a command could write there, the next harness would believe.
@@ -434,6 +450,16 @@ impl Begun {
     }
 }
 
+/// Whether the directory that a person was shown is the one where the command would start.
+fn is_still(was: &Located, now: &Located) -> Result<(), Error> {
+    if (was.device, was.inode) == (now.device, now.inode) {
+        return Ok(());
+    }
+    Err(Error::AnotherDirectory {
+        path: was.path.clone(),
+    })
+}
+
 /// What was granted is what was surveyed: a name may lead elsewhere since a person was shown it.
 fn still_stands(granted: &[Held], survey: &Survey, mode: Mode) -> Result<(), Error> {
     if mode == Mode::FullAccess {
@@ -465,10 +491,11 @@ fn still_stands(granted: &[Held], survey: &Survey, mode: Mode) -> Result<(), Err
     Ok(())
 }
 
-fn subject(argv: &[OsString], directory: &Path) -> Subject {
+fn subject(argv: &[OsString], directory: &Path, stands: &Located) -> Subject {
     Subject {
         argv: argv.to_vec(),
         directory: directory.to_owned(),
+        stands: (stands.device, stands.inode),
         env: Vec::new(),
         bare: false,
     }
@@ -481,7 +508,7 @@ fn subject(argv: &[OsString], directory: &Path) -> Subject {
 pub fn preview(request: Request) -> Result<Preview, Error> {
     let mut prepared = prepare(request)?;
     prepared.set_variables();
-    let subject = subject(&prepared.argv, &prepared.cwd.path);
+    let subject = subject(&prepared.argv, &prepared.cwd.path, &prepared.cwd);
     Ok(Preview {
         verdict: prepared.rules.verdict(&subject),
         policy: prepared.policy,

@@ -9,7 +9,7 @@ use rustix::fs::Access;
 use crate::error::Error;
 
 /// The default search path where `PATH` is not set (`confstr(_CS_PATH)`).
-const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+pub(crate) const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Finds a program on the child's `PATH`, or by its path relative to the child's working
 /// directory. Entries of `PATH` that are empty or relative are passed over: they mean

@@ -41,6 +41,8 @@ pub fn of(policy: &Effective) -> Result<RuleSet, Error> {
 pub(crate) struct Subject {
     pub(crate) argv: Vec<OsString>,
     pub(crate) directory: PathBuf,
+    /// Which that is: by its name another may be found when it runs than was there when a person was asked.
+    pub(crate) stands: (u64, u64),
     /// Variables set for it alone, or taken out.
     pub(crate) env: Vec<(OsString, Option<OsString>)>,
     /// It has no variable but those.
@@ -302,6 +304,7 @@ mod tests {
         let subject = Subject {
             argv: vec!["touch".into(), "a".into()],
             directory: "/home/a".into(),
+            stands: (0, 0),
             env: Vec::new(),
             bare: false,
         };

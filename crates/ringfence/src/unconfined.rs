@@ -10,6 +10,7 @@ use ringfence_plan::{Refusal, promise};
 use ringfence_policy::Effective;
 use ringfence_sys_linux::SysError;
 use ringfence_sys_linux::error::Named;
+use ringfence_sys_linux::object;
 use ringfence_sys_linux::process::{self, Change, Changed};
 use ringfence_sys_linux::signal::{self, Signals};
 use ringfence_sys_linux::spawn::{self, CommandStart, Step};
@@ -124,12 +125,19 @@ struct Child {
 impl Child {
     fn start(prepared: &Prepared, relay: &Relay) -> Result<Child, Error> {
         let cwd = rustix::fs::open(
-            ".",
+            &prepared.cwd.path,
             OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
             Mode::empty(),
         )
         .named("open")
         .map_err(system("opening the current directory"))?;
+        // The one that was planned for, and asked about.
+        let is = object::identity(cwd.as_fd()).map_err(system("opening the current directory"))?;
+        if (is.device, is.inode) != (prepared.cwd.device, prepared.cwd.inode) {
+            return Err(Error::AnotherDirectory {
+                path: prepared.cwd.path.clone(),
+            });
+        }
         let pid = spawn::command(&CommandStart {
             program: &prepared.program,
             argv: &prepared.argv,

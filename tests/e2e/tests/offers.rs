@@ -427,8 +427,9 @@ rings! {
         // A program that a command could have put there.
         let tool = ws.file("tool", "#!/bin/sh\ntouch ../beside\n");
         std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let (code, shown) = ask(with_policy(ws, ws.ring(["./tool"]), rules), "outside\n");
-        assert!(code == 125 && shown.contains("can write this program") && !ws.has("../beside"), "{shown}");
+        let mut terminal = with_policy(ws, ws.ring(["./tool"]), rules).on_terminal(100, 30);
+        let (code, shown) = (terminal.ends().code(), terminal.shows());
+        assert!(code == Some(125) && shown.contains("can write this program") && !ws.has("../beside"), "{shown}");
         // Not in rings that stay.
         ws.file(".ringfence.toml", rules);
         ws.ringfence(["trust", "--yes"]).run().ok();
@@ -464,3 +465,104 @@ rings! {
         assert!(whole.contains("notes") && !inside.out().contains("notes"), "{inside}");
     }
 }
+    /// What is run outside is the program that was shown, and none that a command in a ring put there.
+    outside_is_the_program_that_was_shown needs ["userns"] |ws| {
+        let rules = "[[rule]]\nprefix = [\"uptime\"]\ndecision = \"ask\"\nring = \"outside\"\n\
+                     [[rule]]\nprefix = [\"env\", \"uptime\"]\ndecision = \"ask\"\nring = \"outside\"\n\
+                     [[rule]]\nprefix = [\"mine\"]\ndecision = \"ask\"\nring = \"outside\"\n";
+        let plants = "mkdir -p .venv/bin && printf '#!/bin/sh\\ntouch ../planted\\n' > .venv/bin/uptime && chmod +x .venv/bin/uptime && cp .venv/bin/uptime .";
+        let usual = "/usr/local/bin:/usr/bin:/bin";
+        let path = format!("{}:{usual}", ws.at(".venv/bin").display());
+        let run = |argv: &[&str], path: &str| with_policy(ws, ws.ring(argv.iter().copied()), rules).env("PATH", path);
+        // Nobody is asked where another program, or a shell, would look for it, or a command can have put it there.
+        ws.ring_sh(plants).run().ok();
+        for (argv, path) in [
+            (&["uptime"][..], path.as_str()),
+            (&["./uptime"], usual),
+            (&["timeout", "5", "uptime"], path.as_str()),
+            (&["timeout", "5", "uptime"], usual),
+            (&["sh", "-c", "uptime"], path.as_str()),
+            (&["sh", "-c", "./uptime"], usual),
+            (&["env", "uptime"], path.as_str()),
+            (&["nice", "uptime"], path.as_str()),
+        ] {
+            for flags in [&[][..], &["--mode", "read-only"]] {
+                let mut terminal = run(argv, path).flags(flags).on_terminal(100, 30);
+                let (code, shown) = (terminal.ends().code(), terminal.shows());
+                assert!(code == Some(125) && shown.contains("not run outside: ") && !shown.contains("typed whole"), "{argv:?}: {shown}");
+            }
+        }
+        assert!(!ws.has("../planted"));
+        // What is put there while a person thinks is not found.
+        std::fs::remove_file(ws.at(".venv/bin/uptime")).unwrap();
+        let mut terminal = run(&["uptime"], &path).env("PYTHONPATH", ws.at("lib")).on_terminal(160, 40);
+        terminal.until_shows("[outside] typed whole");
+        let shown = terminal.shows();
+        assert!(shown.contains("program  /usr/bin/uptime") && shown.contains("(PATH): commands in a ring can write it") && shown.contains("without  PYTHONPATH"), "{shown}");
+        ws.ring_sh(plants).run().ok();
+        terminal.types("outside\n");
+        assert!(terminal.ends().success() && !ws.has("../planted") && terminal.shows().contains("load average"), "{}", terminal.shows());
+        // Nor is another than was shown run, wherever it is; it gets no directory that commands can write.
+        let tools = ws.dir("../tools");
+        let tool = |says: &str| {
+            let tool = ws.file("../tools/mine", format!("#!/bin/sh\necho {says} \"$PATH\" > ../said\n"));
+            std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        };
+        tool("first");
+        let path = format!("{}:{path}", tools.display());
+        let mut terminal = run(&["mine"], &path).on_terminal(160, 40);
+        terminal.until_shows("[outside] typed whole").types("outside\n");
+        assert!(terminal.ends().success(), "{}", terminal.shows());
+        assert_eq!(ws.read("../said"), format!("first {}:{usual}\n", tools.display()));
+        let mut terminal = run(&["mine"], &path).on_terminal(160, 40);
+        terminal.until_shows("[outside] typed whole");
+        tool("other");
+        terminal.types("outside\n");
+        assert_eq!(terminal.ends().code(), Some(125), "{}", terminal.shows());
+        assert!(terminal.shows().contains("not the program any more that was shown"), "{}", terminal.shows());
+        assert!(ws.read("../said").starts_with("first "));
+        // A link that commands can write is as good as the program.
+        symlink(tools.join("mine"), ws.at("mine")).unwrap();
+        let mut terminal = run(&["./mine"], usual).on_terminal(160, 40);
+        assert_eq!(terminal.ends().code(), Some(125), "{}", terminal.shows());
+    }
+
+    /// What is run is run in the directory that a person was shown, and in none that was renamed to it since.
+    a_directory_is_the_one_that_was_shown needs ["userns"] |ws| {
+        let rules = "[[rule]]\nprefix = [\"sh\", \"s.sh\"]\ndecision = \"ask\"\n";
+        let outside = "[[rule]]\nprefix = [\"sh\", \"s.sh\"]\ndecision = \"ask\"\nring = \"outside\"\n";
+        let dirs = || {
+            ws.file("C/s.sh", "echo shown > ../said\n");
+            ws.file("D/s.sh", "echo other > ../said\n");
+        };
+        let swap = || {
+            std::fs::rename(ws.at("C"), ws.at("C2")).unwrap();
+            std::fs::rename(ws.at("D"), ws.at("C")).unwrap();
+        };
+        for (policy, prompt, answer) in [(rules, "[?] more:", "y\n"), (outside, "[outside] typed whole", "outside\n")] {
+            for swapped in [false, true] {
+                dirs();
+                let mut terminal = with_policy(ws, ws.ring(["sh", "s.sh"]), policy).dir(&ws.at("C")).flags(["--workspace", ".."]).on_terminal(100, 30);
+                terminal.until_shows(prompt);
+                if swapped {
+                    swap();
+                }
+                terminal.types(answer);
+                let code = terminal.ends().code();
+                assert_eq!((code, ws.has("said")), if swapped { (Some(125), false) } else { (Some(0), true) }, "{}", terminal.shows());
+                assert_eq!(terminal.shows().contains("another directory stands there"), swapped, "{}", terminal.shows());
+                ws.bare_sh("rm -rf C C2 D said").ok();
+            }
+        }
+        // The same where a command is run again with what it was granted.
+        ws.dir("../notes");
+        ws.file("C/s.sh", "echo shown > ../../notes/today\n");
+        ws.file("D/s.sh", "echo other > ../../notes/today\n");
+        let mut terminal = ws.ring(["sh", "s.sh"]).dir(&ws.at("C")).flags(["--workspace", "..", "--trace"]).on_terminal(100, 30);
+        terminal.until_shows("[?] more:");
+        swap();
+        terminal.types("y\n");
+        assert_eq!(terminal.ends().code(), Some(125), "{}", terminal.shows());
+        assert!(!ws.has("../notes/today"));
+    }
+

@@ -9,7 +9,9 @@ use std::process::ExitCode;
 use ringfence::ask::{Answer, Heard, Page, ask, can_ask};
 use ringfence::offer::{first_in_session, offers};
 use ringfence::pretend::Machine;
-use ringfence::{Begun, By, Early, Ended, Error, Finished, Request, State, begin_with, layers};
+use ringfence::{
+    Begun, By, Early, Ended, Error, Finished, Outside, Request, State, begin_with, layers,
+};
 use ringfence_plan::promise;
 use ringfence_policy::{Approval, Ask, Mode};
 use serde_json::Value;
@@ -167,11 +169,11 @@ fn once(request: &mut Request, early: Early, how: &How) -> Result<Done, Error> {
             Err(_) => {}
         }
     }
-    let (begun, outside) = allowed(begun, rules_answered)?;
-    let begun = if outside {
-        begun.outside(request)?
-    } else {
-        begun
+    let (begun, shown) = allowed(begun, request, rules_answered)?;
+    let outside = shown.is_some();
+    let begun = match &shown {
+        Some(shown) => begun.outside(request, shown)?,
+        None => begun,
     };
     let approval = begun.policy.approval.clone();
     if outside {
@@ -268,10 +270,14 @@ fn input_is_whole() -> bool {
     stdin.is_terminal() || matches!((null, own), (Ok(null), Ok(own)) if null == own)
 }
 
-/// Asks a person where the rules say so; whether it is to run outside.
-fn allowed(mut begun: Begun, answered: bool) -> Result<(Begun, bool), Error> {
+/// Asks a person where the rules say so; what is to run outside, if it is.
+fn allowed(
+    mut begun: Begun,
+    request: &Request,
+    answered: bool,
+) -> Result<(Begun, Option<Outside>), Error> {
     let Some(question) = begun.question()? else {
-        return Ok((begun, false));
+        return Ok((begun, None));
     };
     let unconfined = begun.policy.mode.value == Mode::FullAccess;
     let outside = question.is_outside() && !unconfined;
@@ -288,10 +294,13 @@ fn allowed(mut begun: Begun, answered: bool) -> Result<(Begun, bool), Error> {
             policy.network.mode.value.name()
         ),
     };
-    let page = if outside {
-        Page::outside(&question)
-    } else {
-        Page::of_command(&question, &about, begun.lasting(&question))
+    let shown = match outside {
+        true => Some(begun.placed_outside(&question, request)?),
+        false => None,
+    };
+    let page = match &shown {
+        Some(shown) => Page::outside(&question, shown),
+        None => Page::of_command(&question, &about, begun.lasting(&question)),
     };
     let heard = if answered {
         Heard {
@@ -313,7 +322,7 @@ fn allowed(mut begun: Begun, answered: bool) -> Result<(Begun, bool), Error> {
         say::line(format_args!("{} says: {words}", say::Plain(&heard.from)));
     }
     match heard.answer {
-        Answer::Once | Answer::Ring | Answer::Session | Answer::Project => Ok((begun, outside)),
+        Answer::Once | Answer::Ring | Answer::Session | Answer::Project => Ok((begun, shown)),
         Answer::No => Err(Error::Declined(Box::new(question))),
         Answer::Nobody if outside => Err(Error::Outside(Box::new(question))),
         Answer::Nobody => Err(Error::Asks(Box::new(question))),

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use ringfence_ledger::{Digest, Text};
@@ -10,6 +11,7 @@ use ringfence_rules::{Judged, MatchedRule, SegmentKind};
 use serde_json::{Map, Value, json};
 
 use crate::offer::Offer;
+use crate::prepare::Outside;
 use crate::rules::Question;
 
 /// So many hidden paths are named with the question.
@@ -58,21 +60,24 @@ impl Page {
             "\n  This command, in this directory, without being asked, until you take it back\n  (ringfence grants revoke):\n\n      {}\n\n",
             self::words(question.argv())
         );
-        Page::of(data, command(question, about), more(question), kept).lasting(session, project)
+        Page::of(data, command(question, about, None), more(question), kept)
+            .lasting(session, project)
     }
 
     /// Whether a command may run outside of every ring, as a rule has it: the loudest there is, and never kept.
     #[must_use]
-    pub fn outside(question: &Question) -> Page {
+    pub fn outside(question: &Question, outside: &Outside) -> Page {
         let about = "OUTSIDE OF EVERY RING: with your keys, all your files, the network";
         let page = Page::of_command(question, about, [false, false]);
-        let text = page.text.replacen(
+        let text = command(question, about, Some(outside)).replacen(
             "ringfence: may this run?",
             "ringfence: MAY THIS RUN OUTSIDE OF EVERY RING, with all that you may yourself?",
             1,
         );
         let mut data = page.data.clone();
         data.insert("ask".to_owned(), json!("outside"));
+        data.insert("program".to_owned(), json!(Text::from(outside.program())));
+        data.insert("file".to_owned(), json!(Text::from(outside.file())));
         Page {
             word: Some("outside"),
             ..Page::of(
@@ -273,7 +278,7 @@ impl Page {
 }
 
 /// The question about a command, without what can be answered.
-fn command(question: &Question, about: &str) -> String {
+fn command(question: &Question, about: &str, outside: Option<&Outside>) -> String {
     let command = words(question.argv());
     let mut text = format!("ringfence: may this run?\n\n  {command}\n\n");
     let verdict = question.verdict();
@@ -310,8 +315,30 @@ fn command(question: &Question, about: &str) -> String {
     if question.is_bare() {
         text.push_str("  with     no variables but those\n");
     }
-    let directory = question.directory().to_string_lossy();
-    let _ = writeln!(text, "  in       {}", plain(&directory));
+    let path = |path: &Path| plain(&path.to_string_lossy()).to_string();
+    if let Some(outside) = outside {
+        let (program, file) = (outside.program(), outside.file());
+        let leads = match program == file {
+            true => String::new(),
+            false => format!(", which is {}", path(file)),
+        };
+        let _ = writeln!(text, "  program  {}{leads}", path(program));
+        for dir in outside.left_out() {
+            let _ = writeln!(
+                text,
+                "  without  {} (PATH): commands in a ring can write it",
+                path(dir)
+            );
+        }
+        for name in outside.unset() {
+            let _ = writeln!(
+                text,
+                "  without  {}: commands in a ring may write what it names",
+                path(Path::new(name))
+            );
+        }
+    }
+    let _ = writeln!(text, "  in       {}", path(question.directory()));
     let _ = writeln!(text, "  where    {}\n", plain(about));
     text
 }

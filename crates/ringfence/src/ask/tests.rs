@@ -31,6 +31,7 @@ fn subject(argv: &[&str]) -> Subject {
     Subject {
         argv: argv.iter().map(OsString::from).collect(),
         directory: "/w".into(),
+        stands: (0, 0),
         env: Vec::new(),
         bare: false,
     }
@@ -299,3 +300,9 @@ fn a_question_is_known_by_all_that_is_asked() {
     ids.dedup();
     assert_eq!(ids.len(), 5);
 }
+    // By the name of its directory another may be found; the page has the name.
+    let moved = Subject {
+        stands: (0, 1),
+        ..subject(&["git", "push"])
+    };
+    assert_ne!(moved, subject(&["git", "push"]));

@@ -1,19 +1,14 @@
 //! What a person may be asked about a command, and what follows from the answer.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use ringfence_plan::Access;
-use ringfence_policy::Mode;
-
-use super::{Begun, Request, begin_with, preview, subject};
+use super::{Begun, Request, subject};
 use crate::ask::Answer;
 use crate::error::Error;
 use crate::grants::{CommandGranted, Grants, Lasts, Session, What};
-use crate::launch::Early;
 use crate::offer::{self, Ran};
 use crate::rules::{Let, Question};
-use crate::why::{explain, place};
 
 impl Begun {
     /// What an offer has to know of it.
@@ -22,6 +17,7 @@ impl Begun {
         Ran {
             argv: self.argv.clone(),
             cwd: self.cwd.clone(),
+            stands: self.stands.clone(),
             workspace: workspace.unwrap_or_else(|_| self.workspace.clone()),
             home: self.home.clone(),
             path: self
@@ -47,40 +43,6 @@ impl Begun {
     pub fn lasting(&self, question: &Question) -> [bool; 2] {
         let kept = self.state.is_some() && question.can_last();
         [kept && Session::own().is_some(), kept]
-    }
-
-    /// The same command without a ring: a rule says so, and a person was asked about that and nothing else, and allowed it
-    /// ([`answered`](Begun::answered)). `request` is what it was begun with.
-    ///
-    /// # Errors
-    /// [`Error::KeptInside`]: an administrator has every command in a ring, or the program is one that commands can write.
-    pub fn outside(self, request: &Request) -> Result<Begun, Error> {
-        // What would be run there is not to be what an earlier command left under that name.
-        let inside = preview(request.clone())?;
-        let program = std::fs::canonicalize(&self.program).unwrap_or_else(|_| self.program.clone());
-        let home = self.home.as_deref();
-        let answer = explain(&inside.ground(home), &place(&program, Path::new("/")));
-        if answer.access != Access::ReadOnly {
-            let program = crate::error::shown(&program);
-            return Err(Error::KeptInside(format!(
-                "{program}: commands in a ring can write this program"
-            )));
-        }
-        let mut wider = request.clone();
-        wider.flags.mode = Some(Mode::FullAccess);
-        let mut begun = begin_with(wider, Early::none())?;
-        let mode = &begun.policy.mode;
-        if mode.value != Mode::FullAccess {
-            let by = mode.origin.display(home);
-            return Err(Error::KeptInside(format!(
-                "{by} says mode = \"{}\"",
-                mode.value
-            )));
-        }
-        begun.approval = self.approval;
-        begun.answer = self.answer;
-        begun.recorder = self.recorder;
-        Ok(begun)
     }
 
     /// Has what the ring refuses the command told, by this program ([`Request::trace`]); `request` is what it was begun
@@ -143,7 +105,7 @@ impl Begun {
 
     /// Whether the rules let the command run, with the answer there is. What they say against it is recorded.
     pub(crate) fn may_start(&self) -> Result<Let, Error> {
-        let subject = subject(&self.argv, &self.cwd);
+        let subject = subject(&self.argv, &self.cwd, &self.stands);
         match self.rules.may_start(&subject, self.approval.as_ref()) {
             Ok(by) => Ok(by),
             Err(error) => {

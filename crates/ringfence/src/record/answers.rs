@@ -123,6 +123,7 @@ impl Recorder {
         let subject = digest(&Subject {
             argv: argv.clone(),
             directory: cwd.to_owned(),
+            stands: (0, 0),
             env: Vec::new(),
             bare: false,
         });

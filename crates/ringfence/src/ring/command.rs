@@ -476,6 +476,7 @@ impl Command {
         Subject {
             argv: self.argv.clone(),
             directory: cwd.path.clone(),
+            stands: (cwd.device, cwd.inode),
             env: self.env.clone(),
             bare: self.bare,
         }
