@@ -4,6 +4,7 @@
 //! which is the hash of all that was asked. What it prints that is no answer is none. It runs outside of every ring, with all
 //! that the person may: it is named in their own policy or the administrator's, and nowhere else.
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
@@ -18,6 +19,33 @@ use super::{Answer, Heard, Page};
 
 /// An answer is no longer.
 const SAID_MAX: usize = 64 << 10;
+
+/// Where it finds programs: directories that belong to the system.
+const SYSTEM_PATH: &str =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin";
+
+/// Who the person is, how they read, and where their screen is.
+fn is_kept(name: &OsStr) -> bool {
+    const KEPT: [&str; 15] = [
+        "DBUS_SESSION_BUS_ADDRESS",
+        "DISPLAY",
+        "HOME",
+        "LANG",
+        "LANGUAGE",
+        "LOGNAME",
+        "TERM",
+        "TZ",
+        "USER",
+        "WAYLAND_DISPLAY",
+        "XAUTHORITY",
+        "XDG_CURRENT_DESKTOP",
+        "XDG_RUNTIME_DIR",
+        "XDG_SESSION_ID",
+        "XDG_SESSION_TYPE",
+    ];
+    let name = name.to_string_lossy();
+    KEPT.contains(&&*name) || name.starts_with("LC_")
+}
 
 /// One that was asked.
 pub(super) struct Program {
@@ -40,6 +68,10 @@ impl Program {
         let (path, arguments) = words.split_first()?;
         let mut child = Command::new(path)
             .args(arguments)
+            // Nor what would have it find programs and modules where they write.
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| is_kept(name)))
+            .env("PATH", SYSTEM_PATH)
             // Not where commands write: many a program takes its modules from where it stands.
             .current_dir("/")
             .process_group(0)

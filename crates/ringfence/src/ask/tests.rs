@@ -268,6 +268,43 @@ fn no_answer_in_time_is_no() {
 }
 
 #[test]
+fn a_program_that_answers_finds_nothing_of_commands() {
+    // Cargo sets both for this test.
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some() && std::env::var_os("PATH").is_some());
+    let page = page(&["git", "push"]);
+    let said = std::env::temp_dir().join(format!("ringfence-asks-{}", std::process::id()));
+    let script = format!("env > '{}'; read -r question; echo done", said.display());
+    let words = ["/bin/sh".to_owned(), "-c".to_owned(), script];
+    let mut program = Program::start(&words, &page, LONG).unwrap();
+    // Until it has said what is no answer.
+    while program.read(&page).is_none() {}
+    let env = std::fs::read_to_string(&said).unwrap();
+    std::fs::remove_file(&said).unwrap();
+    let mut path = None;
+    for (name, value) in env.lines().filter_map(|line| line.split_once('=')) {
+        // Of these some are the shell's own.
+        let known = [
+            "PATH", "HOME", "USER", "LOGNAME", "TERM", "PWD", "SHLVL", "OLDPWD", "_", "LANG",
+            "LANGUAGE", "TZ",
+        ];
+        let more = ["LC_", "XDG_", "DISPLAY", "WAYLAND_", "DBUS_", "XAUTHORITY"];
+        let kept = known.contains(&name) || more.iter().any(|begin| name.starts_with(begin));
+        assert!(kept, "{name}");
+        if name == "PATH" {
+            path = Some(value.to_owned());
+        }
+    }
+    let path = path.unwrap();
+    let of_system = |dir: &str| {
+        dir.starts_with("/usr/")
+            || dir == "/bin"
+            || dir == "/sbin"
+            || dir.starts_with("/run/current-system/")
+    };
+    assert!(path.split(':').all(of_system), "{path}");
+}
+
+#[test]
 fn a_question_is_known_by_all_that_is_asked() {
     let one = page(&["git", "push"]);
     assert_eq!(one.id(), page(&["git", "push"]).id());
@@ -279,6 +316,12 @@ fn a_question_is_known_by_all_that_is_asked() {
         env: vec![("A".into(), Some("b".into()))],
         ..subject(&["git", "push"])
     };
+    // By the name of its directory another may be found; the page has the name.
+    let moved = Subject {
+        stands: (0, 1),
+        ..subject(&["git", "push"])
+    };
+    assert_ne!(moved, subject(&["git", "push"]));
     let bare = Subject {
         bare: true,
         ..subject(&["git", "push"])
@@ -300,9 +343,3 @@ fn a_question_is_known_by_all_that_is_asked() {
     ids.dedup();
     assert_eq!(ids.len(), 5);
 }
-    // By the name of its directory another may be found; the page has the name.
-    let moved = Subject {
-        stands: (0, 1),
-        ..subject(&["git", "push"])
-    };
-    assert_ne!(moved, subject(&["git", "push"]));
