@@ -347,6 +347,59 @@ rings! {
         let asked = ws.at("../asked");
         let program = ws.file("../answers", format!(
             "#!/bin/sh\nread -r q; printf '%s\\n' \"$q\" >> '{}'\nid=$(printf %s \"$q\" | sed 's/.*\"id\":\"\\([^\"]*\\)\".*/\\1/')\nprintf '{{\"id\":\"%s\",\"answer\":\"%s\",\"words\":\"as you like\"}}\\n' \"$id\" \"$(cat '{}')\"\n",
+    /// In no other ring than it had: not in a wider one, where it would do what it could not, nor in a narrower.
+    why_looks_again_in_no_other_ring needs ["userns"] |ws| {
+        ws.dir("../notes");
+        let veiled = ws.dir("../veiled");
+        let last = |flags: &[&str]| {
+            let mut words = vec!["why", "--last", "--yes"];
+            words.extend(flags);
+            ws.ringfence(words).run()
+        };
+        for (flags, names) in [
+            (&["--mode", "read-only"][..], "mode had read-only and would have workspace-write"),
+            (&["--protect", "kept"], "filesystem.protect had "),
+            (&["--hide", veiled.to_str().unwrap()], "filesystem.hide had "),
+            (&["--timeout", "1h"], "limits.time had 3600 and would have nothing"),
+            (&["--write", "../notes"], "filesystem.write had "),
+        ] {
+            let script = "echo ran >> log; echo ran >> kept; echo ran >> ../notes/log; exit 3";
+            ws.ring(["sh", "-c", script]).flags(flags.iter().copied()).run().exits(3);
+            let before = ["log", "kept", "../notes/log"].map(|at| ws.has(at).then(|| ws.read(at)));
+            let refused = last(&[]).exits(125);
+            assert!(refused.err().contains(names) && refused.err().contains("say the flags it had"), "{flags:?}: {refused}");
+            let after = ["log", "kept", "../notes/log"].map(|at| ws.has(at).then(|| ws.read(at)));
+            assert_eq!(before, after, "{flags:?}");
+            // With the flags it had it is the same ring, and what is said of it is true.
+            let looked = last(flags).exits(3);
+            let said = looked.err().contains("refused: write ") && looked.err().contains("notes/log");
+            assert_eq!(said, flags[0] != "--write", "{flags:?}: {looked}");
+        }
+        // The same from below, and where a policy says the same in other words.
+        ws.ring(["sh", "-c", "exit 3"]).env("XDG_CONFIG_HOME", ws.at("../config")).run().exits(3);
+        ws.file("../config/ringfence/policy.toml", "# nothing\n");
+        let below = ws.dir("below");
+        ws.ringfence(["why", "--last", "--yes"]).dir(&below).env("XDG_CONFIG_HOME", ws.at("../config")).run().exits(3);
+        let other = last(&["--workspace", "../notes"]).exits(125);
+        assert!(other.err().contains("its workspace was "), "{other}");
+        // What a client asked for, of a ring that stays.
+        let mut client = Client::serve(ws, &[]);
+        let opened = client.ok("ring.open", json!({ "workspace": ws.path(), "policy": { "mode": "read-only" } }));
+        let command = client.command(json!({ "ring": opened["ring"], "argv": ["sh", "-c", "touch made"] }));
+        client.ended(command, "stderr");
+        client.wait().exits(0);
+        let refused = last(&[]).exits(125);
+        assert!(refused.err().contains("mode had read-only") && !ws.has("made"), "{refused}");
+        // Outside is nothing to look at, whatever a rule says by now.
+        let rule = "[[rule]]\nprefix = [\"sh\", \"./fails\"]\ndecision = \"ask\"\nring = \"outside\"\n";
+        ws.file("fails", "touch ../outside\n");
+        let run = |run: Run| with_policy(ws, run, rule);
+        ws.file("../config/ringfence/policy.toml", "");
+        ws.ring(["sh", "./fails"]).env("XDG_CONFIG_HOME", ws.at("../config")).run();
+        let refused = run(ws.ringfence(["why", "--last", "--yes"])).run().exits(125);
+        assert!(!ws.has("../outside"), "{refused}");
+    }
+
             asked.display(), ws.at("../answer").display()
         ));
         std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use ringfence::ask::{Answer, Heard, Page, ask, can_ask};
@@ -71,6 +70,7 @@ fn start(
         json,
         trace,
         rules_answered,
+        never_outside: false,
     };
     until_done(request, early, &how)
 }
@@ -95,27 +95,14 @@ fn until_done(mut request: Request, early: Early, how: &How) -> ExitCode {
 }
 
 /// Runs a command that failed once more, and says what its ring refuses.
-pub(super) fn again(
-    policy: PolicyFlags,
-    workspace: PathBuf,
-    directory: PathBuf,
-    argv: Vec<OsString>,
-    json: bool,
-) -> ExitCode {
-    let request = Request {
-        argv,
-        workspace: Some(workspace),
-        directory: Some(directory),
-        flags: policy.into(),
-        by: By::named("why"),
-        ..Request::default()
-    };
+pub(super) fn again(request: Request, json: bool) -> ExitCode {
     let how = How {
         explain: false,
         pretend: None,
         json,
         trace: true,
         rules_answered: false,
+        never_outside: true,
     };
     until_done(request, Early::none(), &how)
 }
@@ -134,6 +121,8 @@ struct How {
     json: bool,
     trace: bool,
     rules_answered: bool,
+    /// Whatever a rule says by now.
+    never_outside: bool,
 }
 
 fn once(request: &mut Request, early: Early, how: &How) -> Result<Done, Error> {
@@ -143,6 +132,7 @@ fn once(request: &mut Request, early: Early, how: &How) -> Result<Done, Error> {
         json,
         trace,
         rules_answered,
+        never_outside,
     } = *how;
     let mut begun = begin_with(request.clone(), early)?;
     if let Some(machine) = pretend {
@@ -169,7 +159,7 @@ fn once(request: &mut Request, early: Early, how: &How) -> Result<Done, Error> {
             Err(_) => {}
         }
     }
-    let (begun, shown) = allowed(begun, request, rules_answered)?;
+    let (begun, shown) = allowed(begun, request, rules_answered, never_outside)?;
     let outside = shown.is_some();
     let begun = match &shown {
         Some(shown) => begun.outside(request, shown)?,
@@ -275,13 +265,14 @@ fn allowed(
     mut begun: Begun,
     request: &Request,
     answered: bool,
+    never_outside: bool,
 ) -> Result<(Begun, Option<Outside>), Error> {
     let Some(question) = begun.question()? else {
         return Ok((begun, None));
     };
     let unconfined = begun.policy.mode.value == Mode::FullAccess;
     let outside = question.is_outside() && !unconfined;
-    if outside && answered {
+    if outside && (answered || never_outside) {
         // Whoever was asked elsewhere was asked about something else.
         return Err(Error::Outside(Box::new(question)));
     }

@@ -32,8 +32,8 @@ pub(crate) struct WhyArgs {
     /// Print one line of JSON for each answer
     #[arg(long)]
     json: bool,
-    /// The last command that failed here: run it once more, in a ring as this would be (with the same flags, the same), and say
-    /// what that refuses; at a terminal it is offered. Never outside
+    /// The last command that failed here: run it once more, in the ring it had (if that had flags, say the same), and say what
+    /// that refuses; at a terminal it is offered. In no other ring, and never outside
     #[arg(long, conflicts_with_all = ["paths", "command"])]
     last: bool,
     /// Do not ask whether to run it
