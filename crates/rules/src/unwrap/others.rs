@@ -133,6 +133,7 @@ const ALWAYS: &[(&str, How)] = &[
     ("valgrind", Words),
     ("watchexec", Texts),
     ("wine", Words),
+    ("wsl", Texts),
     ("x86_64", Words),
     ("xvfb-run", Words),
     ("yes", Words),
@@ -157,6 +158,7 @@ const ONE_OF_ITS_OWN: &[&str] = &[
 const AFTER: &[(&str, &[&str])] = &[
     ("asdf", &["exec"]),
     ("bun", &["run", "x"]),
+    ("buildah", &["unshare"]),
     ("bundle", &["exec"]),
     ("cargo", &["watch"]),
     ("conda", &["run"]),
@@ -185,6 +187,7 @@ const AFTER: &[(&str, &[&str])] = &[
     ("pipenv", &["run"]),
     ("pixi", &["exec", "run"]),
     ("pnpm", &["dlx", "exec"]),
+    ("podman", &["unshare"]),
     ("poetry", &["run"]),
     ("pyenv", &["exec"]),
     ("rbenv", &["exec"]),
@@ -223,6 +226,12 @@ pub(super) fn others(name: &str, words: &[Word]) -> Vec<Inside> {
         }
         return inside;
     }
+    if name == "pnpm" {
+        let fallen = not_of_pnpm(words);
+        if !fallen.is_empty() {
+            return fallen;
+        }
+    }
     let Some((_, after)) = AFTER.iter().find(|(known, _)| *known == name) else {
         return Vec::new();
     };
@@ -256,6 +265,34 @@ pub(super) fn others(name: &str, words: &[Word]) -> Vec<Inside> {
         }
     }
     inside
+}
+
+/// The commands of pnpm itself (pnpm.io/pnpm-cli): what is none of them is a script, or `pnpm exec` of it.
+const OF_PNPM: &str = "a add approve-builds audit bin c cache cat-file cat-index ci clean-install config create dedupe deploy deprecate dist-tag dlx doctor env exec fetch \
+    find-hash get help i ic ignored-builds import init install install-clean install-test it la licenses link list ll ln login logout ls m multi outdated pack \
+    patch patch-commit patch-remove ping prune publish rb rebuild recursive remove restart rm root run run-script runtime search self-update server set setup \
+    start stop store t test tst un uni uninstall unlink unpublish up update upgrade version view whoami why";
+
+/// `pnpm git push`.
+fn not_of_pnpm(words: &[Word]) -> Vec<Inside> {
+    let mut fallen = Vec::new();
+    let mut behind_option = false;
+    for at in 1..words.len() {
+        let is_option = words[at].is_option() == Some(true);
+        if !is_option {
+            let known = |text: &str| OF_PNPM.split_whitespace().any(|own| own == text);
+            if words[at].known().is_some_and(known) {
+                return Vec::new();
+            }
+            fallen.push(Inside::Alike(words[at..].to_vec()));
+            // What stands behind an option may be its value.
+            if !behind_option || fallen.len() == MOST_STARTS {
+                break;
+            }
+        }
+        behind_option = is_option;
+    }
+    fallen
 }
 
 /// The most words of a text of another language that are looked at.
