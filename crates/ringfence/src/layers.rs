@@ -55,6 +55,36 @@ pub(crate) fn account_home() -> Option<&'static Path> {
     .as_deref()
 }
 
+/// Every home that programs of this machine's accounts obey files in: that of `HOME`, and those the password database has.
+pub(crate) fn homes() -> Vec<PathBuf> {
+    let users = careful::text(Path::new("/etc/passwd"), careful::SMALL).unwrap_or_default();
+    let of_accounts = users.lines().filter_map(|line| line.split(':').nth(5));
+    let of_accounts = of_accounts
+        .map(PathBuf::from)
+        .filter(|home| home.is_absolute() && home != Path::new("/"));
+    let mut homes: Vec<PathBuf> = home().into_iter().chain(of_accounts).collect();
+    homes.sort();
+    homes.dedup();
+    homes
+}
+
+/// What Ringfence itself is made of, and goes by: its programs, its policies, its state, wherever `HOME` points.
+pub(crate) fn own_places() -> Vec<PathBuf> {
+    let own = std::env::current_exe().ok();
+    let programs = own.as_deref().and_then(Path::parent).map(Path::to_owned);
+    let managed = Path::new(MANAGED).parent().map(Path::to_owned);
+    let home = home();
+    let homes = home.as_deref().into_iter().chain(account_home());
+    let of_homes = homes.flat_map(|home| {
+        let policy = home.join(".config/ringfence");
+        [policy, home.join(".local/state/ringfence")]
+    });
+    let user = user_file(home.as_deref()).and_then(|file| file.parent().map(Path::to_owned));
+    let state = State::of_user(home.as_deref()).map(|state| state.dir().to_owned());
+    let places = programs.into_iter().chain(managed).chain(of_homes);
+    places.chain(user).chain(state).collect()
+}
+
 /// The home that what is kept from one command to the next lies in. Root with another user's
 /// `HOME` (`sudo -E`) would leave directories there that are that user's no more.
 pub(crate) fn kept_in(home: &Path) -> &Path {

@@ -14,6 +14,7 @@ use ringfence_policy::{Approval, Ask, Layer, Origin, Sourced, show_duration, sho
 use crate::ask::{Answer, Heard};
 use crate::error::Error;
 use crate::grants::{Grants, Held, Lasts, Object, Session, What};
+use crate::layers;
 use crate::prepare::Request;
 use crate::record::Recorder;
 use crate::ring::Grant;
@@ -36,9 +37,9 @@ pub struct Offer {
     hidden: Vec<PathBuf>,
     argv: Vec<OsString>,
     cwd: PathBuf,
-    workspace: PathBuf,
     /// Which directory that was.
     stands: Located,
+    workspace: PathBuf,
     state: Option<State>,
     recorder: Arc<Recorder>,
 }
@@ -146,13 +147,21 @@ impl Offer {
             directory,
             argv: ran.argv.clone(),
             cwd: ran.cwd.clone(),
-            workspace: ran.workspace.clone(),
             stands: ran.stands.clone(),
+            workspace: ran.workspace.clone(),
             state: ran.state.clone(),
             recorder: Arc::clone(&ran.recorder),
         }
     }
 }
+
+/// Variables by which what programs obey lies elsewhere in a home, and by another name (XDG Base Directory Specification).
+const MOVED: [&str; 4] = [
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+    "ZDOTDIR",
+];
 
 /// What a person should mind about a grant.
 fn notes(what: &What, home: Option<&Path>, search: &[PathBuf]) -> Vec<String> {
@@ -163,10 +172,18 @@ fn notes(what: &What, home: Option<&Path>, search: &[PathBuf]) -> Vec<String> {
         ),
         What::Write(object) => {
             let path = object.path();
-            let below_home = home.and_then(|home| path.strip_prefix(home).ok());
-            let first = below_home.and_then(|below| below.components().next());
-            let dotted = first.is_some_and(|first| first.as_os_str().as_encoded_bytes().first() == Some(&b'.'));
-            if dotted || path.starts_with("/etc") {
+            let real = |dir: PathBuf| dir.canonicalize().unwrap_or(dir);
+            // Root may write in every home, and what HOME says is not always whose it is.
+            let homes = layers::homes().into_iter().chain(home.map(Path::to_owned));
+            let dotted = homes.map(real).any(|home| {
+                let below = path.strip_prefix(home).ok();
+                let first = below.and_then(|below| below.components().next());
+                first.is_some_and(|first| first.as_os_str().as_encoded_bytes().first() == Some(&b'.'))
+            });
+            let moved = MOVED.iter().filter_map(std::env::var_os).map(PathBuf::from);
+            let mut moved = moved.filter(|dir| dir.is_absolute()).map(real);
+            let in_moved = moved.any(|dir| path.starts_with(&dir) || dir.starts_with(path));
+            if dotted || in_moved || path.starts_with("/etc") {
                 notes.push("programs outside of rings obey what is written there: your shell, git, an editor".to_owned());
             }
             if search.iter().any(|dir| path.starts_with(dir) || dir.starts_with(path)) {
@@ -286,6 +303,8 @@ impl Offer {
                 number: 0,
             });
         }
+        request.directory = Some(self.cwd.clone());
+        request.stands = Some(self.stands.clone());
         let lasts = match answer {
             Answer::Session => Session::own().map(Lasts::Session),
             Answer::Project => Some(Lasts::Project),
@@ -303,8 +322,6 @@ impl Offer {
         }
         Ok(true)
     }
-        request.directory = Some(self.cwd.clone());
-        request.stands = Some(self.stands.clone());
 }
 
 pub(crate) fn nobody_is_asked(by: &Origin) -> String {
@@ -347,6 +364,7 @@ pub fn first_in_session(state: &State) -> bool {
 pub(crate) struct Ran {
     pub(crate) argv: Vec<OsString>,
     pub(crate) cwd: PathBuf,
+    pub(crate) stands: Located,
     pub(crate) workspace: PathBuf,
     pub(crate) home: Option<PathBuf>,
     /// Where programs are looked for.
@@ -359,4 +377,3 @@ pub(crate) struct Ran {
     pub(crate) state: Option<State>,
     pub(crate) recorder: Arc<Recorder>,
 }
-    pub(crate) stands: Located,

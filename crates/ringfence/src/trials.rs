@@ -50,7 +50,10 @@ impl<'a> Trials<'a> {
         };
         let own = std::env::current_exe().ok();
         let own = own.as_deref().and_then(Path::parent);
-        if own.is_some_and(|own| own.starts_with(&smallest) || smallest.starts_with(own)) {
+        let in_own = |own: PathBuf| smallest.starts_with(own.canonicalize().unwrap_or(own));
+        if own.is_some_and(|own| own.starts_with(&smallest))
+            || layers::own_places().into_iter().any(in_own)
+        {
             return None;
         }
         let trial = Trial::Write(smallest.clone());

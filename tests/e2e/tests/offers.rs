@@ -183,6 +183,83 @@ rings! {
         assert_eq!(report["refused"][0].get("grant"), None, "{report:#}");
     }
 
+    /// Nothing that is protected is offered, wherever it lies: a file is no other than the directory it is in, and what programs
+    /// outside obey in another repository, or Ringfence itself, is no smaller for being named alone.
+    what_is_obeyed_elsewhere_is_not_offered needs ["userns", "tool:git"] |ws| {
+        ws.repository("../other");
+        ws.repository("../husky");
+        ws.bare_sh("git config core.hooksPath .husky/_; mkdir -p .husky/_; echo true > .husky/_/pre-commit; echo true > .husky/pre-commit").dir(&ws.at("../husky")).ok();
+        ws.dir("../plain/.vscode");
+        for file in [
+            "../plain/keep/f", "../plain/.vscode/tasks.json", "../plain/.envrc",
+            "../other/.vscode/tasks.json", "../other/.claude/settings.json", "../other/.envrc", "../other/.git/hooks/pre-commit",
+            "../other/.git/info/attributes", "../other/sub/.mcp.json",
+        ] {
+            ws.file(file, "# mine\n");
+        }
+        let policy = format!("[filesystem]\nprotect = [{:?}]\n", ws.at("../plain/keep"));
+        let ring = |script: &str, flags: &[&str]| with_policy(ws, ws.ring(["sh", "-c", script]).flags(flags), &policy);
+        for path in [
+            "../config/ringfence/policy.toml", "../config/ringfence/new.toml", "../state/ringfence/grants.json",
+            "../plain/keep/f", "../plain/keep/new", "../plain/.vscode/tasks.json", "../plain/.vscode/mcp.json", "../plain/.envrc",
+            "../other/.git/hooks/pre-commit", "../other/.git/hooks/new", "../other/.git/config", "../other/.git/info/attributes", "../other/.git/modules/x/config",
+            "../other/.vscode/tasks.json", "../other/.vscode/launch.json", "../other/.claude/settings.json", "../other/.claude/new", "../other/.envrc", "../other/sub/.mcp.json",
+            "../husky/.husky/_/pre-commit", "../husky/.husky/_/new", "../husky/.husky/pre-commit",
+        ] {
+            let read = || std::fs::read(ws.at(path)).ok();
+            ws.file("../config/ringfence/policy.toml", &policy);
+            let before = read();
+            if before.is_none() && path.contains("modules") {
+                ws.dir("../other/.git/modules/x");
+            }
+            let script = format!("echo x >> {path} || exit 3");
+            let mut terminal = ring(&script, &["--trace"]).on_terminal(160, 40);
+            assert_eq!(terminal.ends().code(), Some(3), "{path}: {}", terminal.shows());
+            assert!(!terminal.shows().contains("[y]"), "{path}: {}", terminal.shows());
+            // Nor does it come of a flag, a file's or its directory's.
+            let named = ws.at(path);
+            for root in [named.as_path(), named.parent().unwrap()] {
+                if root.exists() && !path.contains("/state/") {
+                    let written = ring(&script, &["--write", root.to_str().unwrap()]).run();
+                    // What did not exist is taken away.
+                    assert!((written.code() != 0 || before.is_none()) && read() == before, "--write {}: {written}", root.display());
+                }
+            }
+            assert_eq!(read(), before, "{path}");
+        }
+        // What is beside them is.
+        for path in ["../other/src", "../plain/x", "../other/.git/refs/heads/x"] {
+            let mut terminal = ring(&format!("echo x > {path} || exit 3"), &["--trace"]).on_terminal(160, 40);
+            terminal.until_shows("[?] more:").types("y\n");
+            assert!(terminal.ends().success(), "{path}: {}", terminal.shows());
+        }
+        // A client asks for them in vain.
+        let mut client = Client::serve(ws, &[]);
+        let number = client.ring(ws);
+        for path in ["../other/.git/hooks/pre-commit", "../other/.git/config", "../other/.vscode/tasks.json", "../other/.envrc", "../husky/.husky/pre-commit"] {
+            client.refused("grant.request", json!({ "ring": number, "write": ws.at(path) }));
+        }
+        client.ok("grant.request", json!({ "ring": number, "write": ws.at("../other/README") }));
+        client.wait().exits(0);
+        // A workspace that lies in an agent's directory is one all the same.
+        let within = ws.repository("../other/.claude/worktrees/x");
+        ws.ring(["sh", "-c", "echo x > fine"]).dir(&within).run().ok();
+        let below = ws.dir("../plain/.claude/work");
+        ws.ring(["sh", "-c", "echo x > fine"]).dir(&below).run().ok();
+    }
+
+    /// What programs obey in a home is told, whatever `HOME` is and wherever it was moved.
+    what_a_home_has_is_minded needs ["userns"] |ws| {
+        ws.dir("../settings/tool");
+        let home = ws.file("../home2/.bashrc", "");
+        let moved = || ws.ring_sh("echo x > ../settings/tool/config").flags(["--trace"]).env("XDG_CONFIG_HOME", ws.at("../settings"));
+        let (code, shown) = answers(moved(), &["n"]);
+        assert!(code != 0 && shown.contains("programs outside of rings obey") && !shown.contains("[p]"), "{shown}");
+        let dotted = ws.ring_sh("echo x > ../home2/.bashrc").flags(["--trace"]).env("HOME", home.parent().unwrap());
+        let (code, shown) = answers(dotted, &["n"]);
+        assert!(code != 0 && shown.contains("programs outside of rings obey") && !shown.contains("[p]"), "{shown}");
+    }
+
     /// Whatever a command leaves of the terminal, the question is read and answered as any.
     a_question_is_seen_and_answered_as_it_stands needs ["userns"] |ws| {
         ws.dir("../notes");
@@ -270,6 +347,59 @@ rings! {
         assert!(secret.err().contains("not all of its words are recorded"), "{secret}");
     }
 
+    /// In no other ring than it had: not in a wider one, where it would do what it could not, nor in a narrower.
+    why_looks_again_in_no_other_ring needs ["userns"] |ws| {
+        ws.dir("../notes");
+        let veiled = ws.dir("../veiled");
+        let last = |flags: &[&str]| {
+            let mut words = vec!["why", "--last", "--yes"];
+            words.extend(flags);
+            ws.ringfence(words).run()
+        };
+        for (flags, names) in [
+            (&["--mode", "read-only"][..], "mode had read-only and would have workspace-write"),
+            (&["--protect", "kept"], "filesystem.protect had "),
+            (&["--hide", veiled.to_str().unwrap()], "filesystem.hide had "),
+            (&["--timeout", "1h"], "limits.time had 3600 and would have nothing"),
+            (&["--write", "../notes"], "filesystem.write had "),
+        ] {
+            let script = "echo ran >> log; echo ran >> kept; echo ran >> ../notes/log; exit 3";
+            ws.ring(["sh", "-c", script]).flags(flags.iter().copied()).run().exits(3);
+            let before = ["log", "kept", "../notes/log"].map(|at| ws.has(at).then(|| ws.read(at)));
+            let refused = last(&[]).exits(125);
+            assert!(refused.err().contains(names) && refused.err().contains("say the flags it had"), "{flags:?}: {refused}");
+            let after = ["log", "kept", "../notes/log"].map(|at| ws.has(at).then(|| ws.read(at)));
+            assert_eq!(before, after, "{flags:?}");
+            // With the flags it had it is the same ring, and what is said of it is true.
+            let looked = last(flags).exits(3);
+            let said = looked.err().contains("refused: write ") && looked.err().contains("notes/log");
+            assert_eq!(said, flags[0] != "--write", "{flags:?}: {looked}");
+        }
+        // The same from below, and where a policy says the same in other words.
+        ws.ring(["sh", "-c", "exit 3"]).env("XDG_CONFIG_HOME", ws.at("../config")).run().exits(3);
+        ws.file("../config/ringfence/policy.toml", "# nothing\n");
+        let below = ws.dir("below");
+        ws.ringfence(["why", "--last", "--yes"]).dir(&below).env("XDG_CONFIG_HOME", ws.at("../config")).run().exits(3);
+        let other = last(&["--workspace", "../notes"]).exits(125);
+        assert!(other.err().contains("its workspace was "), "{other}");
+        // What a client asked for, of a ring that stays.
+        let mut client = Client::serve(ws, &[]);
+        let opened = client.ok("ring.open", json!({ "workspace": ws.path(), "policy": { "mode": "read-only" } }));
+        let command = client.command(json!({ "ring": opened["ring"], "argv": ["sh", "-c", "touch made"] }));
+        client.ended(command, "stderr");
+        client.wait().exits(0);
+        let refused = last(&[]).exits(125);
+        assert!(refused.err().contains("mode had read-only") && !ws.has("made"), "{refused}");
+        // Outside is nothing to look at, whatever a rule says by now.
+        let rule = "[[rule]]\nprefix = [\"sh\", \"./fails\"]\ndecision = \"ask\"\nring = \"outside\"\n";
+        ws.file("fails", "touch ../outside\n");
+        let run = |run: Run| with_policy(ws, run, rule);
+        ws.file("../config/ringfence/policy.toml", "");
+        ws.ring(["sh", "./fails"]).env("XDG_CONFIG_HOME", ws.at("../config")).run();
+        let refused = run(ws.ringfence(["why", "--last", "--yes"])).run().exits(125);
+        assert!(!ws.has("../outside"), "{refused}");
+    }
+
     /// A limit that ended a command.
     more_time_and_more_to_print needs ["userns"] |ws| {
         for (limit, script, asks) in [
@@ -347,59 +477,6 @@ rings! {
         let asked = ws.at("../asked");
         let program = ws.file("../answers", format!(
             "#!/bin/sh\nread -r q; printf '%s\\n' \"$q\" >> '{}'\nid=$(printf %s \"$q\" | sed 's/.*\"id\":\"\\([^\"]*\\)\".*/\\1/')\nprintf '{{\"id\":\"%s\",\"answer\":\"%s\",\"words\":\"as you like\"}}\\n' \"$id\" \"$(cat '{}')\"\n",
-    /// In no other ring than it had: not in a wider one, where it would do what it could not, nor in a narrower.
-    why_looks_again_in_no_other_ring needs ["userns"] |ws| {
-        ws.dir("../notes");
-        let veiled = ws.dir("../veiled");
-        let last = |flags: &[&str]| {
-            let mut words = vec!["why", "--last", "--yes"];
-            words.extend(flags);
-            ws.ringfence(words).run()
-        };
-        for (flags, names) in [
-            (&["--mode", "read-only"][..], "mode had read-only and would have workspace-write"),
-            (&["--protect", "kept"], "filesystem.protect had "),
-            (&["--hide", veiled.to_str().unwrap()], "filesystem.hide had "),
-            (&["--timeout", "1h"], "limits.time had 3600 and would have nothing"),
-            (&["--write", "../notes"], "filesystem.write had "),
-        ] {
-            let script = "echo ran >> log; echo ran >> kept; echo ran >> ../notes/log; exit 3";
-            ws.ring(["sh", "-c", script]).flags(flags.iter().copied()).run().exits(3);
-            let before = ["log", "kept", "../notes/log"].map(|at| ws.has(at).then(|| ws.read(at)));
-            let refused = last(&[]).exits(125);
-            assert!(refused.err().contains(names) && refused.err().contains("say the flags it had"), "{flags:?}: {refused}");
-            let after = ["log", "kept", "../notes/log"].map(|at| ws.has(at).then(|| ws.read(at)));
-            assert_eq!(before, after, "{flags:?}");
-            // With the flags it had it is the same ring, and what is said of it is true.
-            let looked = last(flags).exits(3);
-            let said = looked.err().contains("refused: write ") && looked.err().contains("notes/log");
-            assert_eq!(said, flags[0] != "--write", "{flags:?}: {looked}");
-        }
-        // The same from below, and where a policy says the same in other words.
-        ws.ring(["sh", "-c", "exit 3"]).env("XDG_CONFIG_HOME", ws.at("../config")).run().exits(3);
-        ws.file("../config/ringfence/policy.toml", "# nothing\n");
-        let below = ws.dir("below");
-        ws.ringfence(["why", "--last", "--yes"]).dir(&below).env("XDG_CONFIG_HOME", ws.at("../config")).run().exits(3);
-        let other = last(&["--workspace", "../notes"]).exits(125);
-        assert!(other.err().contains("its workspace was "), "{other}");
-        // What a client asked for, of a ring that stays.
-        let mut client = Client::serve(ws, &[]);
-        let opened = client.ok("ring.open", json!({ "workspace": ws.path(), "policy": { "mode": "read-only" } }));
-        let command = client.command(json!({ "ring": opened["ring"], "argv": ["sh", "-c", "touch made"] }));
-        client.ended(command, "stderr");
-        client.wait().exits(0);
-        let refused = last(&[]).exits(125);
-        assert!(refused.err().contains("mode had read-only") && !ws.has("made"), "{refused}");
-        // Outside is nothing to look at, whatever a rule says by now.
-        let rule = "[[rule]]\nprefix = [\"sh\", \"./fails\"]\ndecision = \"ask\"\nring = \"outside\"\n";
-        ws.file("fails", "touch ../outside\n");
-        let run = |run: Run| with_policy(ws, run, rule);
-        ws.file("../config/ringfence/policy.toml", "");
-        ws.ring(["sh", "./fails"]).env("XDG_CONFIG_HOME", ws.at("../config")).run();
-        let refused = run(ws.ringfence(["why", "--last", "--yes"])).run().exits(125);
-        assert!(!ws.has("../outside"), "{refused}");
-    }
-
             asked.display(), ws.at("../answer").display()
         ));
         std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
@@ -493,31 +570,6 @@ rings! {
         client.wait().exits(0);
     }
 
-    /// What is kept can be broken, or of another version: nothing in it holds.
-    what_cannot_be_read_grants_nothing needs ["userns"] |ws| {
-        ws.dir("../notes");
-        answers(traced(ws), &["p", "y"]);
-        ws.ring_sh(WRITES).run().ok();
-        let whole = ws.read("../state/ringfence/grants.json");
-        for broken in ["", "{", "[]", "{\"format\":1}", &whole.replace("\"format\": 1", "\"format\": 9"), &whole[..whole.len() / 2]] {
-            ws.file("../state/ringfence/grants.json", broken);
-            let refused = ws.ring_sh(WRITES).run();
-            assert_ne!(refused.code(), 0, "{broken}: {refused}");
-            let listed = ws.ringfence(["grants"]).run().exits(125);
-            assert!(listed.err().contains("nothing in it holds"), "{broken}: {listed}");
-        }
-        // The next answer begins anew, and what was there is kept beside.
-        ws.file("../state/ringfence/grants.json", "{");
-        let (code, shown) = answers(traced(ws), &["p", "y"]);
-        assert_eq!(code, 0, "{shown}");
-        let beside = std::fs::read_dir(ws.at("../state/ringfence")).unwrap().flatten();
-        assert!(beside.into_iter().any(|entry| entry.file_name().to_string_lossy().ends_with(".broken")));
-        // In a ring it is not seen.
-        let inside = ws.ring_sh("cat ../state/ringfence/grants.json").run();
-        assert_ne!(inside.code(), 0, "{inside}");
-        assert!(whole.contains("notes") && !inside.out().contains("notes"), "{inside}");
-    }
-}
     /// What is run outside is the program that was shown, and none that a command in a ring put there.
     outside_is_the_program_that_was_shown needs ["userns"] |ws| {
         let rules = "[[rule]]\nprefix = [\"uptime\"]\ndecision = \"ask\"\nring = \"outside\"\n\
@@ -619,3 +671,28 @@ rings! {
         assert!(!ws.has("../notes/today"));
     }
 
+    /// What is kept can be broken, or of another version: nothing in it holds.
+    what_cannot_be_read_grants_nothing needs ["userns"] |ws| {
+        ws.dir("../notes");
+        answers(traced(ws), &["p", "y"]);
+        ws.ring_sh(WRITES).run().ok();
+        let whole = ws.read("../state/ringfence/grants.json");
+        for broken in ["", "{", "[]", "{\"format\":1}", &whole.replace("\"format\": 1", "\"format\": 9"), &whole[..whole.len() / 2]] {
+            ws.file("../state/ringfence/grants.json", broken);
+            let refused = ws.ring_sh(WRITES).run();
+            assert_ne!(refused.code(), 0, "{broken}: {refused}");
+            let listed = ws.ringfence(["grants"]).run().exits(125);
+            assert!(listed.err().contains("nothing in it holds"), "{broken}: {listed}");
+        }
+        // The next answer begins anew, and what was there is kept beside.
+        ws.file("../state/ringfence/grants.json", "{");
+        let (code, shown) = answers(traced(ws), &["p", "y"]);
+        assert_eq!(code, 0, "{shown}");
+        let beside = std::fs::read_dir(ws.at("../state/ringfence")).unwrap().flatten();
+        assert!(beside.into_iter().any(|entry| entry.file_name().to_string_lossy().ends_with(".broken")));
+        // In a ring it is not seen.
+        let inside = ws.ring_sh("cat ../state/ringfence/grants.json").run();
+        assert_ne!(inside.code(), 0, "{inside}");
+        assert!(whole.contains("notes") && !inside.out().contains("notes"), "{inside}");
+    }
+}

@@ -21,18 +21,41 @@ use crate::locate::{located, look, trail};
 /// The paths of all write roots of which none lies in another. There may be many, and a
 /// path has few ancestors.
 #[derive(Debug)]
-pub(crate) struct Tops(HashSet<PathBuf>);
+pub(crate) struct Tops {
+    paths: HashSet<PathBuf>,
+    /// Of these, those of the work itself: never guarded whole.
+    work: HashSet<PathBuf>,
+}
 
 impl Tops {
     /// The one a canonical path lies in.
     fn above(&self, path: &Path) -> Option<&PathBuf> {
-        path.ancestors().find_map(|up| self.0.get(up))
+        path.ancestors().find_map(|up| self.paths.get(up))
+    }
+
+    /// Which of them are the workspace and what it needs.
+    pub(crate) fn of_work(mut self, work: impl IntoIterator<Item = PathBuf>) -> Tops {
+        self.work.extend(work);
+        self
+    }
+
+    pub(crate) fn is_work(&self, root: &Path) -> bool {
+        self.work.contains(root)
+    }
+
+    /// Those that are this, or lie in it, but for the work's own.
+    fn within<'t>(&'t self, path: &'t Path) -> impl Iterator<Item = &'t PathBuf> {
+        let within = self.paths.iter().filter(move |root| root.starts_with(path));
+        within.filter(|root| !self.is_work(root))
     }
 }
 
 impl FromIterator<PathBuf> for Tops {
     fn from_iter<T: IntoIterator<Item = PathBuf>>(paths: T) -> Tops {
-        Tops(paths.into_iter().collect())
+        Tops {
+            paths: paths.into_iter().collect(),
+            work: HashSet::new(),
+        }
     }
 }
 
@@ -409,6 +432,16 @@ impl<'a> Guards<'a> {
                 );
             }
             return;
+        }
+        // A write root that is what is led to, or a part of it: nothing of it is writable then.
+        let roots = self.roots;
+        for root in roots.within(&here) {
+            if let Err(error) = self.whole(root, promise) {
+                self.give_up(
+                    promise,
+                    format!("{} cannot be protected: {error}", root.display()),
+                );
+            }
         }
         if let Some(pins) = self.pins(&here) {
             self.object(pins, located(here, &identity), &identity, promise);

@@ -87,7 +87,8 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
     let root_paths: Vec<PathBuf> = tops.iter().map(|t| t.found.at.path.clone()).collect();
     let mut walked = Vec::new();
     let mut doubts = Vec::new();
-    let all = roots::All::new(asked, &tops);
+    let work = derived.iter().map(|(path, _)| path.clone());
+    let all = roots::All::new(asked, &tops, work.chain([workspace_at.clone()]));
     let guarded = tops
         .iter()
         .map(|top| roots::guard(top, asked, &all, &mut walked, &mut doubts))

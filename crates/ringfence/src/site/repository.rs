@@ -98,6 +98,15 @@ pub(crate) fn is_repository(tree: &Path) -> bool {
     }
 }
 
+/// Whether git obeys, or takes configuration from, what has this name in a git directory.
+pub(super) fn is_obeyed(name: &std::ffi::OsStr) -> bool {
+    let mut names = REPOSITORY_PROTECTED.iter();
+    names.any(|known| Path::new(known).iter().next() == Some(name))
+        // Git directories of their own, and the names of those that others share.
+        || name == "modules"
+        || name == "worktrees"
+}
+
 /// Guards what repositories around the write roots name in them: hooks and included
 /// configuration that lie in a subdirectory are obeyed in all of the repository, and a ring may
 /// hold that subdirectory alone.

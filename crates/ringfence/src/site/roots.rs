@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use ringfence_plan::{Doubt, Root, promise};
-use ringfence_policy::{Protect, Sourced};
+use ringfence_policy::{Layer, Protect, Sourced};
 use rustix::fs::FileType;
 
 use super::guard::{Guards, Tops};
@@ -227,7 +227,12 @@ struct Absolute<'a> {
 }
 
 impl<'a> All<'a> {
-    pub(super) fn new(asked: &Asked<'a>, tops: &[Top]) -> All<'a> {
+    /// `work`: the workspace, and what it needs.
+    pub(super) fn new(
+        asked: &Asked<'a>,
+        tops: &[Top],
+        work: impl IntoIterator<Item = PathBuf>,
+    ) -> All<'a> {
         let absolute = asked
             .policy
             .protect
@@ -254,7 +259,7 @@ impl<'a> All<'a> {
         // The same plan each time.
         around.sort();
         All {
-            tops: tops.iter().map(path).collect(),
+            tops: tops.iter().map(path).collect::<Tops>().of_work(work),
             first: tops.iter().find(|top| top.found.at.dir).map(path),
             absolute: absolute.collect(),
             own: std::env::current_exe()
@@ -283,12 +288,25 @@ pub(super) fn guard(
 ) -> Result<Root, Error> {
     let root = &top.found;
     let mut guards = Guards::new(&all.tops);
+    let fail = |entry: &Sourced<Protect>, path: &Path, error| Error::Path {
+        path: path.to_owned(),
+        origin: entry.origin.to_string(),
+        error,
+    };
+    for Absolute { entry, path, end } in &all.absolute {
+        if end
+            .as_ref()
+            .is_some_and(|end| root.at.path.starts_with(end))
+        {
+            guards
+                .whole(&root.at.path, promise_of(entry))
+                .map_err(|error| fail(entry, path, error))?;
+        }
+    }
+    if !all.tops.is_work(&root.at.path) {
+        outside_of_work(&mut guards, root, asked)?;
+    }
     if root.at.dir {
-        let fail = |entry: &Sourced<Protect>, path: &Path, error| Error::Path {
-            path: path.to_owned(),
-            origin: entry.origin.to_string(),
-            error,
-        };
         for entry in &asked.policy.protect {
             let Protect::Relative(path) = &entry.value else {
                 continue;
@@ -317,20 +335,12 @@ pub(super) fn guard(
             repository::persons(&mut guards, &all.person);
             repository::around(&mut guards, &all.around, &all.person);
         }
-        for Absolute { entry, path, end } in &all.absolute {
+        for Absolute { entry, path, .. } in &all.absolute {
             // Wherever it leads: what ends in no write root is read-only with everything
             // else, but not the links in one that lead there.
             if all.first.as_ref() == Some(&root.at.path) {
                 guards
                     .reach(path, promise_of(entry))
-                    .map_err(|error| fail(entry, path, error))?;
-            }
-            if end
-                .as_ref()
-                .is_some_and(|end| root.at.path.starts_with(end))
-            {
-                guards
-                    .whole(&root.at.path, promise_of(entry))
                     .map_err(|error| fail(entry, path, error))?;
             }
         }
@@ -350,6 +360,72 @@ pub(super) fn guard(
         guarded,
         missing,
     })
+}
+
+/// Guards a write root that is no workspace by what stands above it: as a part of another repository, or of a directory that
+/// an editor or an agent takes for its project, it is what those obey.
+fn outside_of_work(guards: &mut Guards<'_>, root: &Found, asked: &Asked<'_>) -> Result<(), Error> {
+    let path = &root.at.path;
+    let is_home = |dir: &Path| {
+        let mut homes = asked.home.into_iter().chain(crate::layers::account_home());
+        homes.any(|home| dir == home || home.canonicalize().is_ok_and(|home| dir == home))
+    };
+    let is_tree = |dir: &Path| std::fs::symlink_metadata(dir.join(".git")).is_ok();
+    let fail = |origin: String| {
+        move |error| Error::Path {
+            path: path.clone(),
+            origin,
+            error,
+        }
+    };
+    // What a person protects by name is meant below what they chose to write.
+    let named: Vec<(&Sourced<Protect>, &Path)> = asked
+        .policy
+        .protect
+        .iter()
+        .filter(|entry| matches!(entry.origin.layer, Layer::Builtin | Layer::Managed))
+        .filter_map(|entry| match &entry.value {
+            Protect::Relative(below) => Some((entry, below.as_path())),
+            Protect::Absolute(_) => None,
+        })
+        .collect();
+    let begins = |name: &std::ffi::OsStr| {
+        let mut firsts = named.iter().filter_map(|(_, below)| below.iter().next());
+        firsts.any(|first| first == name)
+    };
+    let mut in_tree = false;
+    for dir in path.ancestors().skip(1) {
+        let Ok(below) = path.strip_prefix(dir) else {
+            break;
+        };
+        let Some(first) = below.iter().next() else {
+            continue;
+        };
+        if repository::is_obeyed(first) && repository::is_git_dir(dir)
+            // A gitfile: it could be pointed elsewhere.
+            || first == ".git" && !root.at.dir
+        {
+            return guards
+                .whole(path, promise::PROTECT_GIT)
+                .map_err(fail("built-in".to_owned()));
+        }
+        if !in_tree && begins(first) && !is_home(dir) {
+            // A work tree of its own in there (an agent's) is nobody's settings.
+            let own = is_tree(path);
+            for (entry, name) in &named {
+                let done = if below == *name || below.starts_with(name) && !own {
+                    guards.whole(path, promise_of(entry))
+                } else if let (Ok(rest), true) = (name.strip_prefix(below), root.at.dir) {
+                    guards.add(root.handle.as_fd(), &root.at, rest, promise_of(entry))
+                } else {
+                    Ok(())
+                };
+                done.map_err(fail(entry.origin.to_string()))?;
+            }
+        }
+        in_tree |= is_tree(dir) && !dir.file_name().is_some_and(&begins);
+    }
+    Ok(())
 }
 
 impl Top {
