@@ -1,7 +1,7 @@
 //! What is kept, and for how long.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -111,8 +111,40 @@ pub(crate) fn text_path(dir: &Path, name: &Digest) -> PathBuf {
 /// record are removed.
 pub(crate) fn is_young(dir: &Path, name: &Digest) -> bool {
     let day = Duration::from_secs(24 * 60 * 60);
-    let made = std::fs::symlink_metadata(text_path(dir, name)).and_then(|meta| meta.modified());
-    made.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < day))
+    let meta = std::fs::symlink_metadata(text_path(dir, name)).ok();
+    let made = meta.filter(std::fs::Metadata::is_file);
+    let made = made.and_then(|meta| meta.modified().ok());
+    made.is_some_and(|at| at.elapsed().is_ok_and(|age| age < day))
+}
+
+/// No text is longer: one that somebody made long is not read into memory.
+const TEXT_MAX: u64 = 16 << 20;
+
+/// A text that is kept, and nothing else that has its name.
+pub(crate) fn read_text(dir: &Path, name: &Digest) -> io::Result<Vec<u8>> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(segment::no_follow())
+        .open(text_path(dir, name))?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it is no regular file",
+        ));
+    }
+    let mut text = Vec::new();
+    file.take(TEXT_MAX).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// Moves a text aside that is not what was recorded: the next command under that policy keeps it anew.
+pub(crate) fn set_aside(dir: &Path, name: &Digest) -> io::Result<()> {
+    let path = text_path(dir, name);
+    let aside = path.with_extension(format!(
+        "json.changed.{}",
+        Timestamp::now().as_microsecond()
+    ));
+    std::fs::rename(&path, aside)
 }
 
 /// Keeps a text under its name.
@@ -144,14 +176,14 @@ pub(crate) fn text(dir: &Path, name: &Digest, text: &[u8]) -> Result<(), (PathBu
     })
 }
 
+/// So much longer than records are texts kept: the last record that names one may be a day younger than it.
+pub(crate) const TEXT_LONGER: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+
 fn remove_texts(dir: &Path, keep: &Keep) {
     let Ok(entries) = std::fs::read_dir(texts(dir)) else {
         return;
     };
-    // The last record that names one may be a day younger than its time.
-    let enough = keep
-        .time
-        .saturating_add(Duration::from_secs(2 * 24 * 60 * 60));
+    let enough = keep.time.saturating_add(TEXT_LONGER);
     for entry in entries.flatten() {
         let age = entry.metadata().and_then(|meta| meta.modified());
         if age.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > enough)) {

@@ -9,7 +9,7 @@ use crate::head::{self, Head};
 use crate::keep;
 use crate::record::{NoRecord, Record};
 use crate::segment::{self, Line, Lines};
-use crate::{Digest, PolicyKept};
+use crate::{Digest, Known, PolicyKept};
 
 /// A record, or what stands where one should.
 #[derive(Debug)]
@@ -24,12 +24,26 @@ pub struct Entry {
     pub record: Result<Record, NoRecord>,
 }
 
-/// The records of a ledger, from the oldest that is kept. What a writer is just writing is not among them. A file
-/// that cannot be read is one entry that says so.
+/// The records of a ledger, from the oldest that is kept to where the chain ends. What a writer is just writing is not among them,
+/// nor what stands behind the end and is not of the chain: somebody put it there, or a writer died at it, and nobody was told of it.
+/// A file that cannot be read is one entry that says so.
 pub struct Entries {
     dir: PathBuf,
     segments: std::vec::IntoIter<u32>,
-    open: Option<(PathBuf, Lines, u64)>,
+    open: Option<Open>,
+    /// Where the chain ends, as it was noted last; where that cannot be read all is told that there is.
+    head: Option<Head>,
+}
+
+/// A file that is being read.
+struct Open {
+    path: PathBuf,
+    number: u32,
+    lines: Lines,
+    /// Lines read.
+    line: u64,
+    /// The last record of the chain, behind the place where it ended.
+    beyond: Option<Known>,
 }
 
 /// The records of a ledger. One that does not exist has none.
@@ -37,7 +51,9 @@ pub struct Entries {
 /// # Errors
 /// When the directory cannot be read.
 pub fn entries(dir: &Path) -> io::Result<Entries> {
-    Ok(of(dir, numbers(dir)?))
+    // Read before the files: what is written meanwhile continues it.
+    let head = noted(dir)?;
+    Ok(of(dir, numbers(dir)?, head))
 }
 
 /// The records of the last of the ledger's files, so many that there are at least this many records, if there
@@ -46,14 +62,15 @@ pub fn entries(dir: &Path) -> io::Result<Entries> {
 /// # Errors
 /// When the directory cannot be read.
 pub fn latest(dir: &Path, least: usize) -> io::Result<Entries> {
+    let head = noted(dir)?;
     let numbers = numbers(dir)?;
     let mut count = 0;
     let mut from = numbers.len();
     while from > 0 && count < least {
         from -= 1;
-        count += of(dir, vec![numbers[from]]).count();
+        count += of(dir, vec![numbers[from]], head).count();
     }
-    Ok(of(dir, numbers[from..].to_vec()))
+    Ok(of(dir, numbers[from..].to_vec(), head))
 }
 
 fn numbers(dir: &Path) -> io::Result<Vec<u32>> {
@@ -63,11 +80,52 @@ fn numbers(dir: &Path) -> io::Result<Vec<u32>> {
     }
 }
 
-fn of(dir: &Path, segments: Vec<u32>) -> Entries {
+fn of(dir: &Path, segments: Vec<u32>, head: Option<Head>) -> Entries {
     Entries {
         dir: dir.to_owned(),
         segments: segments.into_iter(),
         open: None,
+        head,
+    }
+}
+
+impl Entries {
+    /// Whether a line is of the chain, which begins at this place of the file that is open.
+    fn belongs(&mut self, at: u64, bytes: &[u8]) -> bool {
+        let Some(open) = &mut self.open else {
+            return false;
+        };
+        for look in 0..2 {
+            let Some(head) = self.head.filter(|head| head.segment == open.number) else {
+                return true;
+            };
+            if at < head.offset {
+                return true;
+            }
+            let last = open.beyond.unwrap_or(Known {
+                seq: head.seq,
+                hash: head.hash,
+            });
+            if let Some(next) = segment::continues(bytes, last) {
+                open.beyond = Some(next);
+                return true;
+            }
+            // What a writer that died left may have been cut off since, and the chain have gone on.
+            if look == 0 {
+                self.head = noted(&self.dir).ok().flatten();
+            }
+        }
+        false
+    }
+
+    /// Whether a file is one of the chain's, or was begun by nobody whom it is known of.
+    fn is_beyond(&mut self, number: u32) -> bool {
+        let beyond = |head: &Option<Head>| head.is_some_and(|head| number > head.segment);
+        if beyond(&self.head) {
+            // It may have been begun since.
+            self.head = noted(&self.dir).ok().flatten();
+        }
+        beyond(&self.head)
     }
 }
 
@@ -76,13 +134,18 @@ impl Iterator for Entries {
 
     fn next(&mut self) -> Option<Entry> {
         loop {
-            if let Some((path, lines, number)) = &mut self.open {
-                match lines.next() {
-                    Ok(Some(Line::Whole(_, bytes))) => {
-                        *number += 1;
+            if let Some(open) = &mut self.open {
+                match open.lines.next() {
+                    Ok(Some(Line::Whole(at, bytes))) => {
+                        open.line += 1;
+                        let (file, line) = (open.path.clone(), open.line);
+                        if !self.belongs(at, &bytes) {
+                            self.open = None;
+                            continue;
+                        }
                         return Some(Entry {
-                            file: path.clone(),
-                            line: *number,
+                            file,
+                            line,
                             record: Record::of_line(&bytes),
                             bytes,
                         });
@@ -90,16 +153,27 @@ impl Iterator for Entries {
                     // Somebody writes it, or died at it.
                     Ok(Some(Line::Torn(..)) | None) => self.open = None,
                     Err(error) => {
-                        let entry = unreadable(path.clone(), *number + 1, &error);
+                        let entry = unreadable(open.path.clone(), open.line + 1, &error);
                         self.open = None;
                         return Some(entry);
                     }
                 }
             }
             let number = self.segments.next()?;
+            if self.is_beyond(number) {
+                continue;
+            }
             let path = segment::path(&self.dir, number);
             match open(&self.dir, number) {
-                Ok(file) => self.open = Some((path, Lines::of(file, 0, u64::MAX), 0)),
+                Ok(file) => {
+                    self.open = Some(Open {
+                        path,
+                        number,
+                        lines: Lines::of(file, 0, u64::MAX),
+                        line: 0,
+                        beyond: None,
+                    });
+                }
                 // Removed since, for its age.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Some(unreadable(path, 0, &error)),
@@ -220,9 +294,16 @@ impl Place {
 /// # Errors
 /// When it cannot be read.
 pub fn kept_policy(dir: &Path, kept: &PolicyKept) -> io::Result<Option<Vec<u8>>> {
-    match std::fs::read(keep::text_path(dir, &kept.policy)) {
+    match keep::read_text(dir, &kept.policy) {
         Ok(text) => Ok((Digest::of(&text) == kept.content).then_some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::InvalidData
+            ) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

@@ -180,7 +180,8 @@ pub(crate) fn beyond(file: &File, from: u64, known: Known) -> io::Result<Beyond>
     Ok(found)
 }
 
-fn continues(line: &[u8], known: Known) -> Option<Known> {
+/// The record in a line, if it continues the chain.
+pub(crate) fn continues(line: &[u8], known: Known) -> Option<Known> {
     let record = Record::of_line(line).ok()?;
     (record.seq == known.seq + 1 && record.previous == known.hash).then_some(Known {
         seq: record.seq,

@@ -5,11 +5,13 @@
 //! can write the user's files can make all of it anew: against that, a head that was noted elsewhere
 //! ([`Expected`]) is held against the chain.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::head::Head;
+use crate::keep;
 use crate::read::{noted, open};
 use crate::record::Record;
 use crate::segment::{self, Line, Lines};
@@ -35,6 +37,8 @@ pub struct Verified {
     bad_in_last_chain: Option<u64>,
     /// How many were noted of the chains before that.
     noted_before: usize,
+    /// Policies whose texts are not what was recorded.
+    changed_texts: Vec<Digest>,
 }
 
 /// No more than this many are listed: of a file of something else each line is one.
@@ -118,23 +122,101 @@ fn verify_to(dir: &Path, expected: &[Expected], head: Option<Head>) -> io::Resul
         missing: expected.to_vec(),
         head_seen: false,
         head,
+        begins: Vec::new(),
+        texts: BTreeMap::new(),
     };
     let segments = match segment::all(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         segments => segments?,
     };
+    let mut beyond = Vec::new();
     for number in &segments {
-        if walk.head.is_some_and(|head| *number > head.segment) {
-            // Begun since, or by a writer that died.
-            break;
+        match walk.head {
+            Some(head) if *number > head.segment => beyond.push(*number),
+            _ => walk.file(dir, *number)?,
         }
-        walk.file(dir, *number)?;
     }
-    Ok(walk.end(dir, segments.is_empty()))
+    let mut found = walk.end(dir, segments.is_empty());
+    // The chain is none the worse for it, and goes on.
+    for number in beyond {
+        if let Some(line) = foreign(dir, number)? {
+            let what = "no record of this ledger continues here: somebody put the file there, and nobody reads it; move it away";
+            found.note(&segment::path(dir, number), Some(line), None, what);
+        }
+    }
+    Ok(found)
+}
+
+/// Of a file behind that in which the chain ends: the first whole line that does not continue it. A writer that died may have begun
+/// one, which the next moves away; and one may have been begun since.
+fn foreign(dir: &Path, number: u32) -> io::Result<Option<u64>> {
+    let mut head = noted(dir)?;
+    loop {
+        let Some(end) = head.filter(|head| head.segment < number) else {
+            return Ok(None);
+        };
+        let found = foreign_to(dir, number, &end)?;
+        // Between the two looks it may have been begun by a writer that lives.
+        let now = noted(dir)?;
+        if found.is_none() || now == head {
+            return Ok(found);
+        }
+        head = now;
+    }
+}
+
+fn foreign_to(dir: &Path, number: u32, end: &Head) -> io::Result<Option<u64>> {
+    let file = match open(dir, number) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // What is no file holds no record, and the next writer moves it away.
+        Err(_) => return Ok(None),
+    };
+    let end_known = Known {
+        seq: end.seq,
+        hash: end.hash,
+    };
+    let mut last: Option<Known> = None;
+    let mut lines = Lines::of(file, 0, u64::MAX);
+    let mut line = 0;
+    while let Some(next) = lines.next()? {
+        line += 1;
+        let Line::Whole(_, bytes) = next else {
+            break;
+        };
+        let known = match last {
+            Some(last) => segment::continues(&bytes, last),
+            None if number == end.segment + 1 => begins(&bytes, end_known),
+            // None is begun but the one after the last.
+            None => None,
+        };
+        match known {
+            Some(known) => last = Some(known),
+            None => return Ok(Some(line)),
+        }
+    }
+    Ok(None)
+}
+
+/// The record in a line, if it is the first of the file that comes after this record.
+fn begins(line: &[u8], after: Known) -> Option<Known> {
+    let record = Record::of_line(line).ok()?;
+    let Event::Opened(opened) = &record.event else {
+        return None;
+    };
+    let previous = match opened.why {
+        Beginning::Continues => after.hash,
+        _ if opened.after == Some(after) => Digest::NONE,
+        _ => return None,
+    };
+    (record.seq == after.seq + 1 && record.previous == previous).then_some(Known {
+        seq: record.seq,
+        hash: record.hash,
+    })
 }
 
 /// The same, of the ledger that is written to: a chain with a bad record gets no more of them, and the next
-/// record begins another that says so.
+/// record begins another that says so. A policy's text that is not what was recorded is moved aside.
 ///
 /// # Errors
 /// When it cannot be read at all, or the chain not be closed.
@@ -146,7 +228,15 @@ pub fn verify_and_close(dir: &Path, expected: &[Expected]) -> Result<Verified, E
     if let Some(seq) = found.bad_in_last_chain {
         Ledger::mark_bad(dir, seq)?;
     }
+    for name in &found.changed_texts {
+        // One that cannot be moved is named as it is, and again the next time.
+        let _stays = keep::set_aside(dir, name);
+    }
     Ok(found)
+}
+
+fn is_link(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
 /// What the next record continues.
@@ -172,6 +262,19 @@ struct Walk {
     missing: Vec<Expected>,
     head_seen: bool,
     head: Option<Head>,
+    /// When each file begins.
+    begins: Vec<jiff::Timestamp>,
+    /// What was recorded of policies' texts, by their names.
+    texts: BTreeMap<Digest, KeptText>,
+}
+
+/// What was recorded of a policy's text.
+struct KeptText {
+    /// All that it ever was: a newer Ringfence may write the same in another form.
+    contents: Vec<Digest>,
+    /// The last record of it.
+    seq: u64,
+    time: jiff::Timestamp,
 }
 
 impl Walk {
@@ -262,8 +365,21 @@ impl Walk {
             self.found.clock_back.push(record.seq);
         }
         self.time = Some(record.time);
-        if let Event::Removed(removed) = &record.event {
-            self.removed.push(removed.last);
+        if line == 1 {
+            self.begins.push(record.time);
+        }
+        match &record.event {
+            Event::Removed(removed) => self.removed.push(removed.last),
+            Event::PolicyKept(kept) => {
+                let text = self.texts.entry(kept.policy).or_insert(KeptText {
+                    contents: Vec::new(),
+                    seq: record.seq,
+                    time: record.time,
+                });
+                text.contents.push(kept.content);
+                (text.seq, text.time) = (record.seq, record.time);
+            }
+            _ => {}
         }
         let known = Known {
             seq: record.seq,
@@ -370,7 +486,46 @@ impl Walk {
         self.found.bad_in_last_chain = live
             .and_then(|bad| bad.first())
             .map(|bad| bad.seq.unwrap_or_default());
+        self.texts(dir);
         self.found
+    }
+
+    /// Whether policies' texts are what was recorded. That is nothing of the chain.
+    fn texts(&mut self, dir: &Path) {
+        for (name, text) in std::mem::take(&mut self.texts) {
+            let what = match keep::read_text(dir, &name) {
+                Ok(bytes) if text.contents.contains(&Digest::of(&bytes)) => continue,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    if self.may_be_gone(text.time) {
+                        continue;
+                    }
+                    "the policy's text is missing; the next command under that policy keeps it anew"
+                        .to_owned()
+                }
+                Err(error) if error.kind() != io::ErrorKind::InvalidData && !is_link(&error) => {
+                    format!("the policy's text: {error}")
+                }
+                _ => {
+                    self.found.changed_texts.push(name);
+                    "the policy's text is another than was recorded; `ringfence log verify` moves it aside, and the next command under \
+                     that policy keeps it anew"
+                        .to_owned()
+                }
+            };
+            let path = keep::text_path(dir, &name);
+            self.found.note(&path, None, Some(text.seq), what);
+        }
+    }
+
+    /// Whether a text that was written then can have been removed for its age. Texts are kept longer than records: one that is gone
+    /// is older than what is not the oldest file.
+    fn may_be_gone(&self, written: jiff::Timestamp) -> bool {
+        let second = self.begins.get(1);
+        !self.removed.is_empty()
+            && second.is_some_and(|second| {
+                let age = second.as_second().saturating_sub(written.as_second());
+                u64::try_from(age).is_ok_and(|age| age > keep::TEXT_LONGER.as_secs())
+            })
     }
 }
 

@@ -253,6 +253,80 @@ fn a_chain_made_anew_is_held_against_what_was_noted() {
     assert!(!verify(&dir.dir(), &[never]).unwrap().is_whole());
 }
 
+/// A file of another ledger behind the end of this one is no part of it: nobody is shown it, it is named, and the chain goes on. What
+/// a writer that died had begun is good.
+#[test]
+fn a_file_of_another_ledger_is_not_taken_for_this_ones() {
+    let other = Dir::new();
+    for command in 0..9 {
+        append(&other.ledger(), command);
+    }
+    for number in [2, 3] {
+        let (dir, _) = sample();
+        let own = dir.records();
+        std::fs::copy(other.file(1), dir.file(number)).unwrap();
+        assert_eq!(dir.records(), own);
+        assert_eq!(latest(&dir.dir(), 1).unwrap().count(), own.len());
+        let found = verify_and_close(&dir.dir(), &[]).unwrap();
+        assert_eq!(found.bad.len(), 1, "{:?}", found.bad);
+        assert_eq!(
+            (&found.bad[0].file, found.bad[0].line),
+            (&dir.file(number), Some(1))
+        );
+        // That this is one chain still is not taken back.
+        append(&dir.ledger(), 100);
+        assert_eq!(dir.records().len(), own.len() + 1);
+        std::fs::remove_file(dir.file(number)).unwrap();
+        assert_eq!(dir.verified().bad, []);
+        // Nor are its lines in the file of this one.
+        let length = std::fs::metadata(dir.file(1)).unwrap().len();
+        let file = File::options().write(true).open(dir.file(1)).unwrap();
+        file.write_all_at(&std::fs::read(other.file(1)).unwrap(), length)
+            .unwrap();
+        assert_eq!(dir.records().len(), own.len() + 1);
+        assert!(!dir.verified().is_whole());
+    }
+}
+
+/// A writer that dies between a new file and the note of where the chain ends leaves one that the next moves away.
+#[test]
+fn what_a_writer_that_died_had_begun_is_good() {
+    let (dir, _) = sample();
+    let own = dir.records();
+    let head = std::fs::read(dir.dir().join("head")).unwrap();
+    let size = std::fs::metadata(dir.file(1)).unwrap().len();
+    // A day later the next file is begun.
+    let text = String::from_utf8(head.clone()).unwrap();
+    let head_of = |began: i64| {
+        let newest = text.split('\n').max_by_key(|line| {
+            let turn = line.split_whitespace().nth(1);
+            turn.and_then(|turn| turn.parse::<u64>().ok()).unwrap_or(0)
+        });
+        let words: Vec<&str> = newest.unwrap().split_whitespace().collect();
+        format!("{} {began} {} ", words[..6].join(" "), words[7])
+    };
+    let line = head_of(1);
+    let mut sum = Digest::of(line.as_bytes()).to_string();
+    sum.truncate(16);
+    let slot = format!("{:<256}", format!("{line}{sum}\n"));
+    std::fs::write(dir.dir().join("head"), format!("{slot}{slot}")).unwrap();
+    let before = std::fs::read(dir.dir().join("head")).unwrap();
+    append(&dir.ledger(), 100);
+    assert_eq!(std::fs::metadata(dir.file(1)).unwrap().len(), size);
+    assert!(dir.file(2).exists());
+    std::fs::write(dir.dir().join("head"), &before).unwrap();
+    // Whole, torn, and empty.
+    let begun = std::fs::read(dir.file(2)).unwrap();
+    for left in [&begun[..], &begun[..begun.len() - 9], &begun[..9], &[]] {
+        std::fs::write(dir.file(2), left).unwrap();
+        assert_eq!(dir.verified().bad, []);
+        assert_eq!(dir.records(), own);
+    }
+    append(&dir.ledger(), 101);
+    assert_eq!(dir.verified().bad, []);
+    assert_eq!(dir.records().len(), own.len() + 2);
+}
+
 /// What is broken where the chain ends is seen by who writes next: a new chain begins and says why.
 #[test]
 fn a_new_chain_says_what_is_broken() {
@@ -445,6 +519,41 @@ fn policies_are_kept_and_held_against_what_was_recorded() {
     assert_eq!(kept_policy(&dir.dir(), &kept).unwrap(), None);
     std::fs::remove_file(&path).unwrap();
     assert_eq!(kept_policy(&dir.dir(), &kept).unwrap(), None);
+}
+
+/// A text that was changed or taken away is named, with the record that tells of it; one that is too old to be kept is not.
+#[test]
+fn verify_looks_at_the_texts_of_policies() {
+    let dir = Dir::new();
+    let ledger = dir.ledger();
+    let name = Digest::of_value(&"policy");
+    let keep = || ledger.keep_policy(name, || "text".to_owned()).unwrap();
+    let kept = ledger.append(|_| keep().into_iter().collect()).unwrap();
+    assert_eq!(dir.verified().bad, []);
+    let path = dir.dir().join("policies").join(format!("{name}.json"));
+    let bad = |says: &str| {
+        let found = verify_and_close(&dir.dir(), &[]).unwrap().bad;
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((&found[0].file, found[0].seq), (&path, Some(kept)));
+        assert!(found[0].what.contains(says), "{found:?}");
+    };
+    std::fs::write(&path, "tezt").unwrap();
+    bad("another than was recorded");
+    // It was put aside, so that the next command keeps it anew.
+    bad("missing");
+    let fifo = || {
+        let made = Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+    };
+    fifo();
+    bad("another than was recorded");
+    let again = keep();
+    assert!(again.is_some());
+    ledger.append(|_| again.into_iter().collect()).unwrap();
+    assert_eq!(dir.verified().bad, []);
+    // All of this was one chain.
+    let opened = |record: &Record| matches!(record.event, Event::Opened(_));
+    assert_eq!(dir.records().iter().filter(|r| opened(r)).count(), 1);
 }
 
 #[test]
