@@ -13,6 +13,8 @@ pub struct Bounds {
     pub entries: usize,
     /// Changes of one command that are kept. 100,000.
     pub changes: usize,
+    /// Commands of which something is kept: beyond it the oldest go. 5,000.
+    pub commands: usize,
 }
 
 impl Default for Bounds {
@@ -23,6 +25,7 @@ impl Default for Bounds {
             root: 256 << 20,
             entries: 200_000,
             changes: 100_000,
+            commands: 5_000,
         }
     }
 }

@@ -2,9 +2,13 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::fs::OpenOptions;
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use ringfence_changes::path;
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -12,9 +16,6 @@ use crate::state::{Content, Hash, State, Why};
 use crate::store::{Locked, Store};
 
 const FORMAT: u32 = 1;
-
-/// So many manifests are kept, the newest.
-const MANIFESTS: usize = 5_000;
 
 /// A command: the number of the record that it started with, and that record's hash, which tells it from one of the same number in
 /// another ledger.
@@ -157,7 +158,7 @@ pub(crate) fn read(path: &Path) -> Result<Manifest, Error> {
     struct Form {
         format: u32,
     }
-    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+    let bytes = read_file(path).map_err(|error| Error::io(path, error))?;
     let damaged = |source| Error::Damaged {
         path: path.to_owned(),
         source,
@@ -170,6 +171,24 @@ pub(crate) fn read(path: &Path) -> Result<Manifest, Error> {
         });
     }
     serde_json::from_slice(&bytes).map_err(damaged)
+}
+
+/// What a file of the store holds. What is no file is neither followed nor waited for.
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::InvalidData,
+            "it is no regular file",
+        ));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 impl Store {
@@ -206,23 +225,26 @@ impl Locked<'_> {
             source,
         })?;
         self.write(&path, &bytes)?;
-        if manifest.of.seq.is_multiple_of(64) {
-            self.prune();
-        }
+        self.prune();
         Ok(())
     }
 
     /// Removes the oldest manifests, where there are very many.
     fn prune(&self) {
-        let files = std::fs::read_dir(self.store.commands());
-        let mut all: Vec<_> = files
-            .into_iter()
-            .flatten()
-            .flatten()
+        let files = || {
+            let files = std::fs::read_dir(self.store.commands());
+            files.into_iter().flatten().flatten()
+        };
+        // Some at once: to ask about each takes longer than to count them.
+        let most = self.store.bounds.commands;
+        if files().count() <= most + most / 64 {
+            return;
+        }
+        let mut all: Vec<_> = files()
             .filter_map(|file| Some((file.metadata().ok()?.modified().ok()?, file.path())))
             .collect();
         all.sort();
-        let old = all.len().saturating_sub(MANIFESTS);
+        let old = all.len().saturating_sub(most);
         for (_, path) in all.drain(..old) {
             let _gone = std::fs::remove_file(path);
         }

@@ -288,3 +288,36 @@ fn what_is_damaged_in_the_store_is_not_put_back() {
         Verdict::Left(Left::NotKept(Why::Collected))
     );
 }
+
+/// Whatever numbers commands have.
+#[test]
+fn so_many_commands_are_kept_and_no_more() {
+    let ground = Ground::bounded(Bounds {
+        commands: 20,
+        ..Bounds::default()
+    });
+    for number in 0..60 {
+        ground
+            .store
+            .keep(Manifest::new(of(7 + 64 * number)))
+            .unwrap();
+    }
+    let kept = fs::read_dir(ground.store.dir().join("commands")).unwrap();
+    assert_eq!(kept.count(), 20);
+    assert!(ground.store.manifest(&of(7 + 64 * 59)).unwrap().is_some());
+}
+
+/// Whoever puts something else at the place of a manifest keeps nobody waiting.
+#[test]
+fn what_is_no_manifest_is_not_waited_for() {
+    let ground = Ground::new();
+    ground.store.keep(Manifest::new(of(1))).unwrap();
+    let mut files = fs::read_dir(ground.store.dir().join("commands")).unwrap();
+    let path = files.next().unwrap().unwrap().path();
+    fs::remove_file(&path).unwrap();
+    fifo(&path);
+    assert!(matches!(
+        ground.store.manifest(&of(1)),
+        Err(Error::Io { .. })
+    ));
+}
