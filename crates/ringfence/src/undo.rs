@@ -182,7 +182,8 @@ pub fn look(which: &Which, force: bool) -> Result<Undo, NoUndo> {
 
 /// What programs outside of rings obey below a root, as the policy that holds there has it.
 fn obeyed(manifest: &Manifest, home: Option<&Path>, state: &State) -> Obeyed {
-    let mut paths: Vec<PathBuf> = WORKSPACE_PROTECTED.iter().map(PathBuf::from).collect();
+    let each = || WORKSPACE_PROTECTED.iter().map(PathBuf::from);
+    let mut paths: Vec<PathBuf> = each().collect();
     for root in &manifest.roots {
         let none = Flags::default();
         // One that cannot be read protects what it does by itself.
@@ -193,7 +194,8 @@ fn obeyed(manifest: &Manifest, home: Option<&Path>, state: &State) -> Obeyed {
             Protect::Absolute(path) => path.strip_prefix(&root.root).ok().map(Path::to_owned),
         }));
     }
-    Obeyed::new(paths)
+    // A repository below may be opened by itself.
+    Obeyed::new(paths).in_repositories(each())
 }
 
 impl Told {

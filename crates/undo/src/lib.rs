@@ -31,6 +31,7 @@ mod exclude;
 mod keeper;
 mod known;
 mod manifest;
+mod obeyed;
 mod plan;
 mod put;
 mod restore;
@@ -46,7 +47,8 @@ pub use bounds::{Bounds, Most};
 pub use error::Error;
 pub use keeper::{Begun, Captured, Keeper};
 pub use manifest::{Key, Manifest, RootSteps, Step};
-pub use plan::{Left, Obeyed, Plan, Planned, Verdict, What, plan};
+pub use obeyed::Obeyed;
+pub use plan::{Left, Plan, Planned, Verdict, What, plan};
 pub use restore::{Done, restore};
 /// What whoever follows a command tells of it.
 pub use ringfence_changes::{Before, Detail, Kind, Stood};

@@ -16,6 +16,7 @@ use crate::below::Root;
 use crate::error::Error;
 use crate::keeper::{Renames, path_before};
 use crate::manifest::{Manifest, RootSteps, Step};
+use crate::obeyed::{Obeyed, Repositories};
 use crate::state::{Content, Kind, State, Why};
 use crate::store::Store;
 use crate::take::take;
@@ -90,6 +91,8 @@ pub enum Left {
     CannotKeep,
     /// Programs outside of rings obey what has this name, and no command in a ring writes there.
     Obeyed,
+    /// It was moved aside from a name that programs outside of rings obey: a person may have made it there.
+    FromObeyed,
     /// Somebody was in the way at every place that it could have: now it is here.
     Aside(#[serde(with = "path")] PathBuf),
 }
@@ -110,6 +113,9 @@ impl fmt::Display for Left {
             }
             Left::Obeyed => f.write_str(
                 "programs outside obey what has this name; no command could write there, and what comes there is for you to look at",
+            ),
+            Left::FromObeyed => f.write_str(
+                "it appeared under a name that programs outside obey, and was moved aside: it may be a person's; remove it if it is not",
             ),
             Left::CannotKeep => f.write_str("what stands there now cannot be kept first"),
         }
@@ -185,46 +191,6 @@ impl Plan {
     pub fn left(&self) -> usize {
         let left = |planned: &&Planned| matches!(planned.verdict, Verdict::Left(_));
         self.planned.iter().filter(left).count()
-    }
-}
-
-/// Names that programs outside of rings obey, relative to a root: no command in a ring writes there, so that no change there is a
-/// command's, and none may get there by an undo, with what commands have put into it since.
-#[derive(Debug, Clone, Default)]
-pub struct Obeyed(Vec<PathBuf>);
-
-impl Obeyed {
-    /// These, and what git obeys in any repository.
-    pub fn new(paths: impl IntoIterator<Item = PathBuf>) -> Obeyed {
-        Obeyed(paths.into_iter().collect())
-    }
-
-    /// Whether a path is one of them, or below one.
-    fn holds(&self, path: &Path) -> bool {
-        const GIT: [&str; 5] = [
-            "hooks",
-            "config",
-            "config.worktree",
-            "info/attributes",
-            "modules",
-        ];
-        let mut below = path.components();
-        let git = below.any(|component| component.as_os_str() == ".git");
-        let git = git && GIT.iter().any(|name| below.as_path().starts_with(name));
-        git || self.0.iter().any(|obeyed| path.starts_with(obeyed))
-    }
-
-    /// Whether something that gets this name brings along what is obeyed.
-    fn leads(&self, to: &Path) -> bool {
-        to.file_name().is_some_and(|name| name == ".git")
-            || self.holds(to)
-            || self.0.iter().any(|obeyed| obeyed.starts_with(to))
-    }
-
-    fn forbids(&self, step: &Step) -> bool {
-        let to = step.was_at();
-        let moved = step.from.is_some() && self.leads(to);
-        self.holds(&step.path) || self.holds(to) || moved
     }
 }
 
@@ -334,11 +300,15 @@ impl Look<'_> {
             seen.push(now);
         }
         self.again(steps, &mut verdicts, &seen);
-        let forbidden: Vec<bool> = steps.iter().map(|step| self.obeyed.forbids(step)).collect();
+        let repositories = Repositories::of(steps, self.root);
+        let forbids = |step| self.obeyed.forbids(step, &repositories);
+        let forbidden: Vec<Option<Left>> = steps.iter().map(forbids).collect();
         let forbid = |verdicts: &mut [Verdict]| {
             for (verdict, forbidden) in verdicts.iter_mut().zip(&forbidden) {
-                if *forbidden && *verdict != Verdict::Already {
-                    *verdict = Verdict::Left(Left::Obeyed);
+                if let Some(why) = forbidden
+                    && *verdict != Verdict::Already
+                {
+                    *verdict = Verdict::Left(why.clone());
                 }
             }
         };

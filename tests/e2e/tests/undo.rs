@@ -139,6 +139,27 @@ rings! {
         assert!(ws.read(".git/config").contains("name = me"));
     }
 
+    /// In a repository below as well; and what the ring moved aside may be a person's.
+    what_a_person_wrote_where_programs_obey_stays needs ["userns", "tool:git"] |ws| {
+        repository(ws);
+        ws.bare_sh("git init -q sub && mkdir sub/.vscode plain && echo before | tee sub/.envrc sub/.vscode/tasks.json plain/.envrc > sub/f").run().ok();
+        let waits = ws.ring_sh("echo 2 | tee sub/f > plain/.envrc; touch ready; while [ ! -e go ]; do sleep 0.01; done").flags(["--snapshot"]).start();
+        until("it runs", || ws.has("ready"));
+        for name in ["sub/.envrc", "sub/.vscode/tasks.json", "sub/.mcp.json", ".envrc"] {
+            ws.file(name, "mine\n");
+        }
+        until("it is moved aside", || ws.has(".envrc.from-ring"));
+        ws.file("go", "");
+        waits.wait();
+        let told = undo(ws, &[&last(ws), "--force"]).exits(1);
+        for name in ["sub/.envrc", "sub/.vscode/tasks.json", "sub/.mcp.json", ".envrc.from-ring"] {
+            assert_eq!(ws.read(name), "mine\n", "{told}");
+        }
+        assert!(told.out().contains("was moved aside: it may be a person's"), "{told}");
+        // Where there is no repository nothing was kept from the command.
+        assert_eq!((ws.read("sub/f"), ws.read("plain/.envrc")), ("before\n".to_owned(), "before\n".to_owned()), "{told}");
+    }
+
     /// Who may be run as another was that one's own: nobody else's becomes so.
     no_file_is_run_as_another needs ["userns"] |ws| {
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
