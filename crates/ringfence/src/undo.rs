@@ -20,12 +20,17 @@ use crate::record::key;
 use crate::state::State;
 use crate::{layers, workspace};
 
+mod last;
+
+use last::{Last, last};
+
 /// Which command is to be undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Which {
     /// That whose record has this number; or an undo.
     Number(u64),
-    /// The last that changed something in the workspace around this directory, and was not undone.
+    /// The last that changed something in the workspace around this directory, and was not undone: one whose undo failed or was killed
+    /// is meant again.
     LastIn(PathBuf),
 }
 
@@ -57,6 +62,21 @@ pub enum NoUndo {
     /// None of them did.
     #[error("no command is recorded that changed something in {} and was not undone", .0.display())]
     NoLast(PathBuf),
+    /// The last was undone but for something: whether that is meant, or the one before, is for a person to say.
+    #[error(
+        "of command {command} undo {undo} left {left} changes alone: `ringfence undo-command {command}` tries them again{}",
+        or_the_older(*.older)
+    )]
+    Unclear {
+        /// The last command that changed something, and is not undone as a whole.
+        command: u64,
+        /// Its undo.
+        undo: u64,
+        /// So many changes it left.
+        left: u64,
+        /// The one before that was not undone.
+        older: Option<u64>,
+    },
     /// Nothing is kept of what was before.
     #[error("of command {number} nothing is kept: {why}")]
     NotKept {
@@ -70,6 +90,12 @@ pub enum NoUndo {
     Store(#[from] ringfence_undo::Error),
 }
 
+fn or_the_older(older: Option<u64>) -> String {
+    older.map_or_else(String::new, |older| {
+        format!(", `ringfence undo-command {older}` undoes the one before")
+    })
+}
+
 /// A command that can be undone, and what that would do.
 #[derive(Debug)]
 pub struct Undo {
@@ -81,6 +107,8 @@ pub struct Undo {
     forced: bool,
     /// Commands of other rings ran at the same time, and could write there.
     others: bool,
+    /// The undo of it that did not come to its end, where that is why it was chosen.
+    unfinished: Option<u64>,
 }
 
 /// What became of an undo.
@@ -119,11 +147,28 @@ pub fn look(which: &Which, force: bool) -> Result<Undo, NoUndo> {
     let state = State::of_user(home.as_deref()).ok_or(NoUndo::NoHome)?;
     let ledger = state.ledger();
     let store = keeping::store(&state);
-    let number = match which {
-        Which::Number(number) => *number,
+    let (number, unfinished) = match which {
+        Which::Number(number) => (*number, None),
         Which::LastIn(directory) => {
             let around = workspace::around(directory, home.as_deref());
-            last(&ledger, &around)?.ok_or(NoUndo::NoLast(around))?
+            match last(records(&ledger)?, &around) {
+                Last::None => return Err(NoUndo::NoLast(around)),
+                Last::Command(number) => (number, None),
+                Last::Again { command, undo } => (command, Some(undo)),
+                Last::Partly {
+                    command,
+                    undo,
+                    left,
+                    older,
+                } => {
+                    return Err(NoUndo::Unclear {
+                        command,
+                        undo,
+                        left,
+                        older,
+                    });
+                }
+            }
         }
     };
     let told = told(&ledger, number)?;
@@ -177,6 +222,7 @@ pub fn look(which: &Which, force: bool) -> Result<Undo, NoUndo> {
         plan,
         forced: force,
         others: told.others,
+        unfinished,
     })
 }
 
@@ -315,34 +361,6 @@ fn told(ledger: &Path, number: u64) -> Result<Told, NoUndo> {
     Ok(told)
 }
 
-/// The last command that changed something in a workspace, and was not undone.
-fn last(ledger: &Path, workspace: &Path) -> Result<Option<u64>, NoUndo> {
-    let mut rings = std::collections::HashSet::new();
-    let mut its = std::collections::BTreeSet::new();
-    let mut changed = std::collections::BTreeSet::new();
-    for record in records(ledger)? {
-        match record.event {
-            Event::RingMade(made) if made.workspace.as_path() == workspace => {
-                rings.insert(record.seq);
-            }
-            Event::CommandStarted(started) if rings.contains(&started.ring) => {
-                its.insert(record.seq);
-            }
-            Event::FilesChanged(files) if its.contains(&files.command) => {
-                let any = files.roots.iter().any(|root| !root.counts.is_empty());
-                if any {
-                    changed.insert(files.command);
-                }
-            }
-            Event::UndoStarted(undo) => {
-                changed.remove(&undo.command);
-            }
-            _ => {}
-        }
-    }
-    Ok(changed.pop_last())
-}
-
 impl Undo {
     /// The command's number.
     #[must_use]
@@ -354,6 +372,12 @@ impl Undo {
     #[must_use]
     pub fn argv(&self) -> Vec<&std::ffi::OsStr> {
         self.argv.iter().map(Text::as_os_str).collect()
+    }
+
+    /// The undo of it that failed or was killed, where [`Which::LastIn`] means it again for that.
+    #[must_use]
+    pub fn unfinished(&self) -> Option<u64> {
+        self.unfinished
     }
 
     /// What would be done.

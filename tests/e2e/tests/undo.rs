@@ -221,6 +221,29 @@ rings! {
         }
     }
 
+    /// Until an undo has come to its end the last command is the same one.
+    an_undo_that_failed_is_not_the_one_before needs ["userns"] |ws| {
+        ws.ring_sh("echo A > g").flags(["--snapshot"]).run().ok();
+        ws.ring_sh("echo B > f; echo C > h").flags(["--snapshot"]).run().ok();
+        let number = last(ws);
+        // It cannot keep what it would take away.
+        ws.bare_sh("cd ../state/ringfence/undo && rm lock && mkdir lock").run().ok();
+        undo(ws, &["--last"]).exits(125);
+        ws.bare_sh("rmdir ../state/ringfence/undo/lock").run().ok();
+        assert!(ws.has("f") && ws.has("g"));
+        ws.file("h", "mine\n");
+        let told = undo(ws, &["--last"]).exits(1);
+        assert!(told.err().contains("did not come to its end") && told.out().starts_with(&number), "{told}");
+        assert_eq!((ws.has("f"), ws.read("g").as_str(), ws.read("h").as_str()), (false, "A\n", "mine\n"));
+        // One that left something leaves nobody guessing.
+        let unclear = undo(ws, &["--last"]).exits(125);
+        assert!(unclear.err().contains(&format!("`ringfence undo-command {number}` tries them again")), "{unclear}");
+        assert!(ws.has("g"), "{unclear}");
+        undo(ws, &[&number, "--force"]).ok();
+        undo(ws, &["--last"]).ok();
+        assert!(!ws.has("g") && !ws.has("h"));
+    }
+
     /// What cannot be is said in a line, with what helps.
     what_cannot_be_undone_is_told needs ["userns"] |ws| {
         ws.file("f", "before\n");
@@ -329,6 +352,7 @@ rings! {
     /// Killed while it keeps, and while it undoes: what is kept is whole, and the undo is done again to its end.
     a_kill_takes_nothing_away needs ["userns"] |ws| {
         const FILES: usize = 400;
+        ws.ring_sh("echo older > older").flags(["--snapshot"]).run().ok();
         ws.bare_sh(&format!("for d in a b c d; do mkdir $d; for i in $(seq {}); do echo $d $i > $d/$i; done; done", FILES / 4)).run().ok();
         let before = tree(ws);
         let there = || ws.bare_sh("find a b c d -type f 2>/dev/null | wc -l").run().out().trim().parse::<usize>().unwrap();
@@ -361,7 +385,9 @@ rings! {
         }
         assert!(killed > 0, "none was killed while it was at work");
         assert!(there() >= FILES / 2);
-        let done = undo(ws, &[&number]).ok();
+        // The last is this one, and not the one before.
+        let done = undo(ws, &["--last"]).ok();
+        assert!(done.err().contains("did not come to its end"), "{done}");
         assert_eq!(tree(ws), before, "{done}");
         // Once more is nothing.
         undo(ws, &[&number]).ok();

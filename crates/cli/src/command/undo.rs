@@ -55,6 +55,12 @@ pub(crate) fn undo(args: UndoArgs) -> ExitCode {
 
 fn undone(args: &UndoArgs, which: &Which) -> Result<ExitCode, NoUndo> {
     let undo = look(which, args.force)?;
+    if let Some(before) = undo.unfinished() {
+        say::line(format_args!(
+            "the undo {before} of command {} did not come to its end; this is that command once more",
+            undo.number()
+        ));
+    }
     if args.dry_run {
         let code = code(undo.plan());
         if args.json {
