@@ -241,15 +241,14 @@ impl Keeper {
     /// [`Error`]: the store cannot be written to.
     pub fn capture(&mut self, mut changes: Vec<Detail>) -> Result<Captured, Error> {
         let all = changes.len();
-        changes.retain(|change| !self.is_generated(change));
+        // What lies in a directory that was renamed is judged by where it was: the renaming is undone, and it comes along.
+        let renames = renames_of(&changes);
+        changes.retain(|change| !self.is_generated(change, &renames));
         let generated = (all - changes.len()) as u64;
         let bound = self.store.bounds.changes;
         let more = changes.len().saturating_sub(bound) as u64;
         changes.truncate(bound);
-        let renames: Renames = changes
-            .iter()
-            .filter_map(|change| Some((change.path.clone(), change.from.clone()?)))
-            .collect();
+        let renames = renames_of(&changes);
         let befores: Vec<Option<State>> = changes
             .iter()
             .map(|change| self.before(change, &renames))
@@ -293,7 +292,8 @@ impl Keeper {
         })
     }
 
-    fn is_generated(&self, change: &Detail) -> bool {
+    /// Whether all of a change is in directories that are not kept.
+    fn is_generated(&self, change: &Detail, renames: &Renames) -> bool {
         let dir = |seen: Option<Kind>| seen == Some(Kind::Directory);
         let before = match change.before {
             Before::Nothing => None,
@@ -302,9 +302,10 @@ impl Keeper {
         };
         let after = change.after.map(|seen| seen.kind);
         let held = |path: &Path, kind| self.exclude.holds(path, dir(kind));
-        // What came from elsewhere is missing there.
-        let from = change.from.as_deref().unwrap_or(&change.path);
-        (before.is_none() || held(from, before)) && (after.is_none() || held(&change.path, after))
+        let was_at = place_before(change, renames);
+        // What was added to a directory that had another name stays in it when that gets its name back.
+        (before.is_none() || held(&was_at, before))
+            && (after.is_none() || held(&change.path, after) && held(&was_at, after))
     }
 
     /// What stood there before, and what it held.
@@ -314,12 +315,7 @@ impl Keeper {
             Before::Unknown(kind) => return Some(unknown(kind, Why::Unknown)),
             Before::Stood(seen) => seen,
         };
-        let at = match (&change.from, change.after) {
-            (Some(from), _) => from.clone(),
-            // Of what is gone, it is its path from before.
-            (None, None) => change.path.clone(),
-            (None, Some(_)) => path_before(&change.path, renames),
-        };
+        let at = place_before(change, renames);
         match self.known.seen(&at, &seen) {
             Some(state) => Some(state.clone()),
             None => Some(of_seen(&seen, Why::Changed)),
@@ -410,6 +406,21 @@ fn is_equal(a: &State, b: &State) -> bool {
 
 /// What was renamed: where from, by where it is now.
 pub(crate) type Renames = HashMap<PathBuf, PathBuf>;
+
+fn renames_of(changes: &[Detail]) -> Renames {
+    let renamed = |change: &Detail| Some((change.path.clone(), change.from.clone()?));
+    changes.iter().filter_map(renamed).collect()
+}
+
+/// Where something was before the command, or would have been.
+fn place_before(change: &Detail, renames: &Renames) -> PathBuf {
+    match (&change.from, change.after) {
+        (Some(from), _) => from.clone(),
+        // Of what is gone, it is its path from before.
+        (None, None) => change.path.clone(),
+        (None, Some(_)) => path_before(&change.path, renames),
+    }
+}
 
 /// Where something was whose path now is this one.
 pub(crate) fn path_before(path: &Path, renames: &Renames) -> PathBuf {

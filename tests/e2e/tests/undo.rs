@@ -221,6 +221,32 @@ rings! {
         }
     }
 
+    /// What was moved to a name that is not kept was kept under its own.
+    renamed_to_target_it_comes_back needs ["userns"] |ws| {
+        ws.bare_sh("mkdir src && echo 'fn main(){}' > src/main.rs && echo lib > src/lib.rs && echo same > src/same.rs").run().ok();
+        let before = tree(ws);
+        let away = "mv src target; echo evil > target/main.rs; rm target/lib.rs; echo more > target/more.rs; mkdir target/d; echo x > target/d/x";
+        ws.ring_sh(away).flags(["--snapshot"]).run().ok();
+        let after = tree(ws);
+        let told = undo(ws, &["--last"]).ok();
+        assert_eq!(tree(ws), before, "{told}");
+        undo(ws, &[told.out().rsplit_once("undo-command ").unwrap().1.split('`').next().unwrap()]).ok();
+        assert_eq!(tree(ws), after);
+        undo(ws, &["--last"]).ok();
+        assert_eq!(tree(ws), before);
+        let mut client = Client::serve(ws, &[]);
+        let ring = client.ring(ws);
+        kept(ws, &["src/main.rs", "src/lib.rs"]);
+        ran(&mut client, ring, away);
+        let told = undo(ws, &["--last"]).ok();
+        assert_eq!(tree(ws), before, "{told}");
+        client.wait().exits(0);
+        // What is generated is not undone, and the exit code says so.
+        ws.ring_sh("mkdir target; echo x > target/x; echo y > y").flags(["--snapshot"]).run().ok();
+        let told = undo(ws, &["--last"]).exits(1);
+        assert!(told.out().contains("not undone: 2 changes in generated directories") && !ws.has("y"), "{told}");
+    }
+
     /// Until an undo has come to its end the last command is the same one.
     an_undo_that_failed_is_not_the_one_before needs ["userns"] |ws| {
         ws.ring_sh("echo A > g").flags(["--snapshot"]).run().ok();

@@ -143,7 +143,11 @@ fn yes(question: &str) -> bool {
 }
 
 fn code(plan: &Plan) -> ExitCode {
-    let less = plan.left() > 0 || plan.manifest.more > 0 || plan.manifest.nothing.is_some();
+    let manifest = &plan.manifest;
+    let less = plan.left() > 0
+        || manifest.more > 0
+        || manifest.generated > 0
+        || manifest.nothing.is_some();
     ExitCode::from(u8::from(less) * say::NO)
 }
 

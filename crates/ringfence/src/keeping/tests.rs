@@ -91,8 +91,21 @@ fn act(root: &Path, act: &Act) {
     };
 }
 
+type Described = BTreeMap<PathBuf, (char, u32, Vec<u8>)>;
+
+/// Without directories of this name, and what is in them.
+fn outside(mut all: Described, name: &str) -> Described {
+    let dirs: Vec<PathBuf> = all
+        .iter()
+        .filter(|(path, (kind, ..))| *kind == 'd' && path.file_name() == Some(name.as_ref()))
+        .map(|(path, _)| path.clone())
+        .collect();
+    all.retain(|path, _| !dirs.iter().any(|dir| path.starts_with(dir)));
+    all
+}
+
 /// Each path with its kind, its permissions and what it holds.
-fn described(root: &Path) -> BTreeMap<PathBuf, (char, u32, Vec<u8>)> {
+fn described(root: &Path) -> Described {
     let mut all = BTreeMap::new();
     let mut ahead = vec![PathBuf::new()];
     while let Some(dir) = ahead.pop() {
@@ -134,6 +147,8 @@ struct Ground {
     _dir: Dir,
     root: PathBuf,
     store: Arc<Store>,
+    /// Names of directories that are not kept.
+    generated: &'static [&'static str],
 }
 
 impl Ground {
@@ -146,12 +161,15 @@ impl Ground {
             _dir: dir,
             root,
             store,
+            generated: &[],
         }
     }
 
     /// Does this as a command, and keeps what it changed.
     fn command(&self, seq: u64, acts: &[Act]) -> Manifest {
-        let mut keeper = Keeper::open(Arc::clone(&self.store), &self.root, []).unwrap();
+        let store = Arc::clone(&self.store);
+        let generated = self.generated.iter().copied();
+        let mut keeper = Keeper::open(store, &self.root, generated).unwrap();
         keeper.begin(Most::ALL, &|| false).unwrap();
         settled(&mut keeper);
         let before = Snapshot::take([&self.root], Options::default());
@@ -205,6 +223,27 @@ proptest! {
         // Once more is nothing.
         prop_assert_eq!(ground.undo(1, 5), vec![]);
         prop_assert_eq!(&described(&ground.root), &before);
+    }
+
+    /// Directories get names that are not kept, and come from there: whatever is not as it was, is told.
+    #[test]
+    fn what_is_not_as_it_was_is_told(tree in acts(40), command in acts(12)) {
+        let ground = Ground { generated: &["b"], ..Ground::new() };
+        for one in &tree {
+            act(&ground.root, one);
+        }
+        let before = described(&ground.root);
+        let manifest = ground.command(1, &command);
+        let left = ground.undo(1, 2);
+        let now = described(&ground.root);
+        if left.is_empty() && manifest.generated == 0 {
+            prop_assert_eq!(&now, &before, "{:#?}", manifest);
+        } else if left.is_empty() {
+            // What came from there may have come along; what was kept is as it was.
+            for (path, was) in outside(before, "b") {
+                prop_assert_eq!(now.get(&path), Some(&was), "{:?} {:#?}", path, manifest);
+            }
+        }
     }
 
     #[test]
