@@ -5,9 +5,8 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
-use crate::Digest;
+use crate::{Digest, sys};
 
 /// Bytes of a slot: less than a sector.
 const SLOT: usize = 256;
@@ -48,7 +47,7 @@ pub(crate) fn read(file: &File) -> io::Result<Read> {
     let mut bytes = [0; 2 * SLOT];
     let mut length = 0;
     while length < bytes.len() {
-        match file.read_at(&mut bytes[length..], length as u64) {
+        match sys::read_at(file, &mut bytes[length..], length as u64) {
             Ok(0) => break,
             Ok(n) => length += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -80,7 +79,7 @@ pub(crate) fn write(file: &File, head: &Head) -> io::Result<()> {
     text.push('\n');
     // 256 hold the longest numbers; the rest of a shorter one must not show through.
     let text = format!("{text:<SLOT$}");
-    file.write_all_at(text.as_bytes(), turn % 2 * SLOT as u64)
+    sys::write_all_at(file, text.as_bytes(), turn % 2 * SLOT as u64)
 }
 
 fn check(text: &str) -> String {
@@ -144,9 +143,9 @@ mod tests {
             ..head
         };
         // The newer is in the second slot; each byte of it matters but those behind its line.
-        file.write_all_at(b"9", SLOT as u64 + 40).expect("written");
+        sys::write_all_at(&file, b"9", SLOT as u64 + 40).expect("written");
         assert_eq!(read(&file).expect("read"), Read::At(older));
-        file.write_all_at(b"9", 40).expect("written");
+        sys::write_all_at(&file, b"9", 40).expect("written");
         assert_eq!(read(&file).expect("read"), Read::Damaged);
         std::fs::remove_file(&path).expect("removed");
     }

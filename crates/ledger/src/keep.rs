@@ -1,14 +1,12 @@
 //! What is kept, and for how long.
 
-use std::fs::File;
 use std::io::{self, Read as _, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{Digest, Known, Removed, segment};
+use crate::{Digest, Known, Removed, segment, sys};
 
 /// How much of the past is kept. Whole files of the ledger are let go of, the oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,10 +120,7 @@ const TEXT_MAX: u64 = 16 << 20;
 
 /// A text that is kept, and nothing else that has its name.
 pub(crate) fn read_text(dir: &Path, name: &Digest) -> io::Result<Vec<u8>> {
-    let file = File::options()
-        .read(true)
-        .custom_flags(segment::no_follow())
-        .open(text_path(dir, name))?;
+    let file = sys::reading().open(text_path(dir, name))?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
@@ -152,21 +147,20 @@ pub(crate) fn text(dir: &Path, name: &Digest, text: &[u8]) -> Result<(), (PathBu
     let path = text_path(dir, name);
     let temporary = path.with_extension(format!("json.{}", std::process::id()));
     let write = || {
-        let mut file = File::options()
+        let mut file = sys::options()
             .write(true)
             .create(true)
             .truncate(true)
-            .mode(0o600)
             .open(&temporary)?;
         file.write_all(text)?;
+        // Windows renames no file that is open so.
+        drop(file);
         std::fs::rename(&temporary, &path)
     };
     let written = match write() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(texts(dir))
-            .and_then(|()| write()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            sys::make_dir(&texts(dir)).and_then(|()| write())
+        }
         written => written,
     };
     written.map_err(|error| {

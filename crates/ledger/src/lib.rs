@@ -40,6 +40,7 @@ mod segment;
 pub mod shell;
 mod store;
 pub mod story;
+mod sys;
 mod text;
 pub mod verify;
 

@@ -2,14 +2,13 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::head::{self, Head};
 use crate::keep;
 use crate::record::{NoRecord, Record};
 use crate::segment::{self, Line, Lines};
-use crate::{Digest, Known, PolicyKept};
+use crate::{Digest, Known, PolicyKept, sys};
 
 /// A record, or what stands where one should.
 #[derive(Debug)]
@@ -192,10 +191,7 @@ fn unreadable(file: PathBuf, line: u64, error: &io::Error) -> Entry {
 }
 
 pub(crate) fn open(dir: &Path, number: u32) -> io::Result<File> {
-    let file = File::options()
-        .read(true)
-        .custom_flags(segment::no_follow())
-        .open(segment::path(dir, number))?;
+    let file = sys::reading().open(segment::path(dir, number))?;
     if file.metadata()?.is_file() {
         Ok(file)
     } else {
@@ -208,10 +204,7 @@ pub(crate) fn open(dir: &Path, number: u32) -> io::Result<File> {
 
 /// The end of the chain as it is noted; `None` for no ledger or a note that cannot be read.
 pub(crate) fn noted(dir: &Path) -> io::Result<Option<Head>> {
-    let file = File::options()
-        .read(true)
-        .custom_flags(segment::no_follow())
-        .open(dir.join("head"));
+    let file = sys::reading().open(dir.join("head"));
     match file {
         Ok(file) => Ok(match head::read(&file)? {
             head::Read::At(head) => Some(head),

@@ -2,11 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::record::{Record, UNHASHED, hash_of};
-use crate::{Digest, Event, Known};
+use crate::{Digest, Event, Known, sys};
 
 /// A file is left for the next when it is this large: what is removed for its age is removed by files.
 pub(crate) const LARGE: u64 = 8 << 20;
@@ -35,26 +34,18 @@ pub(crate) fn all(dir: &Path) -> io::Result<Vec<u32>> {
 
 /// Opens one to write to. Nothing but a regular file of ours is one.
 pub(crate) fn open(dir: &Path, number: u32, new: bool) -> io::Result<File> {
-    let file = File::options()
+    let file = sys::options()
         .read(true)
         .write(true)
         .create_new(new)
-        .mode(0o600)
-        .custom_flags(no_follow())
         .open(path(dir, number))?;
-    let meta = file.metadata()?;
-    if !meta.is_file() || meta.uid() != rustix::process::geteuid().as_raw() {
+    if !sys::is_own(&file.metadata()?) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,
             "it is no regular file of this user",
         ));
     }
     Ok(file)
-}
-
-/// Neither a link nor anything that would have to be waited for.
-pub(crate) fn no_follow() -> i32 {
-    (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32
 }
 
 /// What is in one, from a place on, line by line.
@@ -128,7 +119,7 @@ impl Lines {
         let room = (self.until.saturating_sub(place)).min(256 << 10) as usize;
         self.buffer.resize(length + room, 0);
         let read = loop {
-            match self.file.read_at(&mut self.buffer[length..], place) {
+            match sys::read_at(&self.file, &mut self.buffer[length..], place) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 read => break read,
             }
@@ -195,7 +186,7 @@ pub(crate) fn last_hash(file: &File, end: u64) -> io::Result<Option<Digest>> {
     let Some(at) = end.checked_sub(tail.len() as u64) else {
         return Ok(None);
     };
-    file.read_exact_at(&mut tail, at)?;
+    read_exact_at(file, &mut tail, at)?;
     let digits = &tail[UNHASHED - Digest::LENGTH - 2..UNHASHED - 2];
     Ok(std::str::from_utf8(digits)
         .ok()
@@ -203,13 +194,23 @@ pub(crate) fn last_hash(file: &File, end: u64) -> io::Result<Option<Digest>> {
         .filter(|_| tail[UNHASHED] == b'\n'))
 }
 
+fn read_exact_at(file: &File, to: &mut [u8], at: u64) -> io::Result<()> {
+    let mut done = 0;
+    while done < to.len() {
+        match sys::read_at(file, &mut to[done..], at + done as u64) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(length) => done += length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// The record that a file begins with.
 pub(crate) fn first(dir: &Path, number: u32) -> io::Result<Option<Record>> {
     let mut start = Vec::new();
-    let file = File::options()
-        .read(true)
-        .custom_flags(no_follow())
-        .open(path(dir, number))?;
+    let file = sys::reading().open(path(dir, number))?;
     file.take(16 << 10).read_to_end(&mut start)?;
     let line = start.split(|b| *b == b'\n').next().unwrap_or_default();
     Ok(Record::of_line(line)
@@ -219,10 +220,7 @@ pub(crate) fn first(dir: &Path, number: u32) -> io::Result<Option<Record>> {
 
 /// The last record that can be read in a file, for a new chain after it.
 pub(crate) fn last_readable(dir: &Path, number: u32) -> io::Result<Option<Known>> {
-    let file = File::options()
-        .read(true)
-        .custom_flags(no_follow())
-        .open(path(dir, number))?;
+    let file = sys::reading().open(path(dir, number))?;
     let mut lines = Lines::of(file, 0, u64::MAX);
     let mut last = None;
     while let Some(line) = lines.next()? {

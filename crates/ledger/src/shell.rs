@@ -1,32 +1,35 @@
 //! Words as a POSIX shell reads them back: each byte stands for itself. It is how commands are written down.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use crate::sys;
 
 /// The word in single quotes, in which no shell knows a special character but the quote itself.
 #[must_use]
 pub fn quoted(word: &OsStr) -> OsString {
+    let quote = sys::unit(b'\'');
     let mut out = Vec::with_capacity(word.len() + 2);
-    out.push(b'\'');
-    for byte in word.as_bytes() {
-        if *byte == b'\'' {
+    out.push(quote);
+    for unit in sys::units(word).iter() {
+        if *unit == quote {
             // Out of the quotes, one quote, in again.
-            out.extend_from_slice(br"'\''");
+            out.extend(br"'\''".iter().copied().map(sys::unit));
         } else {
-            out.push(*byte);
+            out.push(*unit);
         }
     }
-    out.push(b'\'');
-    OsString::from_vec(out)
+    out.push(quote);
+    sys::of_units(out)
 }
 
 /// The word as it is where nothing in it means anything to a shell, else in quotes: a person
 /// reads it before they say yes.
 fn plain_or_quoted(word: &OsStr) -> OsString {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-/.,:+@=".contains(byte);
+    let bytes = sys::bytes(word);
     // `=x` at the start is zsh's for the place of a program.
-    let begins = word.as_bytes().first().is_some_and(|byte| *byte != b'=');
-    if begins && word.as_bytes().iter().all(plain) {
+    let begins = bytes.first().is_some_and(|byte| *byte != b'=');
+    if begins && bytes.iter().all(plain) {
         word.to_owned()
     } else {
         quoted(word)
@@ -47,6 +50,7 @@ pub fn line<'a>(words: impl IntoIterator<Item = &'a OsStr>) -> OsString {
 }
 
 #[cfg(test)]
+#[cfg(unix)] // there are shells to ask
 mod tests {
     use super::{line, quoted};
     use proptest::prelude::{any, prop};

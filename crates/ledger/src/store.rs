@@ -1,20 +1,17 @@
 //! Writing to the ledger.
 
-use std::fs::{DirBuilder, File};
+use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
 
 use crate::head::{self, Head, Read};
 use crate::keep::{self, Keep};
 use crate::segment::{self, Beyond};
-use crate::{Beginning, Digest, Event, Known, Opened, PolicyKept, record};
+use crate::{Beginning, Digest, Event, Known, Opened, PolicyKept, record, sys};
 
 /// The version of the form of records.
 const FORMAT: u32 = 1;
@@ -66,11 +63,12 @@ fn holder(by: Option<u32>) -> String {
 impl Error {
     fn of(path: &Path, error: io::Error) -> Error {
         let path = path.to_owned();
-        let full = [Errno::NOSPC, Errno::DQUOT, Errno::FBIG];
-        if full
-            .iter()
-            .any(|e| error.raw_os_error() == Some(e.raw_os_error()))
-        {
+        let full = [
+            io::ErrorKind::StorageFull,
+            io::ErrorKind::QuotaExceeded,
+            io::ErrorKind::FileTooLarge,
+        ];
+        if full.contains(&error.kind()) {
             Error::Full { path, error }
         } else {
             Error::File { path, error }
@@ -91,11 +89,19 @@ pub struct Ledger {
 #[derive(Debug)]
 struct Files {
     head: File,
+    /// What is locked in its place, where it is not that.
+    beside: Option<File>,
     /// When that was last found to be the one that has its name.
     named: Option<Instant>,
     segment: Option<(u32, File)>,
     /// The end as this process wrote it last.
     written: Option<Head>,
+}
+
+impl Files {
+    fn lock(&self) -> &File {
+        self.beside.as_ref().unwrap_or(&self.head)
+    }
 }
 
 /// So long a ledger that was moved away, and not removed, is still written to.
@@ -148,7 +154,7 @@ impl Ledger {
         let files = self.locked(&mut files)?;
         let result = self.append_to(files, make);
         // Closing would let go of it as well.
-        let _unlocked = rustix::fs::flock(&files.head, FlockOperation::Unlock);
+        let _unlocked = files.lock().unlock();
         result
     }
 
@@ -169,18 +175,19 @@ impl Ledger {
                 Some(open) => open,
                 None => Files {
                     head: self.open_head()?,
+                    beside: sys::beside_to_lock(&self.dir).map_err(|e| Error::of(&path, e))?,
                     named: None,
                     segment: None,
                     written: None,
                 },
             };
-            lock(&open.head, &path)?;
+            lock(open.lock(), &path)?;
             let ours = open.head.metadata().map_err(|e| Error::of(&path, e))?;
-            if ours.nlink() > 0 && open.named.is_some_and(|at| at.elapsed() < MOVED) {
+            let lately = open.named.is_some_and(|at| at.elapsed() < MOVED);
+            if lately && sys::is_named(&ours, None) {
                 return Ok(files.insert(open));
             }
-            let there = std::fs::symlink_metadata(&path);
-            if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
+            if sys::is_named(&ours, Some(&path)) {
                 let open = Files {
                     named: Some(Instant::now()),
                     ..open
@@ -197,29 +204,23 @@ impl Ledger {
     fn open_head(&self) -> Result<File, Error> {
         let path = self.head_path();
         let open = || {
-            File::options()
+            sys::options()
                 .read(true)
                 .write(true)
                 .create(true)
                 .truncate(false)
-                .mode(0o600)
-                .custom_flags(segment::no_follow())
                 .open(&path)
         };
         let file = match open() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                DirBuilder::new()
-                    .recursive(true)
-                    .mode(0o700)
-                    .create(&self.dir)
-                    .map_err(|error| Error::of(&self.dir, error))?;
+                sys::make_dir(&self.dir).map_err(|error| Error::of(&self.dir, error))?;
                 open()
             }
             opened => opened,
         };
         let file = file.map_err(|error| Error::of(&path, error))?;
         let meta = file.metadata().map_err(|error| Error::of(&path, error))?;
-        if meta.is_file() && meta.uid() == rustix::process::geteuid().as_raw() {
+        if sys::is_own(&meta) {
             Ok(file)
         } else {
             Err(Error::of(
@@ -292,7 +293,7 @@ impl Ledger {
             Ok(())
         };
         let written = cut
-            .and_then(|()| file.write_all_at(&batch.lines, start))
+            .and_then(|()| sys::write_all_at(file, &batch.lines, start))
             .and_then(|()| if decision { file.sync_data() } else { Ok(()) })
             .and_then(|()| head::write(&files.head, &head));
         if let Err(error) = written {
@@ -358,7 +359,8 @@ impl Ledger {
         let known = files.segment.take();
         let known = known.filter(|(number, _)| *number == head.segment);
         let known = known.and_then(|(_, file)| {
-            let meta = file.metadata().ok().filter(|meta| meta.nlink() > 0)?;
+            let meta = file.metadata().ok();
+            let meta = meta.filter(|meta| sys::is_named(meta, None))?;
             Some((file, meta.len()))
         });
         let (file, size) = match known {
@@ -372,8 +374,7 @@ impl Ledger {
                     return broken(format!("file {} is missing", head.segment));
                 }
                 Err(error)
-                    if error.kind() == io::ErrorKind::InvalidData
-                        || error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) =>
+                    if error.kind() == io::ErrorKind::InvalidData || sys::is_link(&error) =>
                 {
                     return broken(format!("file {} is another", head.segment));
                 }
@@ -460,7 +461,7 @@ impl Ledger {
         {
             let path = segment::path(&self.dir, *number);
             file.set_len(head.offset)
-                .and_then(|()| file.write_all_at(&batch.lines, head.offset))
+                .and_then(|()| sys::write_all_at(file, &batch.lines, head.offset))
                 .map_err(|error| Error::of(&path, error))?;
             batch.lines.clear();
         }
@@ -498,8 +499,7 @@ impl Ledger {
         };
         let file = made.map_err(|error| Error::of(&path, error))?;
         // A decision in it is on disk only if its name is.
-        let dir = File::open(&self.dir).and_then(|dir| dir.sync_all());
-        dir.map_err(|error| Error::of(&self.dir, error))?;
+        sys::sync_dir(&self.dir).map_err(|error| Error::of(&self.dir, error))?;
         files.segment = Some((number, file));
         Ok(number)
     }
@@ -544,7 +544,7 @@ impl Ledger {
             Ok(_) => Ok(()),
             Err(error) => Err(error),
         };
-        let _unlocked = rustix::fs::flock(&files.head, FlockOperation::Unlock);
+        let _unlocked = files.lock().unlock();
         marked.map_err(|error| Error::of(&path, error))
     }
 }
@@ -599,38 +599,26 @@ impl Batch {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "flock(2) waits for ever or not at all"
+    reason = "a lock is waited for as long as it takes, or not at all"
 )]
 fn lock(file: &File, path: &Path) -> Result<(), Error> {
     let begun = Instant::now();
     let mut pause = Duration::from_micros(50);
     loop {
-        match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        match file.try_lock() {
             Ok(()) => return Ok(()),
-            Err(Errno::INTR) => {}
-            Err(Errno::WOULDBLOCK) if begun.elapsed() < PATIENCE => {
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(Duration::from_millis(5));
             }
-            Err(Errno::WOULDBLOCK) => {
+            Err(TryLockError::WouldBlock) => {
                 return Err(Error::Locked {
                     path: path.to_owned(),
-                    by: holder_of(file),
+                    by: sys::holder_of(file),
                 });
             }
-            Err(error) => return Err(Error::of(path, error.into())),
+            Err(TryLockError::Error(error)) => return Err(Error::of(path, error)),
         }
     }
-}
-
-/// Who has a file locked (proc_locks(5)).
-fn holder_of(file: &File) -> Option<u32> {
-    let inode = format!(":{}", file.metadata().ok()?.ino());
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    locks.lines().find_map(|line| {
-        let mut words = line.split_ascii_whitespace().skip(1);
-        (words.next()? == "FLOCK").then_some(())?;
-        let pid = words.nth(2)?.parse().ok()?;
-        words.next()?.ends_with(&inode).then_some(pid)
-    })
 }

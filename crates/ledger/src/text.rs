@@ -2,12 +2,13 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use serde::de::Error as _;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::sys;
 
 /// A word, a path: a string in JSON, or `{"base64": "…"}` where it is not UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -46,7 +47,7 @@ impl Serialize for Text {
             Some(text) => to.serialize_str(text),
             None => {
                 let mut map = to.serialize_map(Some(1))?;
-                let bytes = base64_simd::STANDARD.encode_to_string(self.0.as_bytes());
+                let bytes = base64_simd::STANDARD.encode_to_string(sys::bytes(&self.0));
                 map.serialize_entry("base64", &bytes)?;
                 map.end()
             }
@@ -64,10 +65,12 @@ impl<'de> Deserialize<'de> for Text {
         }
         match Either::deserialize(from)? {
             Either::Plain(text) => Ok(Text(text.into())),
-            Either::Bytes { base64 } => base64_simd::STANDARD
-                .decode_to_vec(base64)
-                .map(|bytes| Text(OsString::from_vec(bytes)))
-                .map_err(D::Error::custom),
+            Either::Bytes { base64 } => {
+                let bytes = base64_simd::STANDARD.decode_to_vec(base64);
+                let name = sys::of_bytes(bytes.map_err(D::Error::custom)?);
+                name.map(Text)
+                    .ok_or_else(|| D::Error::custom("no name of this system has these bytes"))
+            }
         }
     }
 }
@@ -81,13 +84,13 @@ pub fn words<'a>(words: impl IntoIterator<Item = &'a OsStr>) -> (Vec<Text>, u32)
     let mut count = 0;
     let mut secret_next = false;
     let words = words.into_iter().map(|word| {
-        let bytes = word.as_bytes();
+        let bytes = sys::bytes(word);
         // `--password --verbose`: then it has no value.
         if std::mem::take(&mut secret_next) && !bytes.starts_with(b"-") && !bytes.is_empty() {
             count += 1;
             return Text(REDACTED.into());
         }
-        secret_next = ringfence_policy::is_secret_flag(bytes);
+        secret_next = ringfence_policy::is_secret_flag(&bytes);
         let (word, more) = without_secrets(word);
         count += more;
         word
@@ -97,8 +100,8 @@ pub fn words<'a>(words: impl IntoIterator<Item = &'a OsStr>) -> (Vec<Text>, u32)
 
 /// A text without the secrets in it, and how many those were.
 pub fn without_secrets(text: &OsStr) -> (Text, u32) {
-    let bytes = text.as_bytes();
-    let secrets = ringfence_policy::secrets_in(bytes);
+    let bytes = sys::bytes(text);
+    let secrets = ringfence_policy::secrets_in(&bytes);
     if secrets.is_empty() {
         return (Text(text.to_owned()), 0);
     }
@@ -116,7 +119,9 @@ pub fn without_secrets(text: &OsStr) -> (Text, u32) {
         done = secret.end;
     }
     out.extend_from_slice(&bytes[done..]);
-    (Text(OsString::from_vec(out)), count)
+    // A secret that begins within a character leaves what is no name on every system.
+    let left = sys::of_bytes(out).unwrap_or_else(|| REDACTED.into());
+    (Text(left), count)
 }
 
 #[cfg(test)]
@@ -175,8 +180,8 @@ mod tests {
 
     #[test]
     fn what_is_not_utf8_comes_back() {
-        let name = OsStr::from_bytes(b"a\xff\n\"b");
-        for name in [name, OsStr::new("plain \u{1f980}"), OsStr::new("")] {
+        let name = crate::sys::odd("a", "\n\"b");
+        for name in [&*name, OsStr::new("plain \u{1f980}"), OsStr::new("")] {
             let text = Text::from(name);
             let json = serde_json::to_string(&text).expect("json");
             let back: Text = serde_json::from_str(&json).expect("text");

@@ -213,6 +213,10 @@ fn plain_everywhere(text: &str) -> bool {
 
 /// How much was read, for tests that bound it.
 #[cfg(test)]
+#[allow(
+    clippy::missing_const_for_thread_local,
+    reason = "it is const; clippy does not see that for windows-gnu"
+)]
 pub(crate) mod work {
     use std::cell::Cell;
 

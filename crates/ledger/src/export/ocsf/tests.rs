@@ -1,8 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 
 use boon::{Compiler, SchemaIndex, Schemas};
 use serde_json::{Value, json};
@@ -548,7 +546,7 @@ fn the_end_of_a_command_tells_what_was_started() {
 #[test]
 fn what_a_string_cannot_hold_stands_as_it_was() {
     let published = Published::new();
-    let name = Text::from(OsStr::from_bytes(b"/w/a\xff"));
+    let name = Text::from(&crate::sys::odd("/w/a", ""));
     let long = text(&"\u{e9}".repeat(40_000));
     let start = |argv: Vec<Text>| Event::CommandStarted(CommandStarted { argv, ..started() });
     let moved = Event::Denial(Denial {
