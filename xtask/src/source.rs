@@ -245,15 +245,16 @@ pub(crate) fn modules(tree: &Tree, file: &str, test: bool) -> Modules {
             format!("{dir}/{stem}")
         };
         for child in declared(source) {
-            let candidates = match &child.path {
-                Some(path) => vec![normal(&format!("{dir}/{path}"))],
-                None => vec![
-                    format!("{base}/{}.rs", child.name),
-                    format!("{base}/{}/mod.rs", child.name),
-                ],
+            // The modules of a file that is named by its path lie beside it, as those of a root.
+            let (candidates, beside) = match &child.path {
+                Some(path) => (vec![normal(&format!("{dir}/{path}"))], true),
+                None => {
+                    let file = format!("{base}/{}.rs", child.name);
+                    (vec![file, format!("{base}/{}/mod.rs", child.name)], false)
+                }
             };
             for candidate in candidates {
-                open.push((candidate, test || child.test, false));
+                open.push((candidate, test || child.test, beside));
             }
         }
     }
@@ -323,7 +324,8 @@ mod tests {
             ("k/src/a.rs", "mod b;"),
             ("k/src/a/b.rs", ""),
             ("k/src/tests.rs", ""),
-            ("k/src/odd/name.rs", ""),
+            ("k/src/odd/name.rs", "mod d;"),
+            ("k/src/odd/d.rs", ""),
             ("k/src/lost.rs", ""),
         ] {
             tree.insert(file.to_owned(), source.to_owned());
@@ -336,6 +338,7 @@ mod tests {
                 "k/src/a.rs",
                 "k/src/a/b.rs",
                 "k/src/lib.rs",
+                "k/src/odd/d.rs",
                 "k/src/odd/name.rs"
             ]
         );

@@ -60,7 +60,8 @@ pub(super) fn check(packages: &[Package], tree: &Tree) -> Vec<Finding> {
             if PURE.contains(&package.name.as_str()) {
                 findings.extend(pure(file, &code));
             }
-            findings.extend(platform(package, file, &code));
+            let is_root = package.targets.iter().any(|target| target.file == *file);
+            findings.extend(platform(package, file, &code, is_root));
         }
         let inside = format!("{}/", package.dir);
         for (file, text) in tree.range(inside.clone()..) {
@@ -185,8 +186,8 @@ fn top_level_names(group: &str) -> Vec<&str> {
     names
 }
 
-/// Code for one operating system lies under `src/sys/` or in a `sys-*` crate.
-fn platform(package: &Package, file: &str, code: &str) -> Vec<Finding> {
+/// Code for one operating system lies under `src/sys/` or in a `sys-*` crate. A crate root may leave whole modules out.
+fn platform(package: &Package, file: &str, code: &str, is_root: bool) -> Vec<Finding> {
     let allowed = package.name.starts_with("ringfence-sys-")
         || file.contains("/src/sys/")
         || file.ends_with("/src/sys.rs")
@@ -203,6 +204,9 @@ fn platform(package: &Package, file: &str, code: &str) -> Vec<Finding> {
             let Some(word) = words.into_iter().find(|word| inside.contains(word)) else {
                 continue;
             };
+            if is_root && leaves_a_module_out(code, at) {
+                continue;
+            }
             findings.push(Finding::new(
                 format!("{file}:{}", source::line_of(code, at)),
                 format!("`cfg({word}…)` outside src/sys/"),
@@ -211,6 +215,38 @@ fn platform(package: &Package, file: &str, code: &str) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Whether the attribute that holds this `cfg(` is on `mod name;` or `use …;`, or has only said that what is then
+/// not used may stay.
+fn leaves_a_module_out(code: &str, at: usize) -> bool {
+    let rest = &code[at..];
+    // Within a function or another module it would leave out a part.
+    if code[..at].matches('{').count() > code[..at].matches('}').count() {
+        return false;
+    }
+    let Some(end) = rest.find(']') else {
+        return false;
+    };
+    if let Some(inside) = rest.strip_prefix("cfg_attr(") {
+        let said = inside[..end - "cfg_attr(".len()].trim_end();
+        return said.contains("allow(dead_code") && said.matches("allow(").count() == 1;
+    }
+    let mut item = rest[end + 1..].trim_start();
+    while item.starts_with("#[") {
+        let Some(end) = item.find(']') else {
+            return false;
+        };
+        item = item[end + 1..].trim_start();
+    }
+    for seen in ["pub(crate) ", "pub "] {
+        item = item.strip_prefix(seen).unwrap_or(item);
+    }
+    let is_module = item.strip_prefix("mod ").is_some_and(|name| {
+        name.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_')
+            .starts_with(';')
+    });
+    is_module || item.starts_with("use ")
 }
 
 fn names(file: &str) -> Option<Finding> {
@@ -298,6 +334,40 @@ mod tests {
             1
         );
         assert_eq!(found("ringfence-sys-linux", &[("src/lib.rs", "")]), []);
+    }
+
+    #[test]
+    fn a_crate_root_may_leave_out_whole_modules_and_nothing_else() {
+        let gate = "#[cfg(target_os = \"linux\")]\n";
+        let left_out = format!(
+            "{ROOT}#![cfg_attr(windows, allow(dead_code, reason = \"x\"))]\n{gate}mod a;\n\
+             #[cfg(windows)]\n#[path = \"b.rs\"]\npub mod a;\n{gate}pub use a::{{B, C}};\n"
+        );
+        let whole = [
+            ("src/lib.rs", &*left_out),
+            ("src/a.rs", ""),
+            ("src/b.rs", ""),
+        ];
+        assert_eq!(found("ringfence-ledger", &whole), []);
+        for item in [
+            format!("{gate}mod a {{}}"),
+            format!("{gate}fn f() {{}}"),
+            format!("fn f() {{ {gate}use a::b; {gate}g(); }}"),
+            "#![cfg_attr(windows, allow(unsafe_code))]".to_owned(),
+            "#![cfg_attr(windows, allow(dead_code), allow(unused))]".to_owned(),
+        ] {
+            let root = format!("{ROOT}{item}");
+            let findings = found("ringfence-ledger", &[("src/lib.rs", &root)]);
+            assert_eq!(findings.len(), 1, "{item}: {findings:?}");
+        }
+        // Further in it is as it was.
+        let inner = format!("{gate}mod b;");
+        let files = [
+            ("src/lib.rs", "#![forbid(unsafe_code)]\nmod a;"),
+            ("src/a.rs", &*inner),
+            ("src/a/b.rs", ""),
+        ];
+        assert_eq!(found("ringfence-ledger", &files).len(), 1);
     }
 
     #[test]
