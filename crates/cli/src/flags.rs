@@ -1,7 +1,6 @@
 //! Flags of the policy: one for each key.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -86,7 +85,8 @@ pub(crate) struct PolicyFlags {
 pub(crate) struct Kept {
     pub(crate) policy: PolicyFlags,
     pub(crate) workspace: Option<PathBuf>,
-    words: Vec<OsString>,
+    /// Each with its name and its value, where it has one.
+    words: Vec<(String, Option<OsString>)>,
 }
 
 #[derive(Debug, Args)]
@@ -108,29 +108,25 @@ impl Kept {
         self.words.is_empty()
     }
 
-    /// The words for `ringfence run`, one for each flag. Commands to come start anywhere, so paths
-    /// are made whole from `cwd`.
+    /// The words for `ringfence run`, one for each flag: a value that looks like a flag stays a value. Commands to come
+    /// start anywhere, so paths are made whole from `cwd`.
     pub(crate) fn words(&self, cwd: &Path) -> Vec<OsString> {
         self.words
             .iter()
-            .map(|word| match split(word) {
-                Some((name, value)) if FROM_HERE.contains(&name) && from_here(name, value) => {
-                    let mut whole = OsString::from(format!("--{name}="));
+            .map(|(name, value)| {
+                let Some(value) = value else {
+                    return OsString::from(format!("--{name}"));
+                };
+                let mut whole = OsString::from(format!("--{name}="));
+                if FROM_HERE.contains(&name.as_str()) && from_here(name, value) {
                     whole.push(cwd.join(value));
-                    whole
+                } else {
+                    whole.push(value);
                 }
-                _ => word.clone(),
+                whole
             })
             .collect()
     }
-}
-
-/// Name and value of `--name=value`.
-fn split(word: &OsStr) -> Option<(&str, &OsStr)> {
-    let bytes = word.as_bytes().strip_prefix(b"--")?;
-    let at = bytes.iter().position(|byte| *byte == b'=')?;
-    let name = std::str::from_utf8(&bytes[..at]).ok()?;
-    Some((name, OsStr::from_bytes(&bytes[at + 1..])))
 }
 
 /// Whether a value is a path from the current directory: not from the home or a variable, which the
@@ -138,7 +134,7 @@ fn split(word: &OsStr) -> Option<(&str, &OsStr)> {
 fn from_here(name: &str, value: &OsStr) -> bool {
     let is_word = name == "read" && (value == "all" || value == "minimal");
     let anchored = value
-        .as_bytes()
+        .as_encoded_bytes()
         .first()
         .is_none_or(|byte| b"/~$%".contains(byte));
     !is_word && !anchored
@@ -182,8 +178,8 @@ impl FromArgMatches for Kept {
     }
 }
 
-/// Every kept flag that was typed, in one word: a value that looks like a flag stays a value.
-fn typed(matches: &ArgMatches) -> Vec<OsString> {
+/// Every kept flag that was typed, with its value.
+fn typed(matches: &ArgMatches) -> Vec<(String, Option<OsString>)> {
     let flags = KeptFlags::augment_args(clap::Command::new("run"));
     let mut words = Vec::new();
     for flag in flags.get_arguments() {
@@ -194,13 +190,11 @@ fn typed(matches: &ArgMatches) -> Vec<OsString> {
             continue;
         };
         if !flag.get_action().takes_values() {
-            words.push(OsString::from(format!("--{long}")));
+            words.push((long.to_owned(), None));
             continue;
         }
         for value in matches.get_raw(id).into_iter().flatten() {
-            let mut word = OsString::from(format!("--{long}="));
-            word.push(value);
-            words.push(word);
+            words.push((long.to_owned(), Some(value.to_owned())));
         }
     }
     words
@@ -267,6 +261,7 @@ impl From<PolicyFlags> for Flags {
 }
 
 #[cfg(test)]
+#[cfg(unix)] // the paths are
 mod tests {
     use super::Kept;
     use clap::{Args, FromArgMatches};

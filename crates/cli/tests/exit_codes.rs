@@ -1,5 +1,6 @@
 //! Exit codes and streams of the real binary. What takes a ring is skipped, with a reason,
 //! where the runner is not beside it, unless `RINGFENCE_EXPECT` promises otherwise.
+#![cfg(target_os = "linux")] // where rings are
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

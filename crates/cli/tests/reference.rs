@@ -1,4 +1,5 @@
 //! `docs/reference/` says what the program says, word for word.
+#![cfg(target_os = "linux")] // the pages are made there
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

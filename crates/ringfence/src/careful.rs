@@ -1,11 +1,10 @@
 //! Reading files that somebody else may have put there: a device without end, a pipe
 //! nobody writes to, or more than fits.
 
-use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use crate::sys;
 
 /// A policy, a gitfile or a configuration longer than this is not read, in bytes.
 pub(crate) const SMALL: u64 = 1024 * 1024;
@@ -15,8 +14,7 @@ pub(crate) const SMALL: u64 = 1024 * 1024;
 pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     // To open some devices is to act on them, so this is asked for before as well.
     regular(&std::fs::metadata(path)?)?;
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let file = sys::open(path)?;
     let meta = file.metadata()?;
     regular(&meta)?;
     // Files of the kernel have no length: what comes is what counts.
@@ -51,6 +49,7 @@ fn regular(meta: &std::fs::Metadata) -> Result<()> {
 }
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     #![allow(clippy::unwrap_used)]
 

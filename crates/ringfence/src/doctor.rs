@@ -3,7 +3,9 @@
 //! [`examine`] asks the machine, by making a real ring too; [`findings`] reads the answers
 //! and is pure, so that tests can pretend.
 
+mod finding;
 mod machine;
+mod place;
 mod rows;
 
 use std::path::PathBuf;
@@ -11,7 +13,9 @@ use std::path::PathBuf;
 use ringfence_ops::{Facts, Outcome, Shortfall};
 use ringfence_plan::RingMode;
 
+pub use finding::{Finding, Status};
 pub use machine::examine;
+pub use place::{PolicyFile, StateDir};
 pub use rows::findings;
 
 /// What was found out about a machine.
@@ -74,69 +78,6 @@ pub enum Binary {
     Other(PathBuf),
     /// It is not there.
     Missing(PathBuf),
-}
-
-/// Where state is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StateDir {
-    /// Here, and it can be written.
-    Writable(PathBuf),
-    /// It cannot be written.
-    ReadOnly(PathBuf, String),
-    /// The user has no home directory.
-    None,
-}
-
-/// A policy file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyFile {
-    /// managed, user or project.
-    pub layer: &'static str,
-    /// Where it is or would be.
-    pub path: PathBuf,
-    /// It exists.
-    pub exists: bool,
-    /// A project's file that a person trusted.
-    pub trusted: bool,
-}
-
-/// How good it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// To be had.
-    Have,
-    /// Not to be had; what is lost is small or has a substitute.
-    Less,
-    /// Not to be had, and the default policy needs it.
-    Lack,
-    /// Neither good nor bad.
-    Note,
-}
-
-impl Status {
-    /// In one word.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Status::Have => "have",
-            Status::Less => "less",
-            Status::Lack => "lack",
-            Status::Note => "note",
-        }
-    }
-}
-
-/// One thing about a machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Its name (`landlock`).
-    pub name: &'static str,
-    /// How good it is.
-    pub status: Status,
-    /// What was found.
-    pub what: String,
-    /// How to get it; empty where it is there, or nothing can be done.
-    pub remedy: String,
 }
 
 impl Machine {

@@ -6,6 +6,13 @@ use std::path::Path;
 use ringfence_plan::RingMode;
 use ringfence_policy::{EnvVerdict, Environment, NetworkMode};
 
+/// The ring this process runs in, as the ring's own variable says. Nothing is decided by
+/// it: it is said, so that an answer is not taken for one about the machine.
+#[must_use]
+pub fn inside() -> Option<String> {
+    std::env::var_os("RINGFENCE").map(|mode| mode.to_string_lossy().into_owned())
+}
+
 /// What a child gets and what was kept from it.
 #[derive(Debug, Clone, Default)]
 pub struct ChildEnvironment {

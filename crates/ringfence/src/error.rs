@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use ringfence_plan::Refusal;
 use ringfence_policy::{PolicyError, plain};
-use ringfence_sys_linux::SysError;
 
 use crate::rules::{Question, Verdict};
+use crate::sys::{SysError, TO_HAVE_STATE};
 
 /// A name as one line shows it, whatever is in it.
 pub(crate) fn shown(name: impl AsRef<std::ffi::OsStr>) -> String {
@@ -76,7 +76,7 @@ pub enum Error {
     Ledger(#[from] ringfence_ledger::Error),
     /// There is no place to record it in.
     #[error(
-        "there is no home to keep the ledger in; set HOME or XDG_STATE_HOME\n  nothing runs that is not recorded; to run it all the same: --accept ledger (or [enforcement] accept)"
+        "there is no home to keep the ledger in; {TO_HAVE_STATE}\n  nothing runs that is not recorded; to run it all the same: --accept ledger (or [enforcement] accept)"
     )]
     NoLedger,
     /// The policy asks for what this version cannot enforce.

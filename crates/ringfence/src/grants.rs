@@ -5,9 +5,8 @@
 //! the same directory with the same variables.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,6 +18,8 @@ use crate::careful;
 use crate::error::Error;
 use crate::rules::Subject;
 use crate::state::State;
+use crate::sys;
+pub use crate::sys::Session;
 
 /// The file's form. One of a form that is not known grants nothing, and is left as it is.
 const FORMAT: u32 = 1;
@@ -48,11 +49,12 @@ impl Object {
         if meta.file_type().is_symlink() {
             return Err(io::Error::other("a link"));
         }
+        let (device, inode, born) = sys::identity(path, &meta)?;
         Ok(Object {
             path: Text::from(path),
-            device: meta.dev(),
-            inode: meta.ino(),
-            born: born(path),
+            device,
+            inode,
+            born,
         })
     }
 
@@ -66,19 +68,12 @@ impl Object {
     #[must_use]
     pub fn stands(&self) -> bool {
         let same = Object::at(self.path()).is_ok_and(|now| now == *self);
-        same && std::fs::canonicalize(self.path()).is_ok_and(|real| real == self.path())
+        same && sys::canonical(self.path()).is_ok_and(|real| real == self.path())
     }
 
     pub(crate) fn is(&self, at: &ringfence_ops::linux::Located) -> bool {
         at.path == self.path() && at.device == self.device && at.inode == self.inode
     }
-}
-
-fn born(path: &Path) -> Option<(i64, u32)> {
-    use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
-    let stat = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BTIME).ok()?;
-    let known = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
-    known.then_some((stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec))
 }
 
 /// What is granted.
@@ -163,66 +158,6 @@ pub enum Lasts {
     Session(Session),
     /// Until it is taken back.
     Project,
-}
-
-/// The session that a process belongs to (`setsid(2)`): that of a terminal, mostly. Its number is another's later, so that the
-/// time at which its leader began, and the boot, belong to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
-    leader: i32,
-    began: u64,
-    boot: String,
-}
-
-impl Session {
-    /// The one of this process, where its leader lives.
-    #[must_use]
-    pub fn own() -> Option<Session> {
-        // One whose leader is not of this pid namespace has no number here.
-        let leader: i32 = stat("self", 3)?;
-        if leader <= 0 {
-            return None;
-        }
-        let boot = careful::text(Path::new("/proc/sys/kernel/random/boot_id"), 128).ok()?;
-        Some(Session {
-            leader,
-            began: began(leader)?,
-            boot: boot.trim().to_owned(),
-        })
-    }
-
-    /// Whether this process belongs to it.
-    #[must_use]
-    pub fn is_own(&self) -> bool {
-        Session::own().as_ref() == Some(self)
-    }
-
-    /// Whether its leader lives.
-    #[must_use]
-    pub fn lives(&self) -> bool {
-        let boot = careful::text(Path::new("/proc/sys/kernel/random/boot_id"), 128);
-        boot.is_ok_and(|boot| boot.trim() == self.boot) && began(self.leader) == Some(self.began)
-    }
-}
-
-impl std::fmt::Display for Session {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} {}", self.leader, self.began, self.boot)
-    }
-}
-
-/// When a process began, in ticks since the boot (`proc_pid_stat(5)`, field 22).
-fn began(pid: i32) -> Option<u64> {
-    stat(&pid.to_string(), 19)
-}
-
-/// A number of `proc_pid_stat(5)`, counted from the one behind the name.
-fn stat<T: std::str::FromStr>(of: &str, at: usize) -> Option<T> {
-    let stat = std::fs::read(format!("/proc/{of}/stat")).ok()?;
-    let stat = String::from_utf8_lossy(&stat).into_owned();
-    // The name may hold anything, and ends with the last bracket.
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace().nth(at)?.parse().ok()
 }
 
 /// A grant.
@@ -354,11 +289,10 @@ impl Grants {
     /// Changes them, alone.
     fn change<T>(&self, change: impl FnOnce(&mut Kept) -> T) -> Result<T, Error> {
         self.state.make_dir(self.state.dir())?;
-        let lock: File = OpenOptions::new()
+        let lock: File = sys::private()
             .write(true)
             .create(true)
             .truncate(false)
-            .mode(0o600)
             .open(self.path.with_extension("lock"))
             .map_err(|error| self.fail(error))?;
         lock.lock().map_err(|error| self.fail(error))?;
@@ -547,7 +481,7 @@ pub(crate) fn holding(state: Option<&State>, workspace: &Path) -> Holding {
     if all.is_empty() {
         return holding;
     }
-    let workspace = std::fs::canonicalize(workspace).unwrap_or_else(|_| workspace.to_owned());
+    let workspace = sys::canonical(workspace).unwrap_or_else(|_| workspace.to_owned());
     let session = Session::own();
     for grant in all {
         if !grant.is_for(&workspace, session.as_ref()) || !grant.holds() {

@@ -1,14 +1,13 @@
 //! Where policies live, and reading them.
 //!
-//! | layer | file |
-//! |---|---|
-//! | managed | `/etc/ringfence/managed.toml` |
-//! | user | `$XDG_CONFIG_HOME/ringfence/policy.toml`, by default below `~/.config` |
-//! | project | `.ringfence.toml` in the workspace and in each directory above it |
+//! | layer | file | on Windows |
+//! |---|---|---|
+//! | managed | `/etc/ringfence/managed.toml` | the registry's, which is not read yet |
+//! | user | `$XDG_CONFIG_HOME/ringfence/policy.toml`, by default below `~/.config` | `%APPDATA%\Ringfence\policy.toml` |
+//! | project | `.ringfence.toml` in the workspace and in each directory above it | the same |
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use ringfence_plan::promise;
 use ringfence_policy::{Context, Effective, FileText, Flags, Sources, load, not_yet};
@@ -18,41 +17,29 @@ use crate::error::Error;
 use crate::grants::{self, Held};
 use crate::rules;
 use crate::state::State;
-use crate::{trust, workspace};
+use crate::{sys, trust, workspace};
+
+pub(crate) use crate::sys::account_home;
 
 /// The managed policy.
-pub const MANAGED: &str = "/etc/ringfence/managed.toml";
+pub const MANAGED: &str = sys::MANAGED;
+/// How a user without a home gets a place for policies.
+pub const TO_HAVE_CONFIG: &str = sys::TO_HAVE_CONFIG;
+/// The same for state.
+pub const TO_HAVE_STATE: &str = sys::TO_HAVE_STATE;
 /// Name of a project's policy.
 pub const PROJECT: &str = ".ringfence.toml";
 
-/// The person's home directory: `HOME`, else the password database.
+/// The person's home directory: `HOME`, else the password database; on Windows `USERPROFILE`.
 #[must_use]
 pub fn home() -> Option<PathBuf> {
-    if let Some(home) = std::env::var_os("HOME").map(PathBuf::from)
-        && home.is_absolute()
-    {
-        return Some(home);
-    }
-    account_home().map(Path::to_owned)
+    sys::home()
 }
 
-/// The home directory that the password database has. Where `HOME` says another (`HOME=/tmp/x
-/// agent`, `sudo -E`), the person's keys are here all the same.
-pub(crate) fn account_home() -> Option<&'static Path> {
-    static HOME: OnceLock<Option<PathBuf>> = OnceLock::new();
-    HOME.get_or_init(|| {
-        let uid = rustix::process::getuid().as_raw().to_string();
-        let users = careful::text(Path::new("/etc/passwd"), careful::SMALL).ok()?;
-        users.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            (fields.nth(2) == Some(&uid))
-                .then(|| fields.nth(2).map(PathBuf::from))
-                .flatten()
-                // Accounts that have none say so with the root, or with a place that is not there.
-                .filter(|home| home.is_absolute() && home != Path::new("/"))
-        })
-    })
-    .as_deref()
+/// The managed policy's file; `None` where it is in no file.
+#[must_use]
+pub fn managed_file() -> Option<&'static Path> {
+    sys::managed_file()
 }
 
 /// Every home that programs of this machine's accounts obey files in: that of `HOME`, and those the password database has.
@@ -72,7 +59,7 @@ pub(crate) fn homes() -> Vec<PathBuf> {
 pub(crate) fn own_places() -> Vec<PathBuf> {
     let own = std::env::current_exe().ok();
     let programs = own.as_deref().and_then(Path::parent).map(Path::to_owned);
-    let managed = Path::new(MANAGED).parent().map(Path::to_owned);
+    let managed = managed_file().and_then(Path::parent).map(Path::to_owned);
     let home = home();
     let homes = home.as_deref().into_iter().chain(account_home());
     let of_homes = homes.flat_map(|home| {
@@ -85,28 +72,18 @@ pub(crate) fn own_places() -> Vec<PathBuf> {
     places.chain(user).chain(state).collect()
 }
 
-/// The home that what is kept from one command to the next lies in. Root with another user's
-/// `HOME` (`sudo -E`) would leave directories there that are that user's no more.
-pub(crate) fn kept_in(home: &Path) -> &Path {
-    use std::os::unix::fs::MetadataExt;
-    let another = rustix::process::geteuid().is_root()
-        && std::fs::metadata(home).is_ok_and(|meta| meta.uid() != 0);
-    kept_in_of(home, another, account_home())
-}
-
-/// The same, where it is known whose `HOME` it is.
-pub(crate) fn kept_in_of<'a>(home: &'a Path, another: bool, account: Option<&'a Path>) -> &'a Path {
-    account.filter(|_| another).unwrap_or(home)
+/// A path without links, as a person writes it.
+///
+/// # Errors
+/// Nothing is there, or it cannot be looked at.
+pub fn canonical(path: &Path) -> std::io::Result<PathBuf> {
+    sys::canonical(path)
 }
 
 /// The user's policy file.
 #[must_use]
 pub fn user_file(home: Option<&Path>) -> Option<PathBuf> {
-    let base = std::env::var_os("XDG_CONFIG_HOME")
-        .map(PathBuf::from)
-        .filter(|p| p.is_absolute())
-        .or_else(|| home.map(|h| h.join(".config")))?;
-    Some(base.join("ringfence/policy.toml"))
+    Some(sys::config(home)?.join("policy.toml"))
 }
 
 /// The project's policy files that hold for a workspace, the nearest first. Each does: a
@@ -154,6 +131,10 @@ pub fn sources(
     state: Option<&State>,
     grants: &[Held],
 ) -> Result<Sources, Error> {
+    let managed = match managed_file() {
+        Some(path) => read(path)?,
+        None => None,
+    };
     let user = match user_file(home) {
         Some(path) => read(&path)?,
         None => None,
@@ -167,7 +148,7 @@ pub fn sources(
     }
     projects.reverse();
     Ok(Sources {
-        managed: read(Path::new(MANAGED))?,
+        managed,
         user,
         projects,
         grants: grants.iter().map(Held::for_policy).collect(),

@@ -8,56 +8,107 @@
 //! plans, and hands the plan to a runner that builds the ring and spawns the command in
 //! it. It runs as the real user and never leaves that user's process group, so that a
 //! terminal, Ctrl-C and job control work as without it.
+//!
+//! On Windows there is no ring yet: what is here then is what needs none.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(
+        dead_code,
+        reason = "what only rings use is not used where there are none yet"
+    )
+)]
 
+#[cfg(target_os = "linux")]
 pub mod ask;
+#[cfg(target_os = "linux")]
 pub mod caches;
 mod careful;
+#[cfg(target_os = "linux")]
 pub mod changed;
+#[cfg(target_os = "linux")]
+pub mod doctor;
+#[cfg(windows)]
+#[path = "doctor/windows.rs"]
 pub mod doctor;
 pub mod environment;
 mod error;
+#[cfg(target_os = "linux")]
 pub mod facts;
 pub mod grants;
+#[cfg(target_os = "linux")]
 mod group;
+#[cfg(target_os = "linux")]
 mod keeping;
+#[cfg(target_os = "linux")]
 mod late;
+#[cfg(target_os = "linux")]
 mod launch;
 pub mod layers;
+#[cfg(target_os = "linux")]
 mod locate;
+#[cfg(target_os = "linux")]
 mod look;
+#[cfg(target_os = "linux")]
 mod mounts;
+#[cfg(target_os = "linux")]
 pub mod offer;
+#[cfg(target_os = "linux")]
 mod prepare;
+#[cfg(target_os = "linux")]
 pub mod pretend;
+#[cfg(target_os = "linux")]
 pub mod program;
+mod pty;
+#[cfg(target_os = "linux")]
 pub mod record;
+#[cfg(target_os = "linux")]
 mod relay;
+#[cfg(target_os = "linux")]
 pub mod ring;
 pub mod rules;
+#[cfg(target_os = "linux")]
 mod site;
 mod state;
+#[cfg(target_os = "linux")]
 mod supervise;
+mod sys;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
-#[cfg(feature = "tokio")]
+#[cfg(all(feature = "tokio", target_os = "linux"))]
 pub mod tokio;
+#[cfg(target_os = "linux")]
 pub mod traced;
+#[cfg(target_os = "linux")]
 pub mod trials;
 pub mod trust;
+#[cfg(target_os = "linux")]
 mod unconfined;
+#[cfg(target_os = "linux")]
 pub mod undo;
+#[cfg(target_os = "linux")]
 pub mod why;
+#[cfg(target_os = "linux")]
+mod workspace;
+#[cfg(windows)]
+#[path = "sys/windows/workspace.rs"]
 mod workspace;
 
 pub use error::{Error, Kind};
+#[cfg(target_os = "linux")]
 pub use launch::{Early, Launched, runner_program};
+#[cfg(target_os = "linux")]
 pub use prepare::{
     Begun, Outside, Prepared, Preview, Request, begin, begin_with, prepare, preview,
 };
+pub use pty::PtyMode;
+#[cfg(target_os = "linux")]
 pub use record::By;
-pub use relay::PtyMode;
+#[cfg(target_os = "linux")]
 pub use ring::{Command, Ring};
+#[cfg(target_os = "linux")]
 pub use site::Made;
 pub use state::State;
+#[cfg(target_os = "linux")]
 pub use supervise::{Ended, Finished, run};

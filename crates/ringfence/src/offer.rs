@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringfence_ops::linux::Located;
-use ringfence_policy::{Approval, Ask, Layer, Origin, Sourced, show_duration, show_size};
+use ringfence_policy::{Approval, Ask, Layer, Sourced, show_duration, show_size};
 
 use crate::ask::{Answer, Heard};
 use crate::error::Error;
@@ -18,6 +18,7 @@ use crate::layers;
 use crate::prepare::Request;
 use crate::record::Recorder;
 use crate::ring::Grant;
+use crate::rules::nobody_is_asked;
 use crate::state::State;
 use crate::supervise::{Ended, Finished};
 use crate::traced::Refusal;
@@ -322,10 +323,6 @@ impl Offer {
         }
         Ok(true)
     }
-}
-
-pub(crate) fn nobody_is_asked(by: &Origin) -> String {
-    format!("nobody is asked ([approval] ask = \"never\", {by})")
 }
 
 /// Counts a question; nothing where one may be asked, else why not.

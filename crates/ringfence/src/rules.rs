@@ -16,7 +16,6 @@ pub use ringfence_rules::Verdict;
 
 use crate::error::Error;
 use crate::grants::{Allowed, CommandGranted, Grant, Grants, ring_of};
-use crate::offer;
 use crate::state::State;
 
 /// The rules that a policy has, their examples tried.
@@ -124,6 +123,10 @@ impl Question {
     pub fn is_bare(&self) -> bool {
         self.subject.bare
     }
+}
+
+pub(crate) fn nobody_is_asked(by: &Origin) -> String {
+    format!("nobody is asked ([approval] ask = \"never\", {by})")
 }
 
 /// What holds for the commands of one ring.
@@ -254,7 +257,7 @@ impl Rules {
                 Err(match &self.never {
                     Some(by) => Error::Unasked {
                         question,
-                        why: offer::nobody_is_asked(by),
+                        why: nobody_is_asked(by),
                     },
                     None => Error::Asks(question),
                 })
@@ -279,6 +282,7 @@ impl Rules {
 }
 
 #[cfg(test)]
+#[cfg(unix)] // the paths are
 mod tests {
     use ringfence_policy::{Context, FileText, Sources, load};
 

@@ -1,15 +1,13 @@
-//! Ringfence's own state: `$XDG_STATE_HOME/ringfence`, private to the user and hidden in
+//! Ringfence's own state: `$XDG_STATE_HOME/ringfence`, on Windows `%LOCALAPPDATA%\Ringfence`, private to the user and hidden in
 //! every ring.
 
 use std::ffi::OsStr;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::layers;
+use crate::sys;
 
 /// Where state is kept.
 #[derive(Debug, Clone)]
@@ -21,12 +19,8 @@ impl State {
     /// The user's state directory; `None` for a user without a home.
     #[must_use]
     pub fn of_user(home: Option<&Path>) -> Option<State> {
-        let base = std::env::var_os("XDG_STATE_HOME")
-            .map(PathBuf::from)
-            .filter(|p| p.is_absolute())
-            .or_else(|| home.map(|h| layers::kept_in(h).join(".local/state")))?;
         Some(State {
-            dir: base.join("ringfence"),
+            dir: sys::state(home)?,
         })
     }
 
@@ -38,10 +32,8 @@ impl State {
     /// Whether it could be written to, or made. What is kept there makes a ring better, and is no
     /// reason for none.
     pub(crate) fn is_usable(&self) -> bool {
-        let there = |dir: &&Path| rustix::fs::access(*dir, rustix::fs::Access::EXISTS).is_ok();
-        let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-        let nearest = self.dir.ancestors().find(there);
-        nearest.is_some_and(|dir| rustix::fs::access(dir, wanted).is_ok())
+        let nearest = self.dir.ancestors().find(|dir| dir.exists());
+        nearest.is_some_and(|dir| sys::may_write(dir).is_ok())
     }
 
     /// The directory itself.
@@ -51,7 +43,8 @@ impl State {
     }
 
     /// Where the ledger is.
-    pub(crate) fn ledger(&self) -> PathBuf {
+    #[must_use]
+    pub fn ledger(&self) -> PathBuf {
         self.dir.join("ledger")
     }
 
@@ -96,14 +89,10 @@ impl State {
     /// # Errors
     /// [`Error::State`].
     pub fn make_dir(&self, dir: &Path) -> Result<(), Error> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .map_err(|error| Error::State {
-                path: dir.to_owned(),
-                error,
-            })
+        sys::make_dir(dir).map_err(|error| Error::State {
+            path: dir.to_owned(),
+            error,
+        })
     }
 
     /// Writes a file whole or not at all.
@@ -121,11 +110,10 @@ impl State {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(format!(".{}.new", std::process::id()));
         let temporary = PathBuf::from(temporary);
-        let written = OpenOptions::new()
+        let written = sys::private()
             .write(true)
             .create(true)
             .truncate(true)
-            .mode(0o600)
             .open(&temporary)
             .and_then(|mut file| {
                 file.write_all(bytes)?;
@@ -149,11 +137,10 @@ impl State {
             path: path.to_owned(),
             error,
         };
-        let file = OpenOptions::new()
+        let file = sys::private()
             .write(true)
             .create(true)
             .truncate(false)
-            .mode(0o600)
             .open(path)
             .map_err(fail)?;
         match file.try_lock() {
@@ -166,7 +153,8 @@ impl State {
 
 /// FNV-1a, 64 bits: a name for a path, not a protection against anyone.
 fn fnv(text: &OsStr) -> u64 {
-    text.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, |h, b| {
+    let bytes = sys::name_bytes(text);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| {
         (h ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }

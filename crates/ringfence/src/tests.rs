@@ -398,7 +398,7 @@ fn two_rings_of_one_workspace_do_not_share_a_layer() {
 
 #[test]
 fn root_keeps_nothing_in_another_users_home() {
-    use crate::layers::kept_in_of;
+    use crate::sys::kept_in_of;
     let (home, account) = (Path::new("/home/ada"), Path::new("/root"));
     assert_eq!(kept_in_of(home, true, Some(account)), account);
     assert_eq!(kept_in_of(home, false, Some(account)), home);

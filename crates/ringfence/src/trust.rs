@@ -11,6 +11,7 @@ use ringfence_policy::{FileText, Trust};
 use crate::careful;
 use crate::error::Error;
 use crate::state::State;
+use crate::sys;
 
 fn copy_of(state: &State, path: &Path) -> PathBuf {
     state.workspace(path).join("trusted.toml")
@@ -31,7 +32,7 @@ pub fn of(state: Option<&State>, file: &FileText) -> Trust {
     if !stands_there(&file.path) {
         return Trust::Untrusted;
     }
-    let place = std::fs::canonicalize(&file.path).unwrap_or_else(|_| file.path.clone());
+    let place = sys::canonical(&file.path).unwrap_or_else(|_| file.path.clone());
     match careful::text(&copy_of(state, &place), careful::SMALL) {
         Ok(text) if text == file.text => Trust::Trusted,
         _ => Trust::Untrusted,
@@ -49,7 +50,7 @@ pub fn trust(state: &State, file: &FileText) -> Result<(), Error> {
             error: std::io::Error::other("only a file is trusted, and no link to one"),
         });
     }
-    let place = std::fs::canonicalize(&file.path).map_err(|error| Error::PolicyFile {
+    let place = sys::canonical(&file.path).map_err(|error| Error::PolicyFile {
         path: file.path.clone(),
         error,
     })?;
@@ -75,7 +76,7 @@ fn changes(state: &State, what: &str, path: &Path, content: Option<Digest>) -> R
 /// # Errors
 /// [`Error::State`].
 pub fn untrust(state: &State, path: &Path) -> Result<bool, Error> {
-    let place = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let place = sys::canonical(path).unwrap_or_else(|_| path.to_owned());
     let copy = copy_of(state, &place);
     if copy.exists() {
         changes(state, "distrusted", &place, None)?;

@@ -1,6 +1,7 @@
 //! An approval that was shown is the approval that is enforced: whatever is changed between asking and running.
 //!
 //! `RINGFENCE_SEED` begins elsewhere, `RINGFENCE_ROUNDS` goes on longer.
+#![cfg(target_os = "linux")] // where rings are
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,6 @@
 //! A real machine is examined. In a process of its own: a ring's runner is cloned from it,
 //! and for that moment shares every lock it holds.
+#![cfg(target_os = "linux")] // where rings are
 
 use ringfence::doctor::{Binary, Status, examine, findings};
 

@@ -1,5 +1,6 @@
 //! How rings and their commands end, and what keeps neither from it: processes that turn on the others, the
 //! death of a runner or of the program that has the ring; with the real runner.
+#![cfg(target_os = "linux")] // where rings are
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

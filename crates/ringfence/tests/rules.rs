@@ -1,4 +1,5 @@
 //! Rules about commands, as they hold in rings that stay.
+#![cfg(target_os = "linux")] // where rings are
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

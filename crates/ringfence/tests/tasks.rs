@@ -1,4 +1,5 @@
 //! Rings that stay, for tasks, with the real runner.
+#![cfg(target_os = "linux")] // where rings are
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

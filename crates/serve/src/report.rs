@@ -16,12 +16,7 @@ use crate::fault::Fault;
 use crate::protocol::{ShowPolicy, Why};
 use crate::rings::{Rings, WORDS_MAX, path_of};
 
-/// The ring this process runs in, as the ring's own variable says. Nothing is decided by
-/// it: it is said, so that an answer is not taken for one about the machine.
-#[must_use]
-pub fn inside() -> Option<String> {
-    std::env::var_os("RINGFENCE").map(|mode| mode.to_string_lossy().into_owned())
-}
+pub use ringfence::environment::inside;
 
 pub(crate) fn why(rings: &Rings, asked: Why) -> Result<Value, Fault> {
     let Why {

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use ringfence::doctor::{Finding, Machine, Status, examine, findings};
 use ringfence_plan::promise;
-use ringfence_serve::report::machine_json;
 
+use super::machine_json;
 use crate::say;
 
 /// Asks the kernel, and makes a real ring in a temporary directory. Exit code 0 when the

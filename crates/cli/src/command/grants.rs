@@ -50,14 +50,14 @@ struct RevokeArgs {
 }
 
 pub(crate) fn grants(args: GrantsArgs) -> ExitCode {
-    if ringfence_serve::report::inside().is_some() {
+    if ringfence::environment::inside().is_some() {
         return say::refuse("grants: this runs in a ring, which cannot see them; do it outside");
     }
     let Some(state) = State::of_user(layers::home().as_deref()) else {
-        return say::refuse(
-            "grants are kept in your state directory, and you have no home; set HOME or \
-             XDG_STATE_HOME",
-        );
+        return say::refuse(format_args!(
+            "grants are kept in your state directory, and you have no home; {}",
+            layers::TO_HAVE_STATE
+        ));
     };
     let grants = Grants::of(&state);
     let done = match args.what.unwrap_or(Does::List(ListArgs::default())) {

@@ -3,8 +3,6 @@
 pub(super) mod list;
 pub(super) mod page;
 
-pub(super) use list::words;
-
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,10 +13,12 @@ use ringfence_ledger::export::ocsf::{self, Owner};
 use ringfence_ledger::story::Story;
 use ringfence_ledger::verify::{Expected, verify, verify_and_close};
 use ringfence_ledger::{Entry, Known, Place, Record, entries, export, latest};
-use rustix::fs::inotify;
 use serde_json::json;
 
 use crate::say;
+use crate::sys::{News, owner};
+
+pub(super) use crate::sys::alive;
 
 /// What ran, in which ring, who allowed it, how it ended: the ledger, as a chain of records
 #[derive(Debug, Args)]
@@ -155,12 +155,16 @@ impl From<io::Error> for Stop {
 
 pub(crate) fn log(args: LogArgs) -> ExitCode {
     let LogArgs { what, ledger } = args;
-    if ringfence_serve::report::inside().is_some() {
+    if ringfence::environment::inside().is_some() {
         return say::refuse("this runs in a ring, where the ledger is hidden");
     }
-    let own = ringfence::record::directory();
+    let home = ringfence::layers::home();
+    let own = ringfence::State::of_user(home.as_deref()).map(|state| state.ledger());
     let Some(directory) = ledger.clone().or(own) else {
-        return say::refuse("you have no home to keep a ledger in; set HOME or XDG_STATE_HOME");
+        let remedy = ringfence::layers::TO_HAVE_STATE;
+        return say::refuse(format_args!(
+            "you have no home to keep a ledger in; {remedy}"
+        ));
     };
     if ledger.is_some() && !directory.join("head").exists() {
         return say::refuse(format_args!(
@@ -289,12 +293,8 @@ fn show(directory: &std::path::Path, number: Option<u64>, as_json: bool) -> Resu
 
 fn follow(directory: &std::path::Path, as_json: bool) -> Result<ExitCode, Stop> {
     // One that does not exist yet is watched for as well.
-    std::fs::create_dir_all(directory)?;
-    let events = inotify::init(inotify::CreateFlags::CLOEXEC).map_err(io::Error::from)?;
-    let flags = inotify::WatchFlags::MODIFY | inotify::WatchFlags::CREATE;
-    inotify::add_watch(&events, directory, flags).map_err(io::Error::from)?;
+    let mut news_of = News::of(directory)?;
     let mut place = Place::end(directory)?;
-    let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
     loop {
         let (news, next) = place.since(directory)?;
         place = next;
@@ -308,8 +308,7 @@ fn follow(directory: &std::path::Path, as_json: bool) -> Result<ExitCode, Stop> 
         }
         out.flush()?;
         drop(out);
-        let mut reader = inotify::Reader::new(&events, &mut buffer);
-        reader.next().map_err(io::Error::from)?;
+        news_of.wait()?;
     }
 }
 
@@ -396,18 +395,6 @@ fn stats(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whose your own ledger is. Of another nobody knows where it was written.
-fn owner() -> Owner {
-    let name = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
-    Owner {
-        hostname: Some(name).filter(|name| !name.is_empty()),
-        uid: Some(rustix::process::getuid().as_raw()),
-    }
-}
-
 fn exported(
     directory: &std::path::Path,
     form: Form,
@@ -451,33 +438,6 @@ fn exported(
     }
     out.flush()?;
     Ok(ExitCode::from(u8::from(bad)))
-}
-
-/// Whether a process is there that was there at a time: one that has its number now may be another
-/// (proc_pid_stat(5), field 22; proc_stat(5), `btime`).
-pub(super) fn alive(pid: u32, then: Timestamp) -> bool {
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
-        return false;
-    };
-    let began = || {
-        // The name may hold blanks and parentheses; what comes behind it does not.
-        let ticks: u64 = stat
-            .rsplit_once(')')?
-            .1
-            .split_ascii_whitespace()
-            .nth(19)?
-            .parse()
-            .ok()?;
-        let machine = std::fs::read_to_string("/proc/stat").ok()?;
-        let booted = machine
-            .lines()
-            .find_map(|line| line.strip_prefix("btime "))?;
-        let booted: i64 = booted.trim().parse().ok()?;
-        let began = ticks / rustix::param::clock_ticks_per_second();
-        Some(booted.saturating_add(i64::try_from(began).ok()?))
-    };
-    // Where that cannot be told it is taken for the same. Both are cut to seconds.
-    began().is_none_or(|began| began <= then.as_second() + 2)
 }
 
 /// A time as the person's clock shows it.

@@ -23,7 +23,11 @@ mod undo;
 mod verify;
 mod why;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
+
+use ringfence::Early;
+use ringfence_serve::report::machine_json;
 
 use crate::grammar::{Cli, Command, Deferred};
 
@@ -47,8 +51,25 @@ pub(crate) use undo::UndoArgs;
 pub(crate) use verify::VerifyArgs;
 pub(crate) use why::WhyArgs;
 
+/// For what is going to run a command: the kernel makes the ring's namespaces while the words
+/// are parsed.
+pub(crate) fn early(typed: &[OsString]) -> Early {
+    let mut words = typed.iter().skip(1);
+    let runs = words
+        .next()
+        .is_some_and(|verb| verb == "run" || verb == "shell");
+    let only_shows = words
+        .take_while(|word| *word != "--")
+        .any(|word| word == "--explain" || word == "--help" || word == "-h");
+    if runs && !only_shows {
+        Early::start()
+    } else {
+        Early::none()
+    }
+}
+
 /// `early` is for what runs a command.
-pub(crate) fn run(cli: Cli, early: ringfence::Early) -> ExitCode {
+pub(crate) fn run(cli: Cli, early: Early) -> ExitCode {
     let Cli { command } = cli;
     match command {
         Command::Run(Deferred(args)) => run::run(args, early),

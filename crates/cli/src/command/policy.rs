@@ -91,6 +91,12 @@ fn show_effective(args: ShowArgs) -> Result<ExitCode, Error> {
         state.as_ref(),
         &granted,
     )?;
+    if layers::managed_file().is_none() {
+        say::line(format_args!(
+            "note: an administrator's policy ({}) is not read yet, and does not hold",
+            layers::MANAGED
+        ));
+    }
     for unusable in layers::unusable(&effective) {
         say::line(format_args!("no command is run with this: {unusable}"));
     }
@@ -221,9 +227,10 @@ fn init(args: InitArgs) -> Result<ExitCode, Error> {
         match layers::user_file(home.as_deref()) {
             Some(file) => file,
             None => {
-                return Ok(say::refuse(
-                    "policy init: you have no home directory; set HOME or XDG_CONFIG_HOME",
-                ));
+                return Ok(say::refuse(format_args!(
+                    "policy init: you have no home directory; {}",
+                    layers::TO_HAVE_CONFIG
+                )));
             }
         }
     } else {

@@ -60,7 +60,7 @@ impl From<Error> for Stop {
 }
 
 fn refused_inside() -> Option<ExitCode> {
-    ringfence_serve::report::inside().map(|_| {
+    ringfence::environment::inside().map(|_| {
         say::refuse("trust: this runs in a ring, where nobody's trust counts; do it outside")
     })
 }
@@ -77,17 +77,17 @@ fn scene(path: Option<PathBuf>) -> Result<Scene, Stop> {
     let cwd = std::env::current_dir().map_err(|_| Error::NoCwd)?;
     let home = layers::home();
     let Some(state) = State::of_user(home.as_deref()) else {
-        return Err(Stop::Said(say::refuse(
-            "trust is kept in your state directory, and you have no home; set HOME or \
-             XDG_STATE_HOME",
-        )));
+        return Err(Stop::Said(say::refuse(format_args!(
+            "trust is kept in your state directory, and you have no home; {}",
+            layers::TO_HAVE_STATE
+        ))));
     };
     let named = path.map_or(cwd.clone(), |path| cwd.join(path));
     // The directory by its own name, so that what holds there is not found twice; the file
     // itself as it was named, link or not.
     let named = match (named.is_dir(), named.parent(), named.file_name()) {
-        (true, _, _) => named.canonicalize().unwrap_or(named),
-        (false, Some(dir), Some(name)) => match dir.canonicalize() {
+        (true, _, _) => layers::canonical(&named).unwrap_or(named),
+        (false, Some(dir), Some(name)) => match layers::canonical(dir) {
             Ok(dir) => dir.join(name),
             Err(_) => named,
         },

@@ -1,13 +1,13 @@
 //! Asking the machine.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ringfence_ops::Outcome;
-use ringfence_policy::{Flags, Trust};
 use ringfence_sys_linux::probe;
 use rustix::fs::Access;
 
-use super::{Binary, Machine, NoRing, PolicyFile, StateDir, Trial};
+use super::place::{policies, state_dir};
+use super::{Binary, Machine, NoRing, Trial};
 use crate::error::Error;
 use crate::layers;
 use crate::prepare::{Request, begin};
@@ -71,67 +71,6 @@ fn binary(name: &str) -> Binary {
             }
         }
     }
-}
-
-/// Whether state can be kept: asked of the deepest directory that exists, since nothing
-/// is made.
-fn state_dir(state: Option<&State>) -> StateDir {
-    let Some(state) = state else {
-        return StateDir::None;
-    };
-    let dir = state.dir().to_owned();
-    let existing = dir
-        .ancestors()
-        .find(|path| std::fs::symlink_metadata(path).is_ok())
-        .unwrap_or(Path::new("/"));
-    match rustix::fs::access(existing, Access::WRITE_OK | Access::EXEC_OK) {
-        Ok(()) => StateDir::Writable(dir),
-        Err(error) => StateDir::ReadOnly(dir, error.to_string()),
-    }
-}
-
-fn policies(home: Option<&Path>, state: Option<&State>) -> (Vec<PolicyFile>, Option<String>) {
-    let exists = |path: &Path| std::fs::symlink_metadata(path).is_ok();
-    let managed = PathBuf::from(layers::MANAGED);
-    let mut files = vec![PolicyFile {
-        layer: "managed",
-        exists: exists(&managed),
-        path: managed,
-        trusted: false,
-    }];
-    if let Some(path) = layers::user_file(home) {
-        files.push(PolicyFile {
-            layer: "user",
-            exists: exists(&path),
-            path,
-            trusted: false,
-        });
-    }
-    let Ok(cwd) = std::env::current_dir() else {
-        return (files, Some(Error::NoCwd.to_string()));
-    };
-    let merged = layers::sources(Flags::default(), &cwd, home, state, &[]).and_then(|sources| {
-        for (file, trust) in &sources.projects {
-            files.push(PolicyFile {
-                layer: "project",
-                path: file.path.clone(),
-                exists: true,
-                trusted: *trust == Trust::Trusted,
-            });
-        }
-        layers::merge(&sources, &cwd, home)
-    });
-    let error = match merged {
-        Ok(policy) => {
-            let lines: Vec<String> = layers::unusable(&policy)
-                .iter()
-                .map(ToString::to_string)
-                .collect();
-            (!lines.is_empty()).then(|| lines.join("\n"))
-        }
-        Err(error) => Some(error.to_string()),
-    };
-    (files, error)
 }
 
 /// A directory that is gone when dropped.

@@ -3,6 +3,8 @@
 use ringfence_ops::{Availability, Shortfall};
 use ringfence_plan::promise;
 
+use super::finding::{have, row};
+use super::place::rows as policy_rows;
 use super::{Binary, Finding, Machine, NoRing, StateDir, Status};
 
 /// Calls a ring is built with, the kernel that brought each, and what is done without.
@@ -89,27 +91,12 @@ pub fn findings(machine: &Machine) -> Vec<Finding> {
     rows.push(cgroup(machine));
     rows.push(inotify(machine));
     rows.extend(own(machine));
-    rows.extend(policies(machine));
+    rows.extend(policy_rows(
+        &machine.policies,
+        machine.policy_error.as_deref(),
+    ));
     rows.extend(ring(machine));
     rows
-}
-
-fn row(
-    name: &'static str,
-    status: Status,
-    what: impl Into<String>,
-    remedy: impl Into<String>,
-) -> Finding {
-    Finding {
-        name,
-        status,
-        what: what.into(),
-        remedy: remedy.into(),
-    }
-}
-
-fn have(name: &'static str, what: impl Into<String>) -> Finding {
-    row(name, Status::Have, what, "")
 }
 
 fn kernel(machine: &Machine) -> Finding {
@@ -342,40 +329,6 @@ fn own(machine: &Machine) -> Vec<Finding> {
         ),
     };
     vec![runner, probe, state]
-}
-
-fn policies(machine: &Machine) -> Vec<Finding> {
-    const NAME: &str = "policy";
-    let mut rows: Vec<Finding> = machine
-        .policies
-        .iter()
-        .map(|file| {
-            let path = file.path.display();
-            let layer = file.layer;
-            row(
-                NAME,
-                Status::Note,
-                match (file.exists, file.trusted, layer) {
-                    (false, _, _) => format!("{layer}: none ({path})"),
-                    (true, true, _) => format!("{layer}: {path}, trusted"),
-                    (true, false, "project") => format!("{layer}: {path}, not trusted"),
-                    (true, false, _) => format!("{layer}: {path}"),
-                },
-                "",
-            )
-        })
-        .collect();
-    match &machine.policy_error {
-        Some(error) => {
-            rows.extend(
-                error
-                    .lines()
-                    .map(|line| row(NAME, Status::Lack, line.trim(), "")),
-            );
-        }
-        None => rows.push(have(NAME, "valid")),
-    }
-    rows
 }
 
 fn ring(machine: &Machine) -> Vec<Finding> {

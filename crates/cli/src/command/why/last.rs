@@ -11,7 +11,7 @@ use ringfence_ledger::{Digest, Record, Text, latest};
 use ringfence_policy::{Effective, show_json};
 use serde_json::Value;
 
-use crate::command::log::words;
+use crate::command::log::list::words;
 use crate::command::run;
 use crate::flags::PolicyFlags;
 use crate::say;

@@ -1,0 +1,75 @@
+//! Linux.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use jiff::Timestamp;
+use ringfence_ledger::export::ocsf::Owner;
+use rustix::fs::inotify;
+
+/// What is new in a directory, waited for.
+pub(crate) struct News {
+    events: OwnedFd,
+    buffer: [MaybeUninit<u8>; 4096],
+}
+
+impl News {
+    /// Begins to watch. One that does not exist yet is made.
+    pub(crate) fn of(directory: &Path) -> io::Result<News> {
+        std::fs::create_dir_all(directory)?;
+        let events = inotify::init(inotify::CreateFlags::CLOEXEC)?;
+        let flags = inotify::WatchFlags::MODIFY | inotify::WatchFlags::CREATE;
+        inotify::add_watch(&events, directory, flags)?;
+        Ok(News {
+            events,
+            buffer: [MaybeUninit::uninit(); 4096],
+        })
+    }
+
+    pub(crate) fn wait(&mut self) -> io::Result<()> {
+        let mut reader = inotify::Reader::new(&self.events, &mut self.buffer);
+        reader.next()?;
+        Ok(())
+    }
+}
+
+/// Whose your own ledger is. Of another nobody knows where it was written.
+pub(crate) fn owner() -> Owner {
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    Owner {
+        hostname: Some(name).filter(|name| !name.is_empty()),
+        uid: Some(rustix::process::getuid().as_raw()),
+    }
+}
+
+/// Whether a process is there that was there at a time: one that has its number now may be another
+/// (proc_pid_stat(5), field 22; proc_stat(5), `btime`).
+pub(crate) fn alive(pid: u32, then: Timestamp) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return false;
+    };
+    let began = || {
+        // The name may hold blanks and parentheses; what comes behind it does not.
+        let ticks: u64 = stat
+            .rsplit_once(')')?
+            .1
+            .split_ascii_whitespace()
+            .nth(19)?
+            .parse()
+            .ok()?;
+        let machine = std::fs::read_to_string("/proc/stat").ok()?;
+        let booted = machine
+            .lines()
+            .find_map(|line| line.strip_prefix("btime "))?;
+        let booted: i64 = booted.trim().parse().ok()?;
+        let began = ticks / rustix::param::clock_ticks_per_second();
+        Some(booted.saturating_add(i64::try_from(began).ok()?))
+    };
+    // Where that cannot be told it is taken for the same. Both are cut to seconds.
+    began().is_none_or(|began| began <= then.as_second() + 2)
+}
