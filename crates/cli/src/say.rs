@@ -219,7 +219,8 @@ fn in_one_line(error: &clap::Error, words: impl Iterator<Item = OsString>) -> St
     {
         message.push_str(&format!("; to run a command: ringfence run -- {word}"));
     }
-    format!("{message}; see `{command} --help`")
+    // It quotes what was typed, which somebody else may have put together.
+    plain(&format!("{message}; see `{command} --help`"))
 }
 
 #[cfg(test)]

@@ -83,6 +83,7 @@ pub const REDACTED: &str = "[redacted]";
 pub fn words<'a>(words: impl IntoIterator<Item = &'a OsStr>) -> (Vec<Text>, u32) {
     let mut count = 0;
     let mut secret_next = false;
+    let mut set = false;
     let words = words.into_iter().map(|word| {
         let bytes = sys::bytes(word);
         // `--password --verbose`: then it has no value.
@@ -90,7 +91,9 @@ pub fn words<'a>(words: impl IntoIterator<Item = &'a OsStr>) -> (Vec<Text>, u32)
             count += 1;
             return Text(REDACTED.into());
         }
-        secret_next = ringfence_policy::is_secret_flag(&bytes);
+        let named = std::mem::replace(&mut set, *bytes == *b"set");
+        secret_next = ringfence_policy::is_secret_flag(&bytes)
+            || named && ringfence_policy::is_secret_setting(&bytes);
         let (word, more) = without_secrets(word);
         count += more;
         word
@@ -174,6 +177,27 @@ mod tests {
                 "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END",
             ]),
             shown(&["echo", "", "token: parse it"]),
+            shown(&[
+                "aws",
+                "configure",
+                "set",
+                "aws_secret_access_key",
+                "X9",
+                "--profile",
+                "p",
+            ]),
+            shown(&[
+                "sh",
+                "-c",
+                "aws configure set default.aws_secret_access_key 'X9 8' && aws configure set region eu",
+            ]),
+            shown(&["npm", "config", "set", "//r/:_authToken", "X9"]),
+            shown(&[
+                "sh",
+                "-c",
+                "cd a; npm config set //r/:_authToken X9; npm ci",
+            ]),
+            shown(&["git", "config", "set", "user.name", "ada"]),
         ];
         insta::assert_snapshot!(table.join("\n"));
     }

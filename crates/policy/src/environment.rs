@@ -113,6 +113,11 @@ pub fn is_secret_flag(word: &[u8]) -> bool {
     secrets::is_secret_flag(word)
 }
 
+/// Whether a setting of this name is a secret, as the word behind `set` names it: `aws configure set aws_secret_access_key X`.
+pub fn is_secret_setting(name: &[u8]) -> bool {
+    secrets::is_secret_setting(name, b"some value")
+}
+
 /// What becomes of a variable, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EnvVerdict {

@@ -52,7 +52,8 @@ mod width;
 
 pub use document::read_rules;
 pub use environment::{
-    EnvVerdict, Environment, InvalidNamePattern, NamePattern, is_secret_flag, secrets_in,
+    EnvVerdict, Environment, InvalidNamePattern, NamePattern, is_secret_flag, is_secret_setting,
+    secrets_in,
 };
 pub use error::{PolicyError, Problem};
 pub use merge::load;

@@ -158,10 +158,11 @@ pub(crate) fn short(path: &Path, home: Option<&Path>) -> String {
 
 /// A name that may hold anything, as part of one line.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
-    if text.chars().any(char::is_control) {
-        Cow::Owned(text.escape_debug().to_string())
-    } else {
+    let plain = crate::plain(text);
+    if plain == text {
         Cow::Borrowed(text)
+    } else {
+        Cow::Owned(plain)
     }
 }
 

@@ -93,21 +93,13 @@ pub(crate) fn quoted(value: &str) -> String {
     format!("`{}`", one_line(value, 60))
 }
 
-/// A text as it may stand in one line: what would break it is escaped, and past `longest` characters it is cut.
+/// A text as it may stand in one line: what would break it, or look like something else, is escaped ([`plain`](crate::plain)), and past
+/// `longest` characters it is cut.
 pub fn one_line(text: &str, longest: usize) -> String {
-    let mut out = String::new();
-    for (index, character) in text.chars().enumerate() {
-        if index == longest {
-            out.push('…');
-            break;
-        }
-        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
-            out.extend(character.escape_default());
-        } else {
-            out.push(character);
-        }
+    match text.char_indices().nth(longest) {
+        Some((at, _)) => format!("{}…", crate::plain(&text[..at])),
+        None => crate::plain(text),
     }
-    out
 }
 
 /// Implements spelling, parsing and display of an enum of words, narrowest meaning first.

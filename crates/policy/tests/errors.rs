@@ -124,3 +124,15 @@ fn windows_line_ends_and_a_byte_order_mark_keep_the_line_numbers() {
         "{error}"
     );
 }
+
+/// What others wrote is quoted so that it turns no direction and moves no cursor, however long it is.
+#[test]
+fn what_is_quoted_shows_as_what_it_is() {
+    let line = |text| ringfence_policy::one_line(text, 12);
+    assert_eq!(line("git push a\u{202e}b"), r"git push a\u{202e}b");
+    assert_eq!(
+        line("a\u{200b}\u{1b}[31m\u{9b}b"),
+        r"a\u{200b}\u{1b}[31m\u{9b}b"
+    );
+    assert_eq!(line("josé データ; and so on"), "josé データ; an…");
+}

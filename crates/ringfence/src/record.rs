@@ -30,6 +30,7 @@ use crate::state::State;
 use crate::traced::Refusal;
 
 mod answers;
+mod shown;
 
 /// Who asks for a ring, as the ledger names it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -257,7 +258,7 @@ impl Recorder {
         let policy = &prepared.policy;
         let digest = Digest::of_value(policy);
         // Its text is some 25 KB, and the same for most commands.
-        let shown = || ringfence_policy::show_json(policy).to_string();
+        let shown = || shown::policy(policy);
         let kept = match &self.ledger {
             Some(ledger) => ledger.keep_policy(digest, shown).map_err(Error::Ledger),
             None => Err(Error::NoLedger),

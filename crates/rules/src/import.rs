@@ -6,7 +6,7 @@ mod starlark;
 
 use std::path::PathBuf;
 
-use ringfence_policy::{Decision, FileText, Layer, Placement, Rule, Word, read_rules};
+use ringfence_policy::{Decision, FileText, Layer, Placement, Rule, Word, plain, read_rules};
 
 use crate::judge::RuleSet;
 
@@ -200,11 +200,11 @@ fn rule(prefix: Vec<Word>, decision: Decision, why: Option<String>) -> Rule {
     }
 }
 
-/// A text on one line.
+/// A text on one line, and of what shows as what it is.
 fn one_line(text: &str) -> String {
     let printable = |c: char| if c.is_control() { ' ' } else { c };
     let text: String = text.chars().map(printable).collect();
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    plain(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 fn toml(rule: &Rule) -> String {

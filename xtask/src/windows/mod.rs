@@ -47,6 +47,16 @@ const PACKAGES: &[Package] = &[
         ..package("ringfence-rules")
     },
     package("ringfence-wire"),
+    package("ringfence-ledger"),
+    Package {
+        c: true,
+        ..package("ringfence")
+    },
+    Package {
+        program: Some("ringfence"),
+        c: true,
+        ..package("ringfence-cli")
+    },
     package("ringfence-windows-tests"),
 ];
 

@@ -3,7 +3,7 @@
 pub(super) mod list;
 pub(super) mod page;
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -13,6 +13,8 @@ use ringfence_ledger::export::ocsf::{self, Owner};
 use ringfence_ledger::story::Story;
 use ringfence_ledger::verify::{Expected, verify, verify_and_close};
 use ringfence_ledger::{Entry, Known, Place, Record, entries, export, latest};
+use ringfence_policy::plain;
+use rustix::fs::inotify;
 use serde_json::json;
 
 use crate::say;
@@ -401,7 +403,10 @@ fn exported(
     since: Option<Timestamp>,
     owner: &Owner,
 ) -> Result<ExitCode, Stop> {
-    let mut out = BufWriter::new(io::stdout().lock());
+    let stdout = io::stdout();
+    // A file has what was recorded; on a terminal nothing of it moves the cursor.
+    let on_terminal = stdout.is_terminal();
+    let mut out = BufWriter::new(stdout.lock());
     if matches!(form, Form::Csv) {
         export::csv_columns(&mut out)?;
     }
@@ -421,14 +426,29 @@ fn exported(
             }
         };
         if since.is_none_or(|since| record.time >= since) {
+            let mut told = Vec::new();
             match form {
-                Form::Jsonl => export::jsonl(&entry, &mut out)?,
-                Form::Csv => export::csv(record, &mut out)?,
+                Form::Jsonl => export::jsonl(&entry, &mut told)?,
+                Form::Csv => export::csv(record, &mut told)?,
                 Form::Ocsf => {
                     for event in ocsf::events(record, &story, owner) {
-                        writeln!(out, "{event}")?;
+                        writeln!(told, "{event}")?;
                     }
                 }
+            }
+            if on_terminal {
+                let told = String::from_utf8_lossy(&told);
+                let told = told.trim_end_matches(['\r', '\n']);
+                // Line ends in a table are its fields'; events stand on lines of their own.
+                let lines = match form {
+                    Form::Ocsf => told.split('\n').collect(),
+                    Form::Jsonl | Form::Csv => vec![told],
+                };
+                for line in lines.into_iter().filter(|line| !line.is_empty()) {
+                    writeln!(out, "{}", plain(line))?;
+                }
+            } else {
+                out.write_all(&told)?;
             }
         }
         // Later records name this one by its number alone.

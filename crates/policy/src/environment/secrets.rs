@@ -49,8 +49,40 @@ pub(crate) fn find(text: &[u8]) -> Vec<Range<usize>> {
             at = end;
         }
     }
+    found.extend(set_to(text));
     found.sort_by_key(|range| (range.start, range.end));
     found
+}
+
+/// Values that a name in a word of its own is set to: `configure set aws_secret_access_key X`.
+fn set_to(text: &[u8]) -> Vec<Range<usize>> {
+    let mut words: Vec<Range<usize>> = Vec::new();
+    let mut at = 0;
+    while let Some(start) = text[at..].iter().position(|b| !b.is_ascii_whitespace()) {
+        let start = at + start;
+        let quote = Some(text[start]).filter(|byte| matches!(byte, b'"' | b'\''));
+        let start = start + usize::from(quote.is_some());
+        let ends = |byte: &u8| match quote {
+            Some(quote) => *byte == quote,
+            None => byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b';' | b'&' | b'|'),
+        };
+        let length = text[start..].iter().position(ends);
+        let end = length.map_or(text.len(), |length| start + length);
+        words.push(start..end);
+        at = (end + usize::from(length.is_some())).min(text.len());
+    }
+    let triples = words.windows(3).filter(|triple| {
+        let [set, name, value] = [0, 1, 2].map(|n| &text[triple[n].clone()]);
+        set == b"set" && is_secret_setting(name, value) && !value.starts_with(b"-")
+    });
+    triples.map(|triple| triple[2].clone()).collect()
+}
+
+/// Whether a setting of this name holds a secret: `default.aws_secret_access_key`, `//registry/:_authToken`.
+pub(crate) fn is_secret_setting(name: &[u8], value: &[u8]) -> bool {
+    let part = |byte: &u8| !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let last = name.rsplit(part).next().unwrap_or_default();
+    !name.starts_with(b"-") && !name.contains(&b'=') && named_secret(last, value)
 }
 
 /// Whether a text is a flag whose next word is a secret: `--password`.
