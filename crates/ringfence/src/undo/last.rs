@@ -80,10 +80,11 @@ impl Seen {
             Event::CommandStarted(started) if self.rings.contains(&started.ring) => {
                 self.its.insert(record.seq);
             }
-            Event::FilesChanged(files) if self.its.contains(&files.command) => {
-                if files.roots.iter().any(|root| !root.counts.is_empty()) {
-                    self.changed.insert(files.command);
-                }
+            Event::FilesChanged(files)
+                if self.its.contains(&files.command)
+                    && files.roots.iter().any(|root| !root.counts.is_empty()) =>
+            {
+                self.changed.insert(files.command);
             }
             // What is undone was recorded before.
             Event::UndoStarted(undo) if undo.command < record.seq => {
