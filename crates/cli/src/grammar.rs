@@ -4,9 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::{
-    ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
-};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use ringfence::PtyMode;
 
 use crate::command::{
@@ -173,7 +171,12 @@ pub(crate) struct RingFlags {
     #[arg(long)]
     pub(crate) explain: bool,
     /// With --explain: how it would be built on another machine. Nothing is claimed of one that Ringfence has no rings for yet
-    #[arg(long, value_name = "MACHINE", requires = "explain", conflicts_with = "json")]
+    #[arg(
+        long,
+        value_name = "MACHINE",
+        requires = "explain",
+        conflicts_with = "json"
+    )]
     pub(crate) pretend: Option<Machine>,
     /// In the end print one line of JSON on stderr: how the command ended and what was enforced, or why it was not run
     #[arg(long)]

@@ -188,7 +188,7 @@ rings! {
     what_is_obeyed_elsewhere_is_not_offered needs ["userns", "tool:git"] |ws| {
         ws.repository("../other");
         ws.repository("../husky");
-        ws.bare_sh("git config core.hooksPath .husky/_; mkdir -p .husky/_; echo true > .husky/_/pre-commit; echo true > .husky/pre-commit").dir(&ws.at("../husky")).ok();
+        ws.bare_sh("git config core.hooksPath .husky/_; mkdir -p .husky/_; echo true > .husky/_/pre-commit; echo true > .husky/pre-commit").dir(ws.at("../husky")).ok();
         ws.dir("../plain/.vscode");
         for file in [
             "../plain/keep/f", "../plain/.vscode/tasks.json", "../plain/.envrc",
@@ -647,7 +647,7 @@ rings! {
         for (policy, prompt, answer) in [(rules, "[?] more:", "y\n"), (outside, "[outside] typed whole", "outside\n")] {
             for swapped in [false, true] {
                 dirs();
-                let mut terminal = with_policy(ws, ws.ring(["sh", "s.sh"]), policy).dir(&ws.at("C")).flags(["--workspace", ".."]).on_terminal(100, 30);
+                let mut terminal = with_policy(ws, ws.ring(["sh", "s.sh"]), policy).dir(ws.at("C")).flags(["--workspace", ".."]).on_terminal(100, 30);
                 terminal.until_shows(prompt);
                 if swapped {
                     swap();
@@ -663,7 +663,7 @@ rings! {
         ws.dir("../notes");
         ws.file("C/s.sh", "echo shown > ../../notes/today\n");
         ws.file("D/s.sh", "echo other > ../../notes/today\n");
-        let mut terminal = ws.ring(["sh", "s.sh"]).dir(&ws.at("C")).flags(["--workspace", "..", "--trace"]).on_terminal(100, 30);
+        let mut terminal = ws.ring(["sh", "s.sh"]).dir(ws.at("C")).flags(["--workspace", "..", "--trace"]).on_terminal(100, 30);
         terminal.until_shows("[?] more:");
         swap();
         terminal.types("y\n");

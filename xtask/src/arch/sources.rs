@@ -229,7 +229,9 @@ fn leaves_a_module_out(code: &str, at: usize) -> bool {
         return false;
     };
     if let Some(inside) = rest.strip_prefix("cfg_attr(") {
-        let said = inside[..end - "cfg_attr(".len()].trim_end();
+        let said: String = inside[..end - "cfg_attr(".len()]
+            .split_whitespace()
+            .collect();
         return said.contains("allow(dead_code") && said.matches("allow(").count() == 1;
     }
     let mut item = rest[end + 1..].trim_start();

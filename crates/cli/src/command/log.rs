@@ -14,7 +14,6 @@ use ringfence_ledger::story::Story;
 use ringfence_ledger::verify::{Expected, verify, verify_and_close};
 use ringfence_ledger::{Entry, Known, Place, Record, entries, export, latest};
 use ringfence_policy::plain;
-use rustix::fs::inotify;
 use serde_json::json;
 
 use crate::say;
