@@ -16,7 +16,7 @@ use crate::read::{noted, open};
 use crate::record::Record;
 use crate::segment::{self, Line, Lines};
 use crate::store::{Error, Ledger};
-use crate::{Beginning, Digest, Event, Known};
+use crate::{Beginning, Digest, Event, Known, sys};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -233,10 +233,6 @@ pub fn verify_and_close(dir: &Path, expected: &[Expected]) -> Result<Verified, E
         let _stays = keep::set_aside(dir, name);
     }
     Ok(found)
-}
-
-fn is_link(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
 /// What the next record continues.
@@ -502,7 +498,9 @@ impl Walk {
                     "the policy's text is missing; the next command under that policy keeps it anew"
                         .to_owned()
                 }
-                Err(error) if error.kind() != io::ErrorKind::InvalidData && !is_link(&error) => {
+                Err(error)
+                    if error.kind() != io::ErrorKind::InvalidData && !sys::is_link(&error) =>
+                {
                     format!("the policy's text: {error}")
                 }
                 _ => {
