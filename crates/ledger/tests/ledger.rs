@@ -582,12 +582,12 @@ fn verify_looks_at_the_texts_of_policies() {
     bad("another than was recorded");
     // It was put aside, so that the next command keeps it anew.
     bad("missing");
-    let fifo = || {
+    // A directory of Windows has no FIFO.
+    if cfg!(unix) {
         let made = Command::new("mkfifo").arg(&path).status().unwrap();
         assert!(made.success());
-    };
-    fifo();
-    bad("another than was recorded");
+        bad("another than was recorded");
+    }
     let again = keep();
     assert!(again.is_some());
     ledger.append(|_| again.into_iter().collect()).unwrap();

@@ -93,7 +93,7 @@ pub(crate) fn quoted(value: &str) -> String {
     format!("`{}`", one_line(value, 60))
 }
 
-/// A text as it may stand in one line: what would break it, or look like something else, is escaped ([`plain`](crate::plain)), and past
+/// A text as it may stand in one line: what would break it, or look like something else, is escaped ([`plain`](crate::plain())), and past
 /// `longest` characters it is cut.
 pub fn one_line(text: &str, longest: usize) -> String {
     match text.char_indices().nth(longest) {

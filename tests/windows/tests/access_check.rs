@@ -15,7 +15,7 @@ use ringfence_nt_access as model;
 use ringfence_nt_access::random::{Random, Wild};
 use ringfence_nt_access::{
     Ace, AceFlags, Acl, Doubt, Effect, Group, Mask, Membership, Privilege, SecurityDescriptor,
-    file_right, object, well_known,
+    file_right, generic, object, well_known,
 };
 use ringfence_sys_windows as sys;
 use ringfence_sys_windows::token::{Granted, Level, Mapping, Restriction, Token, access};
@@ -208,6 +208,17 @@ fn where_wine_differs_it_is_known() {
     let sd = SecurityDescriptor::new(system, system, denied.into_iter().collect());
     assert_eq!(asked(&less, &sd, all), Some(all));
     assert_eq!(asked(&token, &sd, all), None);
+    // Generic rights that nobody mapped are mapped there.
+    let unmapped = Ace::allow(well_known::EVERYONE, generic::READ, AceFlags::NONE);
+    let sd = SecurityDescriptor::new(system, system, [unmapped].into_iter().collect());
+    assert_eq!(
+        asked(&token, &sd, file_right::READ_DATA),
+        Some(file_right::READ_DATA)
+    );
+    // A label above the token's is not asked for.
+    let words = "O:SYG:SYD:(A;;FA;;;WD)S:(ML;;NWNRNX;;;SI)";
+    let sd = SecurityDescriptor::from_sddl(words).unwrap();
+    assert_eq!(asked(&token, &sd, all), Some(all));
     // What owners may is said, and Wine does not read it.
     let of_owners = Ace::allow(
         well_known::OWNER_RIGHTS,

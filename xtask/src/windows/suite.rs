@@ -95,7 +95,10 @@ pub(super) fn run(
     let mut archive = std::process::Command::new(&nextest);
     toolchain.apply(&mut archive);
     archive.current_dir(root);
-    archive.args(["nextest", "archive", "--target", GNU]);
+    archive.args(["nextest", "archive", "--lib", "--bins", "--tests"]);
+    // The other examples are of rings, which are not there yet.
+    archive.args(["--example", "append"]);
+    archive.args(["--target", GNU]);
     archive.args(LIGHTER).args(packages());
     archive.arg("--archive-file").arg(&place.archive);
     run::must_pass(&mut archive)?;
