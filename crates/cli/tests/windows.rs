@@ -52,7 +52,10 @@ impl Person {
     }
 
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringfence"));
+        // Where nextest unpacked it; where it was built others may not look.
+        let unpacked = std::env::var_os("NEXTEST_BIN_EXE_ringfence");
+        let program = unpacked.unwrap_or_else(|| env!("CARGO_BIN_EXE_ringfence").into());
+        let mut command = Command::new(program);
         command
             .args(words)
             .current_dir(self.project())

@@ -18,11 +18,12 @@ use ringfence_ops::windows::{Wide, cmd, command_line};
 use ringfence_sys_windows::pipe;
 use ringfence_sys_windows::process::{self, Start, Stdio};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_ringfence-test-words");
-
 fn program() -> PathBuf {
-    // Under Wine the path is the host's.
-    std::path::absolute(PROGRAM.replace('/', "\\")).unwrap()
+    // Where nextest unpacked it; where it was built others may not look. Under Wine the path is the host's.
+    let unpacked = std::env::var("NEXTEST_BIN_EXE_ringfence-test-words");
+    let program =
+        unpacked.unwrap_or_else(|_| env!("CARGO_BIN_EXE_ringfence-test-words").to_owned());
+    std::path::absolute(program.replace('/', "\\")).unwrap()
 }
 
 fn wide(text: &OsStr) -> Wide {
