@@ -32,6 +32,7 @@ mod output;
 pub mod protocol;
 pub mod report;
 mod rings;
+mod short;
 mod tape;
 mod transport;
 pub mod visitor;

@@ -21,6 +21,7 @@ use crate::lines::Source;
 use crate::mcp;
 use crate::output::LONG_PIPE;
 use crate::rings::Rings;
+use crate::short;
 
 /// Who speaks on stdin and stdout.
 #[derive(Debug, Clone)]
@@ -193,11 +194,11 @@ impl Listening {
                 .filter(|(pid, _)| !Path::new(&format!("/proc/{pid}")).exists())
                 .for_each(|(_, path)| take_away_if_dead(&path));
         }
-        let listener = match UnixListener::bind(path) {
+        let listener = match short::at(path, |path| UnixListener::bind(path)) {
             // Another server that ended took the empty directory with it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 private(directory)?;
-                UnixListener::bind(path)?
+                short::at(path, |path| UnixListener::bind(path))?
             }
             bound => bound?,
         };
@@ -237,7 +238,7 @@ fn take_away_if_dead(path: &Path) {
     use std::os::unix::fs::FileTypeExt;
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
     let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-    if is_socket && StdStream::connect(path).is_err_and(refused) {
+    if is_socket && short::at(path, |path| StdStream::connect(path)).is_err_and(refused) {
         // If it stays, listening there says so.
         let _left = std::fs::remove_file(path);
     }

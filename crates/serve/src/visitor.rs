@@ -19,6 +19,7 @@ use crate::protocol::{
     CommandEnded, CommandListed, CommandOutput, Commands, Ended, OutputRead, RingListed,
     Rings as AllRings, Stream,
 };
+use crate::short;
 use crate::transport::{runtime_directory, servers_sockets};
 
 /// How long a server may take to answer.
@@ -164,7 +165,8 @@ impl Visit {
 
     fn at(server: u32, path: &Path, patience: Duration) -> Result<Visit, VisitError> {
         let unreachable = |error| VisitError::Unreachable(server, error);
-        let stream = UnixStream::connect(path).map_err(unreachable)?;
+        let stream = short::at(path, |path| UnixStream::connect(path));
+        let stream = stream.map_err(unreachable)?;
         // One that is stopped keeps nobody waiting.
         for set in [UnixStream::set_read_timeout, UnixStream::set_write_timeout] {
             set(&stream, Some(patience)).map_err(unreachable)?;
