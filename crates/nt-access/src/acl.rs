@@ -1,7 +1,6 @@
 //! Access control lists (MS-DTYP 2.4.5).
 
 use crate::ace::{Ace, Effect};
-use crate::mask::Mask;
 
 /// A list of ACEs. Their order decides: the first that speaks of a right has the word.
 ///
@@ -70,32 +69,5 @@ impl Acl {
                 .unwrap_or(self.aces.len()),
         };
         self.aces.insert(at, ace);
-    }
-
-    /// Takes away each that is the same. Whether there was one.
-    pub fn remove(&mut self, ace: &Ace) -> bool {
-        let before = self.aces.len();
-        self.aces.retain(|own| own != ace);
-        self.aces.len() != before
-    }
-
-    /// Which rights ACEs for this SID grant, as if it were alone: each right by the first that speaks of it for this SID.
-    #[must_use]
-    pub fn granted_to(&self, sid: &crate::Sid) -> Mask {
-        let (mut granted, mut decided) = (Mask::NONE, Mask::NONE);
-        for ace in &self.aces {
-            if !ace.is_effective() || ace.sid != *sid || ace.kind.has_condition() {
-                continue;
-            }
-            match ace.kind.effect() {
-                Some(Effect::Allow) if ace.types.object.is_none() => {
-                    granted |= ace.mask.without(decided);
-                    decided |= ace.mask;
-                }
-                Some(Effect::Deny) => decided |= ace.mask,
-                _ => {}
-            }
-        }
-        granted
     }
 }

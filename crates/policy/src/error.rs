@@ -41,8 +41,8 @@ pub enum PolicyError {
     /// A value of another type.
     #[error("{}: {key}: expected {expected}, found {found}; write for example {example}", at.place())]
     WrongType {
-        /// Where the value stands.
-        at: Origin,
+        /// Where the value stands. In a box: with a path of Windows it is 128 bytes and more.
+        at: Box<Origin>,
         /// The key.
         key: &'static str,
         /// What belongs there.
@@ -134,12 +134,12 @@ impl PolicyError {
             Self::Syntax { at, .. }
             | Self::UnknownKey { at, .. }
             | Self::MissingKey { at, .. }
-            | Self::WrongType { at, .. }
             | Self::BadValue { at, .. }
             | Self::Untrusted { at, .. }
             | Self::NeverFromProject { at, .. }
             | Self::BeyondManaged { at, .. }
             | Self::ManagedGrants { at, .. } => Some(at),
+            Self::WrongType { at, .. } => Some(at),
             Self::Several(all) => all.first().and_then(Self::at),
         }
     }

@@ -42,19 +42,6 @@ pub fn managed_file() -> Option<&'static Path> {
     sys::managed_file()
 }
 
-/// Every home that programs of this machine's accounts obey files in: that of `HOME`, and those the password database has.
-pub(crate) fn homes() -> Vec<PathBuf> {
-    let users = careful::text(Path::new("/etc/passwd"), careful::SMALL).unwrap_or_default();
-    let of_accounts = users.lines().filter_map(|line| line.split(':').nth(5));
-    let of_accounts = of_accounts
-        .map(PathBuf::from)
-        .filter(|home| home.is_absolute() && home != Path::new("/"));
-    let mut homes: Vec<PathBuf> = home().into_iter().chain(of_accounts).collect();
-    homes.sort();
-    homes.dedup();
-    homes
-}
-
 /// What Ringfence itself is made of, and goes by: its programs, its policies, its state, wherever `HOME` points.
 pub(crate) fn own_places() -> Vec<PathBuf> {
     let own = std::env::current_exe().ok();

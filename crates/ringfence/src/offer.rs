@@ -14,13 +14,13 @@ use ringfence_policy::{Approval, Ask, Layer, Sourced, show_duration, show_size};
 use crate::ask::{Answer, Heard};
 use crate::error::Error;
 use crate::grants::{Grants, Held, Lasts, Object, Session, What};
-use crate::layers;
 use crate::prepare::Request;
 use crate::record::Recorder;
 use crate::ring::Grant;
 use crate::rules::nobody_is_asked;
 use crate::state::State;
 use crate::supervise::{Ended, Finished};
+use crate::sys;
 use crate::traced::Refusal;
 
 /// So many are offered after a command, what it was refused last first.
@@ -175,7 +175,7 @@ fn notes(what: &What, home: Option<&Path>, search: &[PathBuf]) -> Vec<String> {
             let path = object.path();
             let real = |dir: PathBuf| dir.canonicalize().unwrap_or(dir);
             // Root may write in every home, and what HOME says is not always whose it is.
-            let homes = layers::homes().into_iter().chain(home.map(Path::to_owned));
+            let homes = sys::homes().into_iter().chain(home.map(Path::to_owned));
             let dotted = homes.map(real).any(|home| {
                 let below = path.strip_prefix(home).ok();
                 let first = below.and_then(|below| below.components().next());

@@ -3,6 +3,7 @@
 use std::path::{Component, Path};
 
 use ringfence_nt_access::{SecurityDescriptor, Sid};
+use ringfence_ops::Availability;
 use ringfence_plan::windows::{
     Facts, FileId, Guarded, Outside, Plan, Principals, Root, Site, Volume, plan,
 };
@@ -39,6 +40,7 @@ impl Begun {
         let mut facts = Facts::windows_11_standard_user();
         if machine == Machine::WindowsSetUp {
             let of = |rid| Sid::account([1_004_336_348, 1_177_238_915, 682_003_330, rid]);
+            facts.fence = Availability::Yes;
             facts.principals = Some(Principals {
                 group: of(1100),
                 offline: of(1101),
@@ -51,7 +53,11 @@ impl Begun {
             roots.push(&self.workspace);
             roots.extend(self.policy.write.iter().map(|root| &root.value));
         }
-        let profile = described(PROFILE, user);
+        let in_profile = |path: String| Outside {
+            path,
+            descriptor: described(IN_PROFILE, user),
+            parent: Some(described(PROFILE, user)),
+        };
         let site = Site {
             workspace: FileId { volume: 1, file: 1 },
             roots: roots
@@ -64,13 +70,9 @@ impl Begun {
                 .hide
                 .iter()
                 .filter(|hide| hide.value.path.exists())
-                .map(|hide| hide.value.path.display().to_string())
+                .map(|hide| in_profile(hide.value.path.display().to_string()))
                 .collect(),
-            outside: vec![Outside {
-                path: format!(r"{HOME}\Documents"),
-                descriptor: described(IN_PROFILE, user),
-                parent: Some(profile),
-            }],
+            outside: vec![in_profile(format!(r"{HOME}\Documents"))],
             ring: 0,
         };
         plan(&self.policy, &site, &facts)

@@ -279,18 +279,7 @@ fn origin_json(origin: &Origin) -> Value {
 /// What this machine can enforce.
 #[must_use]
 pub fn machine_json(machine: &Machine, rows: &[Finding]) -> serde_json::Value {
-    let rows: Vec<_> = rows
-        .iter()
-        .map(|row| {
-            let Finding {
-                name,
-                status,
-                what,
-                remedy,
-            } = row;
-            json!({ "name": name, "status": status.name(), "what": what, "remedy": remedy })
-        })
-        .collect();
+    let rows: Vec<_> = rows.iter().map(Finding::to_json).collect();
     let trial = machine.ring.as_ref().ok();
     json!({
         "version": env!("CARGO_PKG_VERSION"),

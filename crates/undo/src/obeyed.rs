@@ -5,6 +5,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use ringfence_policy::defaults::REPOSITORY_PROTECTED;
+
 use crate::below::Root;
 use crate::manifest::Step;
 use crate::plan::Left;
@@ -61,16 +63,11 @@ impl Obeyed {
 
     /// Whether a path is one of them, or below one.
     fn holds(&self, path: &Path, repositories: &Repositories<'_>) -> bool {
-        const GIT: [&str; 5] = [
-            "hooks",
-            "config",
-            "config.worktree",
-            "info/attributes",
-            "modules",
-        ];
         let mut below = path.components();
         let git = below.any(|component| component.as_os_str() == ".git");
-        let git = git && GIT.iter().any(|name| below.as_path().starts_with(name));
+        // And the git directories of its submodules.
+        let mut obeyed = REPOSITORY_PROTECTED.iter().chain(&["modules"]);
+        let git = git && obeyed.any(|name| below.as_path().starts_with(name));
         let names = |(names, below): &(&[PathBuf], &Path)| {
             let mut names = names.iter();
             names.any(|obeyed| below.starts_with(obeyed))

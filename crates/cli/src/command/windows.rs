@@ -139,18 +139,7 @@ pub(crate) fn not_understood(message: &str, code: u8) {
 
 /// A machine, as `doctor --json` prints it.
 fn machine_json(machine: &Machine, rows: &[Finding]) -> serde_json::Value {
-    let rows: Vec<_> = rows
-        .iter()
-        .map(|row| {
-            let Finding {
-                name,
-                status,
-                what,
-                remedy,
-            } = row;
-            json!({ "name": name, "status": status.name(), "what": what, "remedy": remedy })
-        })
-        .collect();
+    let rows: Vec<_> = rows.iter().map(Finding::to_json).collect();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "arch": std::env::consts::ARCH,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::SddlError;
 use super::names::{BITS, FLAGS, KINDS, LABEL, SIDS, WHOLE};
-use crate::ace::{Ace, AceFlags, Kind, ObjectTypes};
+use crate::ace::{Ace, Kind, ObjectTypes};
 use crate::acl::Acl;
 use crate::descriptor::{Control, SecurityDescriptor};
 use crate::mask::Mask;
@@ -74,7 +74,7 @@ fn push_list(text: &mut String, list: &Acl) -> Result<(), SddlError> {
 fn push_ace(text: &mut String, kind: &str, ace: &Ace) {
     let _ = write!(text, "({kind};");
     for (name, flag) in FLAGS {
-        if flag != AceFlags::NONE && ace.flags.has(flag) {
+        if ace.flags.has(flag) {
             text.push_str(name);
         }
     }

@@ -44,6 +44,8 @@ pub struct Facts {
     pub jobs: Availability,
     /// Whether a job's limits hold.
     pub job_limits: Availability,
+    /// Whether the account without network has none: its fence was read back, and kept a connection from being made.
+    pub fence: Availability,
     /// The accounts, where setup has made them.
     pub principals: Option<Principals>,
     /// Where the places are.
@@ -70,6 +72,10 @@ impl Facts {
             restricted_tokens: Availability::Yes,
             jobs: Availability::Yes,
             job_limits: Availability::Yes,
+            fence: Availability::No {
+                why: "there is no fence".to_owned(),
+                remedy: String::new(),
+            },
             principals: None,
             places: vec![
                 at(Place::Profile, r"C:\Users\dev"),

@@ -1,8 +1,10 @@
 //! Policy, site and facts in; who the command is and what is granted to whom out.
 
+use std::collections::BTreeSet;
+
 use ringfence_nt_access::{
-    Ace, AceFlags, Acl, Doubt, FileObject, Mask, Restriction, SecurityDescriptor, Sid, Token,
-    file_access, file_right, maximum_allowed, object, well_known,
+    Ace, AceFlags, Acl, Doubt, Mask, Restriction, SecurityDescriptor, Sid, Token, file_access,
+    file_right, maximum_allowed, object, well_known,
 };
 use ringfence_ops::{Availability, Enforcement, Outcome, Shortfall};
 use ringfence_policy::{Effective, NetworkMode, Read};
@@ -330,28 +332,36 @@ fn leaks(draft: &mut Draft<'_>, policy: &Effective, site: &Site, facts: &Facts, 
         Mode::Elevated { principal, group } => plan.child(&account(*principal, *group)),
     };
     let unelevated = plan.mode == Mode::Unelevated;
-    if unelevated {
-        if policy.network.mode.value != NetworkMode::On {
-            draft.lack(
-                promise::NETWORK,
-                "the network can be reached: a command that runs as you is not told from your other programs".to_owned(),
+    if policy.network.mode.value != NetworkMode::On {
+        let fence = match (&plan.mode, &facts.fence) {
+            (Mode::Unelevated, _) => Some((
+                "a command that runs as you is not told from your other programs",
                 SETUP,
-            );
+            )),
+            (_, Availability::No { why, remedy }) => Some((why.as_str(), remedy.as_str())),
+            (_, Availability::Yes) => None,
+        };
+        if let Some((why, remedy)) = fence {
+            let what = format!("the network can be reached: {why}");
+            draft.lack(promise::NETWORK, what, remedy);
         }
-        if !site.hidden.is_empty() {
-            let what = format!("{} hidden paths can be read", site.hidden.len());
-            draft.lack(promise::HIDE, what, SETUP);
-        }
-        if policy.read.value != Read::All {
-            draft.lack(
-                promise::READ,
-                "all that you may read is readable".to_owned(),
-                SETUP,
-            );
-        }
-        if let Some(what) = of_your_processes(&facts.user, &child) {
-            draft.lack(promise::PROCESSES, what, SETUP);
-        }
+    }
+    let readable = site.hidden.iter().filter(|hidden| {
+        let rights = file_access(&child, hidden.object(), Doubt::Grants);
+        rights.meets(file_right::READ_DATA)
+    });
+    let readable: Vec<&str> = readable.map(|hidden| hidden.path.as_str()).collect();
+    if !readable.is_empty() {
+        let what = format!("what is hidden can be read: {}", some(&readable));
+        draft.lack(promise::HIDE, what, SETUP);
+    }
+    if policy.read.value != Read::All {
+        // Also where an account of its own has nothing to read in the profile: what all users may read lies elsewhere too.
+        let what = "all that the account may read is readable".to_owned();
+        draft.lack(promise::READ, what, "");
+    }
+    if let Some(what) = of_your_processes(&facts.user, &child) {
+        draft.lack(promise::PROCESSES, what, SETUP);
     }
     files(draft, site, &child);
     for root in &plan.roots {
@@ -362,12 +372,17 @@ fn leaks(draft: &mut Draft<'_>, policy: &Effective, site: &Site, facts: &Facts, 
                 "",
             );
         }
-        if unelevated && !root.guards.is_empty() {
-            draft.lack(
-                promise::PROTECT_PATHS,
-                format!("what is protected in {} cannot be written, but deleted and renamed: that goes by the right of the directory (FILE_DELETE_CHILD)", root.path),
-                SETUP,
-            );
+        if unelevated {
+            // Each by its own name: who accepts one has not accepted the others.
+            let lost: BTreeSet<&'static str> =
+                root.guards.iter().map(|guard| guard.promise).collect();
+            for promise in lost {
+                draft.lack(
+                    promise,
+                    format!("what is protected in {} cannot be written, but deleted and renamed: that goes by the right of the directory (FILE_DELETE_CHILD)", root.path),
+                    SETUP,
+                );
+            }
         }
     }
 }
@@ -377,11 +392,7 @@ fn files(draft: &mut Draft<'_>, site: &Site, child: &Token) {
     let mut deleted = Vec::new();
     let mut written = Vec::new();
     for outside in &site.outside {
-        let object = FileObject {
-            own: &outside.descriptor,
-            parent: outside.parent.as_ref(),
-        };
-        let rights = file_access(child, object, Doubt::Grants);
+        let rights = file_access(child, outside.object(), Doubt::Grants);
         let changes = rights & CHANGES;
         if changes.meets(
             CHANGES

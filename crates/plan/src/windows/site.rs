@@ -1,6 +1,6 @@
 //! What the harness found on disk for one policy.
 
-use ringfence_nt_access::SecurityDescriptor;
+use ringfence_nt_access::{FileObject, SecurityDescriptor};
 
 use super::identity::FileId;
 
@@ -58,7 +58,7 @@ pub struct Guarded {
     pub promise: &'static str,
 }
 
-/// Something outside of the write roots, looked at to see what the command could do to it.
+/// Something outside of the write roots, looked at to see what the command could do with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outside {
     /// Its path.
@@ -69,6 +69,16 @@ pub struct Outside {
     pub parent: Option<SecurityDescriptor>,
 }
 
+impl Outside {
+    /// The object where it is.
+    pub(super) fn object(&self) -> FileObject<'_> {
+        FileObject {
+            own: &self.descriptor,
+            parent: self.parent.as_ref(),
+        }
+    }
+}
+
 /// The objects one policy speaks of, each opened once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
@@ -77,7 +87,7 @@ pub struct Site {
     /// The write roots, the workspace first, unless nothing is written; none of them in another.
     pub roots: Vec<Root>,
     /// What is hidden and exists.
-    pub hidden: Vec<String>,
+    pub hidden: Vec<Outside>,
     /// A few things outside: the profile and what is in it, where all may write, what the machine's programs obey.
     pub outside: Vec<Outside>,
     /// The number of this ring, at random.

@@ -11,12 +11,15 @@
 use ringfence_nt_access::Mask;
 use ringfence_nt_access::file_right;
 
+mod faults;
+mod holds;
 #[path = "../support/mod.rs"]
 mod support;
 mod table;
 mod tree;
 
-use tree::{Faults, Tree};
+use faults::Faults;
+use tree::Tree;
 
 /// All rights by which something changes.
 const CHANGES: Mask = Mask(0x0000_0116)

@@ -4,8 +4,8 @@ use ringfence_nt_access::{Acl, SecurityDescriptor, Sid, Token};
 use ringfence_ops::{Availability, Enforcement};
 use ringfence_plan::promise;
 use ringfence_plan::windows::{
-    Facts, FileId, Guarded, Outside, Place, Plan, Purpose, Root, RootRefusal, Site, Volume, plan,
-    refuse_root, synthetic,
+    Facts, FileId, Guarded, Outside, Place, Plan, Principals, Purpose, Root, RootRefusal, Site,
+    Volume, plan, refuse_root, synthetic,
 };
 
 use super::support::policy;
@@ -13,6 +13,12 @@ use super::support::policy;
 const OF: FileId = FileId {
     volume: 0x1234,
     file: 42,
+};
+
+const ACCOUNTS: Principals = Principals {
+    group: Sid::account([5, 5, 5, 1100]),
+    offline: Sid::account([5, 5, 5, 1101]),
+    online: Sid::account([5, 5, 5, 1102]),
 };
 
 fn user() -> Sid {
@@ -43,16 +49,19 @@ fn site() -> Site {
         promise: promise::PROTECT_GIT,
     }];
     root.missing = vec![r"C:\Users\dev\repo\.vscode\tasks.json".to_owned()];
-    let profile = sd("O:SYG:SYD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;USER)");
+    let of_profile = |path: &str| {
+        let profile = sd("O:SYG:SYD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;USER)");
+        Outside {
+            path: path.to_owned(),
+            descriptor: profile.clone(),
+            parent: Some(profile),
+        }
+    };
     Site {
         workspace: OF,
         roots: vec![root],
-        hidden: vec![r"C:\Users\dev\.ssh".to_owned()],
-        outside: vec![Outside {
-            path: r"C:\Users\dev\Documents".to_owned(),
-            descriptor: profile.clone(),
-            parent: Some(profile),
-        }],
+        hidden: vec![of_profile(r"C:\Users\dev\.ssh")],
+        outside: vec![of_profile(r"C:\Users\dev\Documents")],
         ring: 1,
     }
 }
@@ -164,7 +173,7 @@ fn what_is_not_kept_as_you_is_refused_by_name_until_it_is_accepted() {
             promise::HIDE,
             promise::PROCESSES,
             promise::WRITE_DELETE,
-            promise::PROTECT_PATHS
+            promise::PROTECT_GIT
         ]
     );
     let outcome = planned(ACCEPTED).outcome(Vec::new());
@@ -180,6 +189,29 @@ fn what_is_not_kept_as_you_is_refused_by_name_until_it_is_accepted() {
     let text = format!("{ACCEPTED}\n[network]\nmode = \"on\"");
     let told = planned(&text).shortfalls;
     assert!(!told.iter().any(|short| short.promise == promise::NETWORK));
+}
+
+/// An account of its own reads nothing in the profile and reaches no network: as the model answers, and only if its fence holds.
+#[test]
+fn an_account_of_its_own_keeps_what_the_user_does_not() {
+    let mut facts = Facts::windows_11_standard_user();
+    facts.principals = Some(ACCOUNTS);
+    let refusal = plan(&policy(""), &site(), &facts).unwrap_err();
+    let names: Vec<&str> = refusal.lacking.iter().map(|l| l.promise.as_str()).collect();
+    assert_eq!(names, [promise::NETWORK]);
+    facts.fence = Availability::Yes;
+    let made = plan(&policy(""), &site(), &facts).unwrap();
+    let told: Vec<&str> = made.shortfalls.iter().map(|s| s.promise.as_str()).collect();
+    assert_eq!(told, [promise::PROTECT_MISSING]);
+    // A hidden file that everybody may read is readable whoever one is.
+    let mut open = site();
+    open.hidden[0].descriptor = sd("O:USERG:USERD:(A;;FR;;;WD)");
+    let refusal = plan(&policy(""), &open, &facts).unwrap_err();
+    assert_eq!(refusal.lacking[0].promise, promise::HIDE);
+    // Nor is a part of the disk kept from being read.
+    let minimal = policy("[filesystem]\nread = \"minimal\"");
+    let refusal = plan(&minimal, &site(), &facts).unwrap_err();
+    assert_eq!(refusal.lacking[0].promise, promise::READ);
 }
 
 #[test]
@@ -228,11 +260,8 @@ fn a_plan_can_be_read() {
         insta::assert_snapshot!(planned(ACCEPTED).to_string());
     });
     let mut facts = Facts::windows_11_standard_user();
-    facts.principals = Some(ringfence_plan::windows::Principals {
-        group: Sid::account([5, 5, 5, 1100]),
-        offline: Sid::account([5, 5, 5, 1101]),
-        online: Sid::account([5, 5, 5, 1102]),
-    });
+    facts.principals = Some(ACCOUNTS);
+    facts.fence = Availability::Yes;
     facts.places.retain(|(place, _)| *place != Place::State);
     insta::with_settings!({ snapshot_path => "../snapshots" }, {
         insta::assert_snapshot!(plan(&policy(""), &site(), &facts).unwrap().to_string());

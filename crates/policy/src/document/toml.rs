@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
             let at = self.at(value.span().start);
             let example = keys::table_example(name);
             self.errors.push(PolicyError::WrongType {
-                at,
+                at: Box::new(at),
                 key: name,
                 expected: "a table",
                 found,
@@ -249,7 +249,7 @@ impl<'a> Reader<'a> {
         let at = self.at(value.span().start);
         let found = kind(value.get_ref());
         self.errors.push(PolicyError::WrongType {
-            at,
+            at: Box::new(at),
             key: key.full,
             expected: key.expected,
             found,

@@ -39,6 +39,20 @@ pub struct Finding {
     pub remedy: String,
 }
 
+impl Finding {
+    /// As data.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let Finding {
+            name,
+            status,
+            what,
+            remedy,
+        } = self;
+        serde_json::json!({ "name": name, "status": status.name(), "what": what, "remedy": remedy })
+    }
+}
+
 pub(crate) fn row(
     name: &'static str,
     status: Status,

@@ -393,6 +393,8 @@ fn outside_of_work(guards: &mut Guards<'_>, root: &Found, asked: &Asked<'_>) -> 
         let mut firsts = named.iter().filter_map(|(_, below)| below.iter().next());
         firsts.any(|first| first == name)
     };
+    // Few paths have such a name in them: for the others nothing is looked for on disk.
+    let settings = path.iter().any(&begins);
     let mut in_tree = false;
     for dir in path.ancestors().skip(1) {
         let Ok(below) = path.strip_prefix(dir) else {
@@ -409,7 +411,7 @@ fn outside_of_work(guards: &mut Guards<'_>, root: &Found, asked: &Asked<'_>) -> 
                 .whole(path, promise::PROTECT_GIT)
                 .map_err(fail("built-in".to_owned()));
         }
-        if !in_tree && begins(first) && !is_home(dir) {
+        if settings && !in_tree && begins(first) && !is_home(dir) {
             // A work tree of its own in there (an agent's) is nobody's settings.
             let own = is_tree(path);
             for (entry, name) in &named {
@@ -423,7 +425,7 @@ fn outside_of_work(guards: &mut Guards<'_>, root: &Found, asked: &Asked<'_>) -> 
                 done.map_err(fail(entry.origin.to_string()))?;
             }
         }
-        in_tree |= is_tree(dir) && !dir.file_name().is_some_and(&begins);
+        in_tree |= settings && is_tree(dir) && !dir.file_name().is_some_and(&begins);
     }
     Ok(())
 }

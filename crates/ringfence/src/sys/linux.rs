@@ -58,17 +58,31 @@ pub(crate) fn account_home() -> Option<&'static Path> {
     static HOME: OnceLock<Option<PathBuf>> = OnceLock::new();
     HOME.get_or_init(|| {
         let uid = rustix::process::getuid().as_raw().to_string();
-        let users = careful::text(Path::new("/etc/passwd"), careful::SMALL).ok()?;
-        users.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            (fields.nth(2) == Some(&uid))
-                .then(|| fields.nth(2).map(PathBuf::from))
-                .flatten()
-                // Accounts that have none say so with the root, or with a place that is not there.
-                .filter(|home| home.is_absolute() && home != Path::new("/"))
-        })
+        let mut accounts = accounts().into_iter();
+        accounts.find_map(|(of, home)| (of == uid).then_some(home))
     })
     .as_deref()
+}
+
+/// Every home that programs of this machine's accounts obey files in: that of `HOME`, and those the password database has.
+pub(crate) fn homes() -> Vec<PathBuf> {
+    let of_accounts = accounts().into_iter().map(|(_, home)| home);
+    let mut homes: Vec<PathBuf> = home().into_iter().chain(of_accounts).collect();
+    homes.sort();
+    homes.dedup();
+    homes
+}
+
+/// The user ids and homes that the password database has (`passwd(5)`), of those that have one.
+fn accounts() -> Vec<(String, PathBuf)> {
+    let users = careful::text(Path::new("/etc/passwd"), careful::SMALL).unwrap_or_default();
+    let account = |line: &str| {
+        let mut fields = line.split(':').skip(2);
+        let (uid, home) = (fields.next()?, PathBuf::from(fields.nth(2)?));
+        // Accounts that have none say so with the root, or with a place that is not there.
+        (home.is_absolute() && home != Path::new("/")).then(|| (uid.to_owned(), home))
+    };
+    users.lines().filter_map(account).collect()
 }
 
 /// The home that what is kept from one command to the next lies in. Root with another user's

@@ -11,7 +11,7 @@ pub use linux::Session;
 pub(crate) use linux::kept_in_of;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    MANAGED, SysError, TO_HAVE_CONFIG, TO_HAVE_STATE, account_home, canonical, config, home,
+    MANAGED, SysError, TO_HAVE_CONFIG, TO_HAVE_STATE, account_home, canonical, config, home, homes,
     identity, make_dir, managed_file, may_write, name_bytes, open, private, state,
 };
 #[cfg(windows)]
