@@ -8,9 +8,9 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 use ringfence::PtyMode;
 
 use crate::command::{
-    CachesArgs, CompletionsArgs, DoctorArgs, GrantsArgs, HookArgs, LogArgs, ManArgs, McpArgs,
-    PolicyArgs, RulesArgs, ServeArgs, SessionsArgs, ShimArgs, TopArgs, TracedArgs, TrustArgs,
-    UndoArgs, UntrustArgs, VerifyArgs, WhyArgs,
+    CachesArgs, CompletionsArgs, DoctorArgs, GrantsArgs, HookArgs, HostArgs, LogArgs, ManArgs,
+    McpArgs, PolicyArgs, RulesArgs, ServeArgs, SessionsArgs, ShimArgs, TopArgs, TracedArgs,
+    TrustArgs, UndoArgs, UntrustArgs, VerifyArgs, WhyArgs,
 };
 use crate::flags::PolicyFlags;
 
@@ -58,6 +58,9 @@ pub(crate) enum Command {
     /// Put back what a command changed: what files held, what was deleted, what was renamed
     #[command(name = "undo-command")]
     Undo(Deferred<UndoArgs>),
+    /// Take back what rings wrote on this machine
+    #[command(name = "undo")]
+    Host(Deferred<HostArgs>),
     /// Watch your rings: what runs, what ended, what was denied, what is asked
     Top(Deferred<TopArgs>),
     /// Let a project's policy file widen what your own allows, as it is written now

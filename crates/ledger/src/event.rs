@@ -141,11 +141,16 @@ pub struct RingMade {
     /// The process that builds it; process 1 of the ring.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub runner: Option<u32>,
-    /// Whose commands these are: the user's number.
-    pub uid: u32,
+    /// Whose commands these are: the user's number, where users have one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub uid: Option<u32>,
     /// And the group's.
-    pub gid: u32,
-    /// `namespaces`, `landlock-only`, or none for a command without a ring.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub gid: Option<u32>,
+    /// On Windows: the user's SID.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sid: Option<String>,
+    /// `namespaces`, `landlock-only`, `unelevated`, or none for a command without a ring.
     pub ring: Option<String>,
     /// `read-only`, `workspace-write`, `full-access`.
     pub mode: String,

@@ -3,8 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use ringfence_plan::RingMode;
-use ringfence_policy::{EnvVerdict, Environment, NetworkMode};
+use ringfence_policy::{EnvVerdict, Environment};
 
 /// The ring this process runs in, as the ring's own variable says. Nothing is decided by
 /// it: it is said, so that an answer is not taken for one about the machine.
@@ -25,7 +24,7 @@ pub struct ChildEnvironment {
 impl ChildEnvironment {
     /// Sets a variable, in place of one of that name.
     pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
-        self.variables.retain(|(n, _)| n != name);
+        self.variables.retain(|(n, _)| !is_called(n, name));
         self.variables.push((name.into(), value.into()));
     }
 
@@ -34,7 +33,7 @@ impl ChildEnvironment {
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.variables
             .iter()
-            .find(|(n, _)| n == name)
+            .find(|(n, _)| is_called(n, name))
             .map(|(_, v)| v.as_os_str())
     }
 
@@ -50,6 +49,15 @@ impl ChildEnvironment {
                 text
             })
             .collect()
+    }
+}
+
+/// Whether a variable has this name: on Windows `Path` is `PATH`.
+fn is_called(variable: &OsStr, name: &str) -> bool {
+    if cfg!(windows) {
+        variable.eq_ignore_ascii_case(name)
+    } else {
+        variable == name
     }
 }
 
@@ -105,33 +113,11 @@ pub(crate) fn leads(name: &OsStr) -> bool {
 }
 
 /// Variables that name the directory for temporary files.
-const TEMPORARY: [&str; 3] = ["TMPDIR", "TMP", "TEMP"];
+pub(crate) const TEMPORARY: [&str; 3] = ["TMPDIR", "TMP", "TEMP"];
 
 /// Sends temporary files to a directory that is not the usual one.
 pub fn temporary(child: &mut ChildEnvironment, temp: &Path) {
     for name in TEMPORARY {
         child.set(name, temp.as_os_str());
     }
-}
-
-/// Sets what a ring changes: where temporary files go, and that there is a ring. Tools
-/// may look at it; nothing is enforced by it.
-pub fn adapt(
-    child: &mut ChildEnvironment,
-    mode: RingMode,
-    network: NetworkMode,
-    temp: &Path,
-    cwd: &Path,
-) {
-    for name in TEMPORARY {
-        if child.get(name).is_some() {
-            child.set(name, temp.as_os_str());
-        }
-    }
-    if child.get("PWD").is_some_and(|pwd| pwd != cwd.as_os_str()) {
-        child.set("PWD", cwd.as_os_str());
-    }
-    child.variables.retain(|(n, _)| n != "XDG_RUNTIME_DIR");
-    child.set("RINGFENCE", mode.to_string());
-    child.set("RINGFENCE_NETWORK", network.to_string());
 }

@@ -9,7 +9,7 @@
 //! it. It runs as the real user and never leaves that user's process group, so that a
 //! terminal, Ctrl-C and job control work as without it.
 //!
-//! On Windows there is no ring yet: what is here then is what needs none.
+//! On Windows rings are made as the user, of other parts ([`windows`]); servers, questions and what changed are not there yet.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(target_os = "linux"),
@@ -19,6 +19,8 @@
     )
 )]
 
+#[cfg(target_os = "linux")]
+mod adapt;
 #[cfg(target_os = "linux")]
 pub mod ask;
 #[cfg(target_os = "linux")]
@@ -61,7 +63,9 @@ pub mod pretend;
 pub mod program;
 mod pty;
 #[cfg(target_os = "linux")]
-pub mod record;
+mod record;
+pub mod recorded;
+mod refused;
 #[cfg(target_os = "linux")]
 mod relay;
 #[cfg(target_os = "linux")]
@@ -89,6 +93,8 @@ mod unconfined;
 pub mod undo;
 #[cfg(target_os = "linux")]
 pub mod why;
+#[cfg(windows)]
+pub mod windows;
 #[cfg(target_os = "linux")]
 mod workspace;
 #[cfg(windows)]
@@ -103,8 +109,7 @@ pub use prepare::{
     Begun, Outside, Prepared, Preview, Request, begin, begin_with, prepare, preview,
 };
 pub use pty::PtyMode;
-#[cfg(target_os = "linux")]
-pub use record::By;
+pub use recorded::By;
 #[cfg(target_os = "linux")]
 pub use ring::{Command, Ring};
 #[cfg(target_os = "linux")]
@@ -112,3 +117,5 @@ pub use site::Made;
 pub use state::State;
 #[cfg(target_os = "linux")]
 pub use supervise::{Ended, Finished, run};
+#[cfg(windows)]
+pub use windows::{Begun, Ended, Finished, Request, begin, run};

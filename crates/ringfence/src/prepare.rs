@@ -17,13 +17,14 @@ use crate::grants::{self, Held, Holding, What};
 use crate::keeping::Stands;
 use crate::launch::Early;
 use crate::locate::follow;
-use crate::record::{By, Recorder};
+use crate::record::Recorder;
+use crate::recorded::{self, By};
 use crate::relay::PtyMode;
 use crate::rules::{Question, Rules, Subject, Verdict};
 use crate::site::{Asked, Survey, survey};
 use crate::state::State;
 use crate::why::{Ground, explain, place};
-use crate::{caches, facts, layers, program, record, unconfined, workspace};
+use crate::{adapt, caches, facts, layers, program, refused, workspace};
 
 mod asking;
 mod outside;
@@ -135,7 +136,7 @@ impl Prepared {
 
     /// The command, as it is recorded.
     pub(crate) fn recorded(&self) -> ringfence_ledger::CommandStarted {
-        let command = record::command(&self.argv, &self.cwd.path, &self.program, &[]);
+        let command = recorded::command(&self.argv, &self.cwd.path, &self.program, &[]);
         ringfence_ledger::CommandStarted {
             approval: self.answer,
             ..command
@@ -380,11 +381,11 @@ impl Begun {
         survey.site.shared = layered.shared;
         survey.site.doubts.extend(layered.doubts);
         let plan = if full {
-            let _accepted = unconfined::shortfalls(&policy)?;
+            let _accepted = refused::without_ring(&policy)?;
             None
         } else {
             let planned = plan(&policy, &survey.site, &facts)?;
-            environment::adapt(
+            adapt::adapt(
                 &mut environment,
                 planned.mode,
                 policy.network.mode.value,

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use ringfence_plan::RingMode;
 use ringfence_policy::{Context, Effective, FileText, NetworkMode, Sources, Trust, load};
 
+use crate::adapt::adapt;
 use crate::caches::layers;
-use crate::environment::{ChildEnvironment, adapt, filter};
+use crate::environment::{ChildEnvironment, filter};
 use crate::error::{Error, Kind};
 use crate::locate::{follow, no_follow};
 use crate::prepare::Purpose;

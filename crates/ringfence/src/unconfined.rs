@@ -5,9 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use ringfence_ops::{Outcome, Shortfall};
-use ringfence_plan::{Refusal, promise};
-use ringfence_policy::Effective;
+use ringfence_ops::Outcome;
 use ringfence_sys_linux::SysError;
 use ringfence_sys_linux::error::Named;
 use ringfence_sys_linux::object;
@@ -22,49 +20,15 @@ use rustix::process::{Pid, PidfdFlags};
 use crate::error::Error;
 use crate::launch::own_stdio;
 use crate::prepare::Prepared;
+use crate::refused::without_ring;
 use crate::relay::{Relay, Screen};
 use crate::supervise::{Ended, Finished, GRACE, SIGCONT, SIGKILL, SIGTERM, take_signals};
 
 /// Between two looks at how much was printed, where that is bounded.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What a policy asks for that nothing keeps without a ring.
-///
-/// # Errors
-/// [`Refusal`] of what the user has not accepted to do without.
-pub(crate) fn shortfalls(policy: &Effective) -> Result<Vec<Shortfall>, Refusal> {
-    let limits = &policy.limits;
-    let asked = [
-        (
-            promise::LIMIT_MEMORY,
-            limits.memory.is_some(),
-            "without a ring nothing bounds a command's memory",
-        ),
-        (
-            promise::LIMIT_PROCESSES,
-            limits.processes.is_some(),
-            "without a ring nothing counts a command's processes",
-        ),
-    ];
-    let (accepted, lacking): (Vec<_>, Vec<_>) = asked
-        .into_iter()
-        .filter(|(_, asked, _)| *asked)
-        .map(|(promise, _, what)| Shortfall {
-            promise: promise.to_owned(),
-            what: what.to_owned(),
-            remedy: "use a mode with a ring (workspace-write, read-only)".to_owned(),
-            accepted: ringfence_plan::accepts(policy, promise),
-        })
-        .partition(|shortfall| shortfall.accepted);
-    if lacking.is_empty() {
-        Ok(accepted)
-    } else {
-        Err(Refusal { lacking })
-    }
-}
-
 pub(crate) fn run(prepared: &Prepared, start: Instant) -> Result<Finished, Error> {
-    let shortfalls = shortfalls(&prepared.policy)?;
+    let shortfalls = without_ring(&prepared.policy)?;
     let signals = take_signals(&[])?;
     let mut screen = Screen::save();
     let output_max = prepared.policy.limits.output.as_ref().map(|o| o.value);

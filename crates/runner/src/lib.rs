@@ -1,40 +1,37 @@
 //! Layer 3: builds the ring, spawns and reaps the command.
 //!
-//! The runner decides nothing. It does the steps the harness planned, in order, in the
+//! The runner decides nothing. On Linux it does the steps the harness planned, in order, in the
 //! namespaces it was started in and those it makes itself; tells what failed, by number;
 //! spawns commands with the caller's own descriptors; and as process 1 of the ring kills whatever a command
 //! leaves behind.
 //!
 //! It ends with the harness: by `PR_SET_PDEATHSIG` until the ring stands (without a pid namespace,
 //! always), then by the end of its socket, so that it can take away what appeared under protected names.
+//!
+//! On Windows a ring is a token and a job ([`windows`]). Where commands run as the user, the harness links it
+//! and no process of its own is started: between two processes of one user there is no line to defend.
 #![forbid(unsafe_code)]
 
+#[cfg(target_os = "linux")]
 mod files;
+#[cfg(target_os = "linux")]
 mod keeper;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
 mod ready;
+#[cfg(target_os = "linux")]
 mod ring;
+#[cfg(target_os = "linux")]
 mod session;
+#[cfg(target_os = "linux")]
 mod tree;
+#[cfg(windows)]
+pub mod windows;
 
-use ringfence_sys_linux::SysError;
-use ringfence_sys_linux::packet::Packets;
-use ringfence_sys_linux::process;
-use ringfence_sys_linux::spawn::RUNNER_SOCKET;
-use ringfence_wire::{INLINE_MAX, MESSAGE_MAX};
-
+#[cfg(target_os = "linux")]
 pub use keeper::{Taken, take_away};
-
-/// Serves the harness on the inherited socket until it is gone.
-///
-/// # Errors
-/// When there is no such socket, or it breaks.
-pub fn serve() -> Result<(), SysError> {
-    // First: whatever happens next, no ring outlives its harness.
-    process::die_with_parent()?;
-    ringfence_sys_linux::signal::unblock_all()?;
-    // Nothing it starts gains a capability: from here on, while the plan is being made.
-    ringfence_sys_linux::capability::drop_bounding()?;
-    ringfence_sys_linux::capability::narrow()?;
-    let socket = Packets::inherited(RUNNER_SOCKET, INLINE_MAX, MESSAGE_MAX)?;
-    session::Session::new(socket)?.run()
-}
+#[cfg(target_os = "linux")]
+pub use linux::serve;
+#[cfg(windows)]
+pub use windows::serve;

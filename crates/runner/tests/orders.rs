@@ -1,4 +1,5 @@
 //! What the runner answers to orders, good and bad.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 #[path = "../../sys-linux/tests/needs/mod.rs"]

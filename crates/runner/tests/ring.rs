@@ -1,4 +1,5 @@
 //! A ring of the real runner: what holds in it, and how it ends.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 #[path = "../../sys-linux/tests/needs/mod.rs"]

@@ -1,4 +1,5 @@
 //! The filter of a real ring, in the kernel: what each call is answered.
+#![cfg(target_os = "linux")]
 #![cfg(target_arch = "x86_64")] // the numbers are
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 

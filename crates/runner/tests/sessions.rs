@@ -1,4 +1,5 @@
 //! Many commands in one ring, each with processes of its own.
+#![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -12,7 +12,7 @@ mod pseudo;
 mod signal;
 
 pub use pseudo::{Ends, PseudoConsole};
-pub use signal::{Signal, Signals, ignore_ctrl_c, signal_group, signals};
+pub use signal::{Signal, Signals, ignore_ctrl_c, signal_all, signal_group, signals};
 
 /// What is behind a handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,4 +177,46 @@ pub fn size(console: BorrowedHandle<'_>) -> Result<Size, SysError> {
         columns: window.Right.saturating_sub(window.Left).saturating_add(1),
         rows: window.Bottom.saturating_sub(window.Top).saturating_add(1),
     })
+}
+
+/// The encoding of what is written to this process's console and read from it, put back when this is dropped.
+#[derive(Debug)]
+pub struct Encoding {
+    input: u32,
+    output: u32,
+}
+
+impl Encoding {
+    /// UTF-8, as a pseudo console writes (`SetConsoleCP`, `SetConsoleOutputCP`). Programs that share the console share it too.
+    ///
+    /// # Errors
+    /// What the functions say, such as that this process has no console.
+    pub fn utf8() -> Result<Encoding, SysError> {
+        const UTF8: u32 = 65001;
+        // SAFETY: takes nothing.
+        let input = unsafe { win::GetConsoleCP() };
+        // SAFETY: takes nothing.
+        let output = unsafe { win::GetConsoleOutputCP() };
+        if input == 0 || output == 0 {
+            return Err(SysError::last("GetConsoleCP"));
+        }
+        let before = Encoding { input, output };
+        // SAFETY: an integer only.
+        done("SetConsoleCP", unsafe { win::SetConsoleCP(UTF8) })?;
+        // SAFETY: an integer only.
+        done("SetConsoleOutputCP", unsafe {
+            win::SetConsoleOutputCP(UTF8)
+        })?;
+        Ok(before)
+    }
+}
+
+impl Drop for Encoding {
+    fn drop(&mut self) {
+        // A console that is gone has none to put back.
+        // SAFETY: an integer only.
+        unsafe { win::SetConsoleCP(self.input) };
+        // SAFETY: an integer only.
+        unsafe { win::SetConsoleOutputCP(self.output) };
+    }
 }

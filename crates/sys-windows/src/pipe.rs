@@ -37,6 +37,32 @@ pub fn anonymous() -> Result<(OwnedHandle, OwnedHandle), SysError> {
     Ok((read, write))
 }
 
+/// Reads from the end of a pipe without a name (`ReadFile`), waiting for it: how many bytes, which may be none where none were
+/// written; `None` when all that wrote to it are gone. The standard library does not tell the two apart.
+///
+/// # Errors
+/// What the function says.
+pub fn read(from: BorrowedHandle<'_>, buffer: &mut [u8]) -> Result<Option<usize>, SysError> {
+    const CALL: &str = "ReadFile";
+    let len = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
+    let mut read = 0;
+    // SAFETY: a live handle; a buffer of that length, which is borrowed, and a live place.
+    let answer = unsafe {
+        file::ReadFile(
+            from.as_raw_handle(),
+            buffer.as_mut_ptr(),
+            len,
+            &raw mut read,
+            std::ptr::null_mut(),
+        )
+    };
+    match done(CALL, answer) {
+        Ok(()) => Ok(Some(read as usize)),
+        Err(error) if error.is(ERROR_BROKEN_PIPE) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// A named pipe to be made.
 #[derive(Debug, Clone, Copy)]
 pub struct Listen<'a> {

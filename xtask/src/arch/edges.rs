@@ -28,7 +28,12 @@ const RANKS: &[(&str, u8)] = &[
 const LINKS_ONLY: &[(&str, &[&str], &str)] = &[
     (
         "ringfence-runner",
-        &["ringfence-wire", "ringfence-ops", "ringfence-sys-linux"],
+        &[
+            "ringfence-wire",
+            "ringfence-ops",
+            "ringfence-sys-linux",
+            "ringfence-sys-windows",
+        ],
         "the runner holds no policy and no planner; hand it ops over the wire",
     ),
     (

@@ -47,6 +47,7 @@ const PACKAGES: &[Package] = &[
         ..package("ringfence-rules")
     },
     package("ringfence-wire"),
+    package("ringfence-runner"),
     package("ringfence-ledger"),
     Package {
         c: true,

@@ -6,6 +6,7 @@ mod completions;
 mod doctor;
 mod grants;
 mod hook;
+mod host;
 mod log;
 mod man;
 mod mcp;
@@ -36,6 +37,7 @@ pub(crate) use completions::CompletionsArgs;
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use grants::GrantsArgs;
 pub(crate) use hook::{BLOCK, HookArgs};
+pub(crate) use host::HostArgs;
 pub(crate) use log::LogArgs;
 pub(crate) use man::ManArgs;
 pub(crate) use mcp::McpArgs;
@@ -84,6 +86,7 @@ pub(crate) fn run(cli: Cli, early: Early) -> ExitCode {
         Command::Sessions(Deferred(args)) => sessions::sessions(args),
         Command::Log(Deferred(args)) => log::log(args),
         Command::Undo(Deferred(args)) => undo::undo(args),
+        Command::Host(Deferred(args)) => host::undo(args),
         Command::Top(Deferred(args)) => top::top(args),
         Command::Trust(Deferred(args)) => trust::trust(args),
         Command::Untrust(Deferred(args)) => trust::untrust(args),

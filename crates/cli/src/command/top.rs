@@ -36,7 +36,7 @@ pub(crate) fn top(args: TopArgs) -> ExitCode {
     if ringfence_serve::report::inside().is_some() {
         return say::refuse("this runs in a ring, where the ledger is hidden");
     }
-    let Some(directory) = ledger.or_else(ringfence::record::directory) else {
+    let Some(directory) = ledger.or_else(ringfence::recorded::directory) else {
         return say::refuse("you have no home to keep a ledger in; set HOME or XDG_STATE_HOME");
     };
     if !io::IsTerminal::is_terminal(&io::stdin()) || !io::IsTerminal::is_terminal(&io::stdout()) {

@@ -1,12 +1,15 @@
-//! One file per command, of those that need no ring. The others say that there is none on Windows yet, and do nothing.
+//! One file per command, of those that are on Windows. The others say that they are not yet, and do nothing.
 
 mod completions;
 mod doctor;
 mod grants;
+mod host;
 mod log;
 mod man;
 mod policy;
 mod rules;
+#[path = "run_windows.rs"]
+mod run;
 mod trust;
 
 use std::convert::Infallible;
@@ -25,18 +28,19 @@ use crate::say;
 pub(crate) use completions::CompletionsArgs;
 pub(crate) use doctor::DoctorArgs;
 pub(crate) use grants::GrantsArgs;
+pub(crate) use host::HostArgs;
 pub(crate) use log::LogArgs;
 pub(crate) use man::ManArgs;
 pub(crate) use policy::PolicyArgs;
 pub(crate) use rules::RulesArgs;
 pub(crate) use trust::{TrustArgs, UntrustArgs};
 
-/// What is typed of a command that needs a ring. None of it is looked at: what is wrong is that there is no ring.
+/// What is typed of a command that is not there. None of it is looked at.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "There is no ring on Windows yet: this command does nothing here, and exits with 125."
+    after_help = "This command is not on Windows yet: it does nothing here, and exits with 125."
 )]
-pub(crate) struct NeedsRing {
+pub(crate) struct NotYet {
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -46,17 +50,17 @@ pub(crate) struct NeedsRing {
     _words: Vec<OsString>,
 }
 
-pub(crate) type CachesArgs = NeedsRing;
-pub(crate) type HookArgs = NeedsRing;
-pub(crate) type McpArgs = NeedsRing;
-pub(crate) type ServeArgs = NeedsRing;
-pub(crate) type SessionsArgs = NeedsRing;
-pub(crate) type ShimArgs = NeedsRing;
-pub(crate) type TopArgs = NeedsRing;
-pub(crate) type TracedArgs = NeedsRing;
-pub(crate) type UndoArgs = NeedsRing;
-pub(crate) type VerifyArgs = NeedsRing;
-pub(crate) type WhyArgs = NeedsRing;
+pub(crate) type CachesArgs = NotYet;
+pub(crate) type HookArgs = NotYet;
+pub(crate) type McpArgs = NotYet;
+pub(crate) type ServeArgs = NotYet;
+pub(crate) type SessionsArgs = NotYet;
+pub(crate) type ShimArgs = NotYet;
+pub(crate) type TopArgs = NotYet;
+pub(crate) type TracedArgs = NotYet;
+pub(crate) type UndoArgs = NotYet;
+pub(crate) type VerifyArgs = NotYet;
+pub(crate) type WhyArgs = NotYet;
 
 /// With this an agent's hook keeps a command from being run; with any other code it would be, and outside of every ring.
 pub(crate) const BLOCK: u8 = 2;
@@ -77,51 +81,39 @@ pub(crate) fn followed(_typed: &[OsString]) -> Result<Option<Vec<OsString>>, Inf
 pub(crate) fn run(cli: Cli, _early: Early) -> ExitCode {
     let Cli { command } = cli;
     match command {
-        Command::Run(Deferred(args)) => not_run("run", args.ring.json),
-        Command::Shell(Deferred(args)) => not_run("shell", args.ring.json),
-        Command::Why(_) => needs_ring("why"),
+        Command::Run(Deferred(args)) => run::run(args),
+        Command::Shell(Deferred(args)) => run::shell(args),
+        Command::Why(_) => not_yet("why"),
         Command::Doctor(Deferred(args)) => doctor::doctor(args),
-        Command::Verify(_) => needs_ring("verify"),
+        Command::Verify(_) => not_yet("verify"),
         Command::Policy(Deferred(args)) => policy::policy(args),
         Command::Rules(Deferred(args)) => rules::rules(args),
-        Command::Mcp(_) => needs_ring("mcp"),
-        Command::Serve(_) => needs_ring("serve"),
-        Command::Sessions(_) => needs_ring("sessions"),
+        Command::Mcp(_) => not_yet("mcp"),
+        Command::Serve(_) => not_yet("serve"),
+        Command::Sessions(_) => not_yet("sessions"),
         Command::Log(Deferred(args)) => log::log(args),
-        Command::Undo(_) => needs_ring("undo-command"),
-        Command::Top(_) => needs_ring("top"),
+        Command::Undo(_) => not_yet("undo-command"),
+        Command::Host(Deferred(args)) => host::undo(args),
+        Command::Top(_) => not_yet("top"),
         Command::Trust(Deferred(args)) => trust::trust(args),
         Command::Untrust(Deferred(args)) => trust::untrust(args),
         Command::Grants(Deferred(args)) => grants::grants(args),
-        Command::Caches(_) => needs_ring("caches"),
+        Command::Caches(_) => not_yet("caches"),
         Command::Hook(_) => {
-            let _refused = needs_ring("hook");
+            let _refused = not_yet("hook");
             ExitCode::from(BLOCK)
         }
-        Command::Shim(_) => needs_ring("shim"),
-        Command::Traced(_) => needs_ring("traced"),
+        Command::Shim(_) => not_yet("shim"),
+        Command::Traced(_) => not_yet("traced"),
         Command::Completions(Deferred(args)) => completions::completions(args),
         Command::Man(Deferred(args)) => man::man(args),
     }
 }
 
-fn needs_ring(command: &str) -> ExitCode {
-    say::refuse(no_ring(command))
-}
-
-fn no_ring(command: &str) -> String {
-    format!(
-        "{command}: there is no ring on Windows yet, and nothing was done without one; use Ringfence on Linux, or in WSL2"
-    )
-}
-
-/// The same, with the report that was asked for.
-fn not_run(command: &str, as_json: bool) -> ExitCode {
-    let code = needs_ring(command);
-    if as_json {
-        not_understood(&no_ring(command), say::REFUSED);
-    }
-    code
+fn not_yet(command: &str) -> ExitCode {
+    say::refuse(format_args!(
+        "{command}: this is not on Windows yet, and nothing was done; use Ringfence on Linux, or in WSL2"
+    ))
 }
 
 /// The report of `--json` for what was typed wrong.

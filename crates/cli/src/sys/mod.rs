@@ -6,6 +6,6 @@ mod linux;
 mod windows;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{News, alive, owner};
+pub(crate) use linux::{News, alive, owner, undo};
 #[cfg(windows)]
-pub(crate) use windows::{News, alive, owner};
+pub(crate) use windows::{News, alive, owner, undo};

@@ -44,6 +44,8 @@ pub struct Facts {
     pub jobs: Availability,
     /// Whether a job's limits hold.
     pub job_limits: Availability,
+    /// Whether a job keeps its processes from the desktop: the clipboard, windows of others.
+    pub desktop: Availability,
     /// Whether the account without network has none: its fence was read back, and kept a connection from being made.
     pub fence: Availability,
     /// The accounts, where setup has made them.
@@ -72,6 +74,7 @@ impl Facts {
             restricted_tokens: Availability::Yes,
             jobs: Availability::Yes,
             job_limits: Availability::Yes,
+            desktop: Availability::Yes,
             fence: Availability::No {
                 why: "there is no fence".to_owned(),
                 remedy: String::new(),

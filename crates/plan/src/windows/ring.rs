@@ -314,6 +314,9 @@ fn machine(draft: &mut Draft<'_>, policy: &Effective, facts: &Facts) {
     if let Availability::No { why, remedy } = &facts.jobs {
         draft.lack(promise::DESCENDANTS, why.clone(), remedy);
     }
+    if let Availability::No { why, remedy } = &facts.desktop {
+        draft.lack(promise::IPC, why.clone(), remedy);
+    }
     if let Availability::No { why, remedy } = &facts.job_limits {
         draft.lack(promise::LIMIT_PROCESSES, why.clone(), remedy);
         if policy.limits.memory.is_some() {
@@ -364,6 +367,10 @@ fn leaks(draft: &mut Draft<'_>, policy: &Effective, site: &Site, facts: &Facts, 
         draft.lack(promise::PROCESSES, what, SETUP);
     }
     files(draft, site, &child);
+    if !site.repositories && !plan.roots.is_empty() {
+        let what = "repositories further in than a write root itself are not looked for: what git runs of them can be written";
+        draft.lack(promise::PROTECT_GIT, what.to_owned(), "");
+    }
     for root in &plan.roots {
         if !root.missing.is_empty() {
             draft.tell(

@@ -90,6 +90,8 @@ pub struct Site {
     pub hidden: Vec<Outside>,
     /// A few things outside: the profile and what is in it, where all may write, what the machine's programs obey.
     pub outside: Vec<Outside>,
+    /// Repositories further in than the write roots themselves were looked for; else what git runs of one is not known.
+    pub repositories: bool,
     /// The number of this ring, at random.
     pub ring: u128,
 }

@@ -62,6 +62,7 @@ fn site() -> Site {
         roots: vec![root],
         hidden: vec![of_profile(r"C:\Users\dev\.ssh")],
         outside: vec![of_profile(r"C:\Users\dev\Documents")],
+        repositories: true,
         ring: 1,
     }
 }

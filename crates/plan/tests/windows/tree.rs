@@ -250,6 +250,7 @@ impl Tree {
                     parent: self.parent_of(&before, node).cloned(),
                 })
                 .collect(),
+            repositories: true,
             ring: 7,
         }
     }

@@ -7,7 +7,7 @@ use ringfence_policy::Effective;
 use serde_json::{Value, json};
 
 /// What `ringfence policy show --json` prints, without the secrets in the words of the program that answers.
-pub(super) fn policy(policy: &Effective) -> String {
+pub(crate) fn policy(policy: &Effective) -> String {
     let mut shown = ringfence_policy::show_json(policy);
     let program = shown.pointer_mut("/approval/program/value");
     if let Some(Value::Array(program)) = program {

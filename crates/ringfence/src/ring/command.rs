@@ -23,7 +23,7 @@ use crate::launch::{in_ring, stdin_inside};
 use crate::locate::follow;
 use crate::prepare::Prepared;
 use crate::program;
-use crate::record;
+use crate::recorded;
 use crate::rules::{Let, Question, Subject};
 
 /// What a command reads from, or writes to.
@@ -439,7 +439,7 @@ impl Command {
         };
         let recorded = CommandStarted {
             approval: answer,
-            ..record::command(&self.argv, &directory, &program, &self.env)
+            ..recorded::command(&self.argv, &directory, &program, &self.env)
         };
         let id = inner.spawn(spawn, &stdio, recorded)?;
         Ok(Child {

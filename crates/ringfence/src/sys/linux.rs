@@ -1,7 +1,7 @@
 //! Linux.
 
 use std::borrow::Cow;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -124,6 +124,12 @@ pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
 /// Whether something can be made in a directory.
 pub(crate) fn may_write(dir: &Path) -> io::Result<()> {
     Ok(rustix::fs::access(dir, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
+/// The first bytes of a word.
+pub(crate) fn begins(word: &OsStr, bytes: usize) -> OsString {
+    let all = word.as_bytes();
+    OsStr::from_bytes(all.get(..bytes).unwrap_or(all)).to_owned()
 }
 
 pub(crate) fn name_bytes(name: &OsStr) -> Cow<'_, [u8]> {

@@ -118,3 +118,13 @@ pub fn signal_group(group: u32) -> Result<(), SysError> {
     let answer = unsafe { win::GenerateConsoleCtrlEvent(win::CTRL_BREAK_EVENT, group) };
     done("GenerateConsoleCtrlEvent", answer)
 }
+
+/// Sends Ctrl-C to every process of this process's console, itself among them (`GenerateConsoleCtrlEvent`).
+///
+/// # Errors
+/// As of [`signal_group`].
+pub fn signal_all() -> Result<(), SysError> {
+    // SAFETY: integers only.
+    let answer = unsafe { win::GenerateConsoleCtrlEvent(win::CTRL_C_EVENT, 0) };
+    done("GenerateConsoleCtrlEvent", answer)
+}

@@ -222,6 +222,29 @@ fn a_file_is_deleted_by_its_handle() {
 }
 
 #[test]
+fn what_a_handle_is_of_gets_another_name_and_takes_none() {
+    let dir = Dir::new();
+    let path = dir.file("made", "x");
+    let parent = file::open(&dir.0, access::LIST | access::TRAVERSE).unwrap();
+    let rename = |from: &str, to: &str| {
+        let opened = file::open(&dir.0.join(from), access::DELETE | LOOK).unwrap();
+        file::rename_in(opened.as_handle(), parent.as_handle(), OsStr::new(to))
+    };
+    rename("made", "aside").unwrap();
+    assert!(!path.exists());
+    assert_eq!(std::fs::read(dir.0.join("aside")).unwrap(), b"x");
+    dir.file("made", "y");
+    let taken = rename("made", "aside").unwrap_err();
+    assert_eq!(taken.code, Code::Nt(STATUS_OBJECT_NAME_COLLISION));
+    assert_eq!(std::fs::read(dir.0.join("aside")).unwrap(), b"x");
+    std::fs::create_dir(dir.0.join("directory")).unwrap();
+    rename("directory", "other").unwrap();
+    assert!(dir.0.join("other").is_dir());
+    let away = rename("other", r"..\other").unwrap_err();
+    assert_eq!(away.code, Code::Refused(Refusal::NotAName));
+}
+
+#[test]
 fn a_lock_is_one_processs_until_it_is_dropped() {
     let dir = Dir::new();
     let path = dir.file("lock", "");

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use ringfence_ledger::story::{At, Command, Question, Ring, Story, Undo};
-use ringfence_ledger::{ApprovalAnswered, Denial, FilesChanged, Shortfall, export, kept_policy};
+use ringfence_ledger::{
+    ApprovalAnswered, Denial, FilesChanged, RingMade, Shortfall, export, kept_policy,
+};
 use ringfence_policy::plain;
 
 use super::list::{how, took, undone, words};
@@ -77,6 +79,15 @@ fn of_question(question: &Question) -> Vec<u64> {
 
 fn when(time: Timestamp) -> String {
     local(time).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+}
+
+/// As whom its commands run.
+fn whose(made: &RingMade) -> Option<String> {
+    match (made.uid, made.gid, &made.sid) {
+        (_, _, Some(sid)) => Some(plain(sid)),
+        (Some(uid), Some(gid), None) => Some(format!("uid {uid}, gid {gid}")),
+        _ => None,
+    }
 }
 
 /// A line with its name in front.
@@ -376,7 +387,9 @@ fn ring_page(
         .map(|client| format!(" for {}", plain(client)));
     let by = format!("{}{}", plain(&what.by), client.unwrap_or_default());
     row(out, "by", format!("{by} (process {})", what.harness))?;
-    row(out, "as", format!("uid {}, gid {}", what.uid, what.gid))?;
+    if let Some(whose) = whose(what) {
+        row(out, "as", whose)?;
+    }
     let how = match &what.ring {
         Some(ring) => format!(
             "{}, {}, network {}",

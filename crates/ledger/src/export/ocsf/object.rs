@@ -60,11 +60,12 @@ impl<'a> Around<'a> {
     /// Who did it: Ringfence or its client, for a user.
     pub(super) fn actor(&self, made: Option<&RingMade>, process: Value) -> Value {
         let client = made.and_then(|made| made.client.as_deref());
-        let uid = made.map(|made| made.uid).or(self.owner.uid);
+        let of_ledger = || self.owner.uid.map(user);
+        let user = made.and_then(whose).or_else(of_ledger);
         json!({
             "app_name": client.map_or_else(|| PRODUCT.to_owned(), bounded),
             "process": process,
-            "user": uid.map(user),
+            "user": user,
         })
     }
 
@@ -77,6 +78,12 @@ impl<'a> Around<'a> {
 
 fn user(uid: u32) -> Value {
     json!({ "uid": uid.to_string() })
+}
+
+/// Whose a ring is; on Windows a SID (OCSF, object User, `uid`).
+fn whose(made: &RingMade) -> Option<Value> {
+    let sid = || made.sid.as_ref().map(|sid| json!({ "uid": sid }));
+    made.uid.map(user).or_else(sid)
 }
 
 pub(super) fn product(feature: Option<Value>) -> Value {
@@ -145,6 +152,6 @@ pub(super) fn process(
         "parent_process": runner.map(|pid| json!({ "name": "ringfence-runner", "pid": pid })),
         "sandbox": sandbox,
         "uid": number.to_string(),
-        "user": made.map(|made| user(made.uid)),
+        "user": made.and_then(whose),
     })
 }

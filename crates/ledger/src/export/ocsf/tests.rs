@@ -81,8 +81,9 @@ fn made() -> RingMade {
         client: Some("an editor 1.2".to_owned()),
         harness: 4100,
         runner: Some(4101),
-        uid: 1000,
-        gid: 1000,
+        uid: Some(1000),
+        gid: Some(1000),
+        sid: None,
         ring: Some("namespaces".to_owned()),
         mode: "workspace-write".to_owned(),
         network: "off".to_owned(),
@@ -229,6 +230,7 @@ fn records() -> Vec<Record> {
         mode: "full-access".to_owned(),
         network: "on".to_owned(),
         enforcement: "none".to_owned(),
+        uid: Some(0),
         ..RingMade::default()
     };
     let removed = Removed {

@@ -4,7 +4,7 @@
 //! say another place there; it runs as the same user, and could change the files as well.
 
 use std::borrow::Cow;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -27,6 +27,14 @@ pub(crate) const TO_HAVE_STATE: &str = "set LOCALAPPDATA or USERPROFILE";
 const SECURITY_IDENTIFICATION: u32 = 0x0001_0000;
 /// The longest path that every program takes.
 const MAX_PATH: usize = 260;
+
+/// What Windows said, as the standard library has it, with the function's name.
+pub(crate) fn from_windows(error: ringfence_sys_windows::SysError) -> io::Error {
+    let kind = error.as_win32().map_or(io::ErrorKind::Other, |code| {
+        io::Error::from_raw_os_error(code.cast_signed()).kind()
+    });
+    io::Error::new(kind, error)
+}
 
 pub(crate) fn managed_file() -> Option<&'static Path> {
     None
@@ -135,6 +143,13 @@ pub(crate) fn may_write(dir: &Path) -> io::Result<()> {
         .custom_flags(FILE_FLAG_DELETE_ON_CLOSE)
         .open(dir.join(name));
     tried.map(drop)
+}
+
+/// The first bytes of a word, as far as they are text.
+pub(crate) fn begins(word: &OsStr, bytes: usize) -> OsString {
+    let all = word.as_encoded_bytes();
+    let begins = all.get(..bytes).unwrap_or(all);
+    String::from_utf8_lossy(begins).into_owned().into()
 }
 
 pub(crate) fn name_bytes(name: &OsStr) -> Cow<'_, [u8]> {

@@ -1,0 +1,232 @@
+//! `ringfence run` and `ringfence shell` on Windows.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use ringfence::{By, Ended, Error, Finished, Kind, Request, begin};
+use ringfence_ops::Shortfall;
+use ringfence_plan::promise;
+use ringfence_plan::windows::Plan;
+use ringfence_policy::Mode;
+use serde_json::{Value, json};
+
+use crate::flags::PolicyFlags;
+use crate::grammar::{RingFlags, RunArgs, ShellArgs};
+use crate::say;
+
+pub(crate) fn run(args: RunArgs) -> ExitCode {
+    let RunArgs { policy, ring, argv } = args;
+    start("run", policy, ring, argv)
+}
+
+pub(crate) fn shell(args: ShellArgs) -> ExitCode {
+    let ShellArgs { policy, ring } = args;
+    let shell = std::env::var_os("ComSpec")
+        .filter(|shell| !shell.is_empty())
+        .unwrap_or_else(|| OsString::from("cmd.exe"));
+    start("shell", policy, ring, vec![shell])
+}
+
+fn start(by: &str, policy: PolicyFlags, ring: RingFlags, argv: Vec<OsString>) -> ExitCode {
+    let RingFlags {
+        workspace,
+        pty,
+        explain,
+        pretend,
+        json,
+        changes,
+        trace,
+        starting_rules,
+        rules_answered: _,
+    } = ring;
+    let missing = [
+        (pretend.is_some(), "--pretend", "another machine's plan"),
+        (changes, "--changes", "which files changed"),
+        (trace, "--trace", "what the ring refused"),
+    ];
+    if let Some((_, flag, what)) = missing.iter().find(|(asked, ..)| *asked) {
+        let why = format!("{flag}: {what} is not told on Windows yet; nothing was run");
+        return not_run(&why, json);
+    }
+    let request = Request {
+        argv,
+        workspace,
+        flags: policy.into(),
+        pty,
+        starting_rules,
+        by: By::named(by),
+        ..Request::default()
+    };
+    let done = if explain {
+        shown(request, json)
+    } else {
+        once(request, json)
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            let code = say::error(&error);
+            if json {
+                print(&failed(&error, code));
+            }
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Why nothing was run, with the report that was asked for.
+fn not_run(why: &str, as_json: bool) -> ExitCode {
+    if as_json {
+        super::not_understood(why, say::REFUSED);
+    }
+    say::refuse(why)
+}
+
+fn shown(request: Request, as_json: bool) -> Result<ExitCode, Error> {
+    let plan = begin(request)?.plan()?;
+    Ok(match (&plan, as_json) {
+        (plan, true) => say::out(format_args!("{}\n", plan_json(plan.as_ref()))),
+        (Some(plan), false) => say::out(plan),
+        (None, false) => say::out("ring: none (full-access)\n"),
+    })
+}
+
+fn once(request: Request, as_json: bool) -> Result<ExitCode, Error> {
+    let begun = begin(request)?;
+    if begun.policy.mode.value == Mode::FullAccess {
+        say::line("full-access: this command runs without any boundary");
+    }
+    let finished = ringfence::run(begun)?;
+    Ok(finish(&finished, as_json))
+}
+
+/// Ends as the command did: with all 32 bits of its code.
+fn finish(finished: &Finished, as_json: bool) -> ExitCode {
+    for (path, why) in &finished.taken_away {
+        let path = say::Plain(path);
+        match why {
+            None => say::line(format_args!(
+                "{path} was made in the ring, where that name is protected; it was moved aside, to {path}.from-ring or a name \
+                 that begins so (to allow it: make it outside first)"
+            )),
+            Some(why) => say::line(format_args!(
+                "WARNING: {path} was made in the ring, where that name is protected, and could not be taken away: {}; look at \
+                 it before you use it",
+                say::Plain(why)
+            )),
+        }
+    }
+    for short in &finished.outcome.shortfalls {
+        // Who accepted it by name knows.
+        if short.promise == promise::LEDGER && !short.accepted {
+            let what = say::Plain(&short.what).to_string();
+            say::line(format_args!("WARNING: the ledger: {what}"));
+        }
+    }
+    let code = match finished.ended {
+        Ended::Exited(code) => code,
+        Ended::TimedOut => {
+            say::line("the command's time was up (--timeout, [limits] time)");
+            124
+        }
+        Ended::TooMuchOutput => {
+            say::line("the command printed more than it may (--output, [limits] output)");
+            u32::from(say::REFUSED)
+        }
+    };
+    if as_json {
+        print(&finished_json(finished, code));
+    }
+    // `ExitCode` has 8 bits.
+    std::process::exit(code.cast_signed())
+}
+
+fn print(report: &Value) {
+    // There is no other place to complain in.
+    let _closed = writeln!(std::io::stderr(), "{report}");
+}
+
+fn finished_json(finished: &Finished, code: u32) -> Value {
+    let (how, value) = finished.ended.named();
+    let taken = &finished.taken_away;
+    json!({
+        "ended": { "how": how, "value": value },
+        "exit_code": code,
+        "ring": finished.ring,
+        "enforcement": finished.outcome.enforcement.to_string(),
+        "shortfalls": shortfalls(&finished.outcome.shortfalls),
+        "taken_away": taken
+            .iter()
+            .filter(|(_, why)| why.is_none())
+            .map(|(path, _)| path.to_string_lossy())
+            .collect::<Vec<_>>(),
+        "left_in_place": taken
+            .iter()
+            .filter_map(|(path, why)| {
+                let error = why.as_ref()?;
+                Some(json!({ "path": path.to_string_lossy(), "errno": null, "error": error }))
+            })
+            .collect::<Vec<_>>(),
+        "made": [],
+        "changes": null,
+        "refused": [],
+        "untraced": null,
+        "usage": {
+            "max_rss_kib": null,
+            "cpu_us": finished.cpu_us,
+            "elapsed_us": u64::try_from(finished.elapsed.as_micros()).unwrap_or(u64::MAX),
+        },
+        "host": {
+            "descriptors_written": finished.done.descriptors,
+            "processes_started": finished.done.processes,
+        },
+    })
+}
+
+fn failed(error: &Error, code: u8) -> Value {
+    let (how, lacking) = match error {
+        Error::Refused(refusal) => ("refused", shortfalls(&refusal.lacking)),
+        Error::Forbidden(_) => ("forbidden", Vec::new()),
+        Error::Asks(_) | Error::Declined(_) | Error::Outside(_) | Error::Unasked { .. } => {
+            ("asked", Vec::new())
+        }
+        error => match error.kind() {
+            Kind::Ringfence => ("failed", Vec::new()),
+            Kind::NotExecutable => ("not-executable", Vec::new()),
+            Kind::NotFound => ("not-found", Vec::new()),
+        },
+    };
+    json!({
+        "ended": { "how": how, "value": null },
+        "exit_code": code,
+        "error": error.to_string(),
+        "lacking": lacking,
+        "verdict": error.verdict(),
+    })
+}
+
+fn plan_json(plan: Option<&Plan>) -> Value {
+    let Some(plan) = plan else {
+        return json!({ "ring": null, "steps": [], "shortfalls": [] });
+    };
+    let text = plan.to_string();
+    json!({
+        "ring": "unelevated",
+        "steps": text.lines().map(str::trim).collect::<Vec<_>>(),
+        "shortfalls": shortfalls(&plan.shortfalls),
+    })
+}
+
+fn shortfalls(all: &[Shortfall]) -> Vec<Value> {
+    all.iter()
+        .map(|short| {
+            json!({
+                "promise": short.promise,
+                "what": short.what,
+                "remedy": short.remedy,
+                "accepted": short.accepted,
+            })
+        })
+        .collect()
+}

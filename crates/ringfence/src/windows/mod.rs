@@ -1,0 +1,106 @@
+//! Rings on Windows, as the user: a token that is asked twice before it writes, and a job.
+//!
+//! The same way as on Linux ([`crate`]), with parts of its own: the machine is tried ([`machine`]), paths are looked at by
+//! their handles ([`survey`]), what is planned with [`ringfence_plan::windows`] is granted in the journal
+//! ([`grant`]), and the command is started by the runner's library with handles and a console that are its own
+//! ([`relay`]).
+
+mod advice;
+mod console;
+mod convert;
+mod grant;
+mod machine;
+mod prepare;
+mod program;
+mod record;
+mod relay;
+mod supervise;
+mod survey;
+mod sweep;
+mod temp;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ringfence_ops::Outcome;
+use ringfence_policy::Flags;
+
+use crate::pty::PtyMode;
+use crate::recorded::By;
+
+pub use machine::facts;
+pub use prepare::{Begun, begin};
+pub use supervise::run;
+
+/// What a person asks for.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The command: program and arguments.
+    pub argv: Vec<OsString>,
+    /// The workspace; where it is not named, the current directory.
+    pub workspace: Option<PathBuf>,
+    /// Where the command starts, and from where policies are looked for; where it is not named, the
+    /// current directory.
+    pub directory: Option<PathBuf>,
+    /// What the flags say of the policy.
+    pub flags: Flags,
+    /// How the command's terminal is made.
+    pub pty: PtyMode,
+    /// The built-in rules about commands hold too, below those of the policy: for commands that an agent
+    /// chose, and no person.
+    pub starting_rules: bool,
+    /// Who asks, as the ledger names it.
+    pub by: By,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It exited with this code, all 32 bits of it.
+    Exited(u32),
+    /// Its time was up.
+    TimedOut,
+    /// It printed more than it may.
+    TooMuchOutput,
+}
+
+impl Ended {
+    /// Its name in reports and in the ledger, and the exit code.
+    #[must_use]
+    pub fn named(self) -> (&'static str, Option<u32>) {
+        match self {
+            Ended::Exited(code) => ("exited", Some(code)),
+            Ended::TimedOut => ("timed-out", None),
+            Ended::TooMuchOutput => ("too-much-output", None),
+        }
+    }
+}
+
+/// What was done on the machine for one command, beside the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Done {
+    /// Security descriptors written on objects that were there.
+    pub descriptors: u64,
+    /// Processes started, the command's own among them.
+    pub processes: u64,
+}
+
+/// A command that ran.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub ended: Ended,
+    /// `unelevated`; none for a command that ran without a ring.
+    pub ring: Option<&'static str>,
+    /// What was really enforced.
+    pub outcome: Outcome,
+    /// Protected names that appeared and were taken away (or, with why, were not).
+    pub taken_away: Vec<(PathBuf, Option<String>)>,
+    /// Processor time of all its processes, microseconds.
+    pub cpu_us: u64,
+    /// Wall-clock time.
+    pub elapsed: Duration,
+    /// What was done on the machine for it.
+    pub done: Done,
+}
