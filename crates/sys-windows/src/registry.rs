@@ -1,7 +1,7 @@
 //! Registry keys and their values, always of the 64-bit view.
 
 use std::ffi::{OsStr, OsString};
-use std::os::windows::ffi::OsStrExt;
+use std::os::windows::ffi::{OsStrExt, OsStringExt};
 use std::os::windows::io::{AsHandle, BorrowedHandle};
 
 use windows_sys::Win32::Foundation::{
@@ -83,6 +83,43 @@ impl Value {
     pub fn as_text(&self) -> Option<OsString> {
         let units = (0..self.data.len() / 2).filter_map(|n| u16_at(&self.data, n * 2));
         (self.kind == win::REG_SZ).then(|| wide::text(&units.collect::<Vec<u16>>()))
+    }
+
+    /// Several strings (`REG_MULTI_SZ`).
+    ///
+    /// # Errors
+    /// [`Refusal::InteriorNul`]. [`Refusal::NotAName`]: an empty one, which ends the list.
+    pub fn texts(texts: &[&OsStr]) -> Result<Value, SysError> {
+        let mut data = Vec::new();
+        for text in texts {
+            let units = not_empty("RegSetValueExW", text)?;
+            data.extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
+        }
+        data.extend([0, 0]);
+        Ok(Value {
+            kind: win::REG_MULTI_SZ,
+            data,
+        })
+    }
+
+    /// All that is stored of a string or of several, if it is that: also what lies behind a NUL in a string, or behind an empty one of
+    /// several, where who reads them one by one ends. None where half a unit is left over.
+    #[must_use]
+    pub fn as_texts(&self) -> Option<Vec<OsString>> {
+        let whole = self.data.len().is_multiple_of(2);
+        let units = (0..self.data.len() / 2).filter_map(|n| u16_at(&self.data, n * 2));
+        let mut units: Vec<u16> = units.collect();
+        while units.last() == Some(&0) {
+            units.pop();
+        }
+        match self.kind {
+            win::REG_SZ => whole.then(|| vec![OsString::from_wide(&units)]),
+            win::REG_MULTI_SZ => whole.then(|| {
+                let texts = units.split(|unit| *unit == 0);
+                texts.map(OsString::from_wide).collect()
+            }),
+            _ => None,
+        }
     }
 
     /// The number, if it is one.

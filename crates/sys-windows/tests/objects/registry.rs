@@ -61,6 +61,29 @@ fn values_are_set_read_listed_and_deleted() {
 }
 
 #[test]
+fn several_strings_are_read_with_all_that_is_stored() {
+    let own = Own::new();
+    let name = OsStr::new("texts");
+    let texts = ["one", "zwei ö 箱", "three"].map(OsStr::new);
+    own.key.set(name, &Value::texts(&texts).unwrap()).unwrap();
+    let stored = own.key.get(name).unwrap().unwrap();
+    assert_eq!(stored.as_texts().unwrap(), texts);
+    assert_eq!((stored.as_text(), stored.as_number()), (None, None));
+    let kept = |kind, data: &[u8]| {
+        let data = data.to_vec();
+        own.key.set(name, &Value { kind, data }).unwrap();
+        own.key.get(name).unwrap().unwrap().as_texts()
+    };
+    // REG_SZ, REG_EXPAND_SZ, REG_MULTI_SZ.
+    assert_eq!(kept(1, b"a\0\n\0b\0\0\0").unwrap(), ["a\nb"]);
+    assert_eq!(kept(1, b"a\0\0\0b\0").unwrap(), ["a\0b"]);
+    assert_eq!(kept(1, b"a\0b"), None);
+    assert_eq!(kept(2, b"a\0\0\0"), None);
+    assert_eq!(kept(7, b"a\0\0\0\0\0b\0").unwrap(), ["a", "", "b"]);
+    assert!(Value::texts(&[OsStr::new("")]).is_err());
+}
+
+#[test]
 fn keys_are_made_found_listed_and_deleted_with_all_below() {
     let own = Own::new();
     let (_, new) = own
