@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ringfence_policy::{
-    CacheMode, Effective, Flags, Granted, Layer, LinuxMode, Mode, NetworkMode, PolicyError,
-    Protect, Read, Sources, Trust, not_yet,
+    CacheMode, Effective, FileText, Flags, Granted, Layer, LinuxMode, Mode, NetworkMode,
+    PolicyError, Protect, Read, Sources, Trust, not_yet,
 };
 use support::{layers, load_from};
 
@@ -292,6 +292,20 @@ fn a_managed_rule_cannot_grant() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn a_managed_policy_in_no_file_has_no_directory_that_paths_are_relative_to() {
+    let sources = |write: &str| Sources {
+        managed: Some(FileText {
+            path: r"HKLM\SOFTWARE\Policies\Ringfence\Policy".into(),
+            text: format!("[filesystem]\nwrite = [\"{write}\"]"),
+        }),
+        ..Sources::default()
+    };
+    let error = load_from(&sources("sub")).unwrap_err().to_string();
+    assert!(error.contains("cannot be made absolute"), "{error}");
+    assert!(load_from(&sources("~/sub")).is_ok());
 }
 
 #[test]

@@ -93,6 +93,14 @@ pub enum Error {
         /// Why.
         error: std::io::Error,
     },
+    /// An administrator's policy that is in no file cannot be used.
+    #[error("{place}: {error}; an administrator has to mend or remove it")]
+    ManagedPolicy {
+        /// Where it is.
+        place: &'static str,
+        /// Why.
+        error: std::io::Error,
+    },
     /// The current directory is gone.
     #[error("the current directory does not exist any more; change to one that does")]
     NoCwd,

@@ -2,7 +2,7 @@
 //!
 //! | layer | file | on Windows |
 //! |---|---|---|
-//! | managed | `/etc/ringfence/managed.toml` | the registry's, which is not read yet |
+//! | managed | `/etc/ringfence/managed.toml` | the value `Policy` of `HKLM\SOFTWARE\Policies\Ringfence` in the registry |
 //! | user | `$XDG_CONFIG_HOME/ringfence/policy.toml`, by default below `~/.config` | `%APPDATA%\Ringfence\policy.toml` |
 //! | project | `.ringfence.toml` in the workspace and in each directory above it | the same |
 
@@ -21,7 +21,7 @@ use crate::{sys, trust, workspace};
 
 pub(crate) use crate::sys::account_home;
 
-/// The managed policy.
+/// Where the managed policy is: a file, or a value of the registry.
 pub const MANAGED: &str = sys::MANAGED;
 /// How a user without a home gets a place for policies.
 pub const TO_HAVE_CONFIG: &str = sys::TO_HAVE_CONFIG;
@@ -40,6 +40,15 @@ pub fn home() -> Option<PathBuf> {
 #[must_use]
 pub fn managed_file() -> Option<&'static Path> {
     sys::managed_file()
+}
+
+/// Reads the managed policy; `None` where there is none.
+///
+/// # Errors
+/// [`Error::PolicyFile`] or, where it is in no file, [`Error::ManagedPolicy`]: one that cannot be read, or that others than
+/// administrators may change, is never passed over.
+pub fn managed() -> Result<Option<FileText>, Error> {
+    sys::managed()
 }
 
 /// What Ringfence itself is made of, and goes by: its programs, its policies, its state, wherever `HOME` points.
@@ -110,7 +119,7 @@ pub fn read(path: &Path) -> Result<Option<FileText>, Error> {
 /// Reads every layer. `grants`: those that hold ([`holding`]), and those for this once.
 ///
 /// # Errors
-/// [`Error::PolicyFile`]: an unreadable file is never passed over.
+/// [`Error::PolicyFile`] and [`Error::ManagedPolicy`]: what cannot be read is never passed over.
 pub fn sources(
     flags: Flags,
     workspace: &Path,
@@ -118,10 +127,7 @@ pub fn sources(
     state: Option<&State>,
     grants: &[Held],
 ) -> Result<Sources, Error> {
-    let managed = match managed_file() {
-        Some(path) => read(path)?,
-        None => None,
-    };
+    let managed = managed()?;
     let user = match user_file(home) {
         Some(path) => read(&path)?,
         None => None,
@@ -200,8 +206,8 @@ pub fn holding(
 /// Reads every layer and merges them.
 ///
 /// # Errors
-/// [`Error::PolicyFile`] and [`Error::Policy`]: an unreadable or invalid file is never
-/// passed over.
+/// [`Error::PolicyFile`], [`Error::ManagedPolicy`] and [`Error::Policy`]: an unreadable or invalid
+/// file is never passed over.
 pub fn effective(
     flags: Flags,
     workspace: &Path,

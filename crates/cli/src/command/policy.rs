@@ -91,12 +91,6 @@ fn show_effective(args: ShowArgs) -> Result<ExitCode, Error> {
         state.as_ref(),
         &granted,
     )?;
-    if layers::managed_file().is_none() {
-        say::line(format_args!(
-            "note: an administrator's policy ({}) is not read yet, and does not hold",
-            layers::MANAGED
-        ));
-    }
     for unusable in layers::unusable(&effective) {
         say::line(format_args!("no command is run with this: {unusable}"));
     }

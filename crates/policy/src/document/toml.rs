@@ -120,8 +120,13 @@ impl<'a> Reader<'a> {
 
     fn document(&mut self, table: &DeTable<'_>, context: &Context<'_>) -> Document {
         let parent = self.file.path.parent().unwrap_or(Path::new(""));
-        // An absolute path stays as it is.
-        let base = context.cwd.join(parent);
+        let base = if self.layer == Layer::Managed {
+            // An administrator's may be in no directory, and does not mean another place from each: then only absolute paths are taken.
+            parent.to_owned()
+        } else {
+            // An absolute path stays as it is.
+            context.cwd.join(parent)
+        };
         let mut out = Document::default();
         for (key, value) in table {
             match key.get_ref().as_ref() {

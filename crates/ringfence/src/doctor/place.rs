@@ -56,14 +56,16 @@ pub(crate) fn policies(
 ) -> (Vec<PolicyFile>, Option<String>) {
     let exists = |path: &Path| std::fs::symlink_metadata(path).is_ok();
     let mut files = Vec::new();
-    if let Some(managed) = layers::managed_file() {
-        files.push(PolicyFile {
-            layer: "managed",
-            exists: exists(managed),
-            path: managed.to_owned(),
-            trusted: false,
-        });
-    }
+    files.push(PolicyFile {
+        layer: "managed",
+        exists: match layers::managed_file() {
+            Some(file) => exists(file),
+            // One that cannot be used is there.
+            None => !matches!(layers::managed(), Ok(None)),
+        },
+        path: PathBuf::from(layers::MANAGED),
+        trusted: false,
+    });
     if let Some(path) = layers::user_file(home) {
         files.push(PolicyFile {
             layer: "user",

@@ -11,7 +11,7 @@ pub use finding::{Finding, Status};
 pub use place::{PolicyFile, StateDir};
 
 use crate::environment::inside;
-use crate::layers::{self, MANAGED, TO_HAVE_STATE};
+use crate::layers::{self, TO_HAVE_STATE};
 use crate::state::State;
 
 /// What was found out about a machine.
@@ -91,12 +91,6 @@ pub fn findings(machine: &Machine) -> Vec<Finding> {
         "folders",
         Status::Note,
         "your folders are where USERPROFILE, APPDATA and LOCALAPPDATA say: who starts Ringfence can say another place",
-        "",
-    ));
-    rows.push(row(
-        "policy",
-        Status::Less,
-        format!("managed: {MANAGED} is not read yet: an administrator's policy does not hold here"),
         "",
     ));
     rows.extend(place::rows(

@@ -9,11 +9,13 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use ringfence_policy::FileText;
 use rustix::fs::{Access, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 use super::Identity;
-use crate::careful;
+use crate::error::Error;
+use crate::{careful, layers};
 
 pub(crate) use ringfence_sys_linux::SysError;
 
@@ -23,6 +25,10 @@ pub(crate) const TO_HAVE_STATE: &str = "set HOME or XDG_STATE_HOME";
 
 pub(crate) fn managed_file() -> Option<&'static Path> {
     Some(Path::new(MANAGED))
+}
+
+pub(crate) fn managed() -> Result<Option<FileText>, Error> {
+    layers::read(Path::new(MANAGED))
 }
 
 pub(crate) fn home() -> Option<PathBuf> {

@@ -3,6 +3,8 @@
 //! Where a user's folders are is taken from the environment, as far as it says so with an absolute path. A program that starts Ringfence can
 //! say another place there; it runs as the same user, and could change the files as well.
 
+mod managed;
+
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -15,12 +17,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Identity;
 
+pub(crate) use managed::{MANAGED, managed};
+
 /// What a call said.
 pub(crate) type SysError = io::Error;
 
-/// Where an administrator's policy is to stand. It is not read yet; `%ProgramData%`, where any user may make a directory first, is no place
-/// for one.
-pub(crate) const MANAGED: &str = r"HKLM\SOFTWARE\Policies\Ringfence";
 pub(crate) const TO_HAVE_CONFIG: &str = "set APPDATA or USERPROFILE";
 pub(crate) const TO_HAVE_STATE: &str = "set LOCALAPPDATA or USERPROFILE";
 
@@ -36,6 +37,7 @@ pub(crate) fn from_windows(error: ringfence_sys_windows::SysError) -> io::Error 
     io::Error::new(kind, error)
 }
 
+/// It is in no file: in `%ProgramData%` any user may make a directory first.
 pub(crate) fn managed_file() -> Option<&'static Path> {
     None
 }
