@@ -154,3 +154,26 @@ fn build(root: &Path, toolchain: &Toolchain) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::PACKAGES;
+
+    /// What runs on real Windows has no xtask to ask.
+    #[test]
+    fn the_workflow_names_the_same_packages() {
+        let workflow = include_str!("../../../.github/workflows/windows.yml");
+        let mut words = workflow.split_whitespace();
+        let mut named = Vec::new();
+        while let Some(word) = words.next() {
+            if word == "--package" {
+                named.extend(words.next());
+            }
+        }
+        named.sort_unstable();
+        named.dedup();
+        let mut ours: Vec<_> = PACKAGES.iter().map(|package| package.name).collect();
+        ours.sort_unstable();
+        assert_eq!(named, ours);
+    }
+}
