@@ -17,6 +17,7 @@ const RANKS: &[(&str, u8)] = &[
     ("ringfence-wire", 1),
     ("ringfence-ledger", 2),
     ("ringfence-changes", 2),
+    ("ringfence-journal", 2),
     ("ringfence-undo", 3),
     ("ringfence-runner", 3),
     ("ringfence", 4),

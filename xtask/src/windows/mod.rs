@@ -49,6 +49,7 @@ const PACKAGES: &[Package] = &[
     package("ringfence-wire"),
     package("ringfence-runner"),
     package("ringfence-ledger"),
+    package("ringfence-journal"),
     Package {
         c: true,
         ..package("ringfence")

@@ -1,0 +1,552 @@
+//! Putting a plan's ACEs on a tree.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ringfence_nt_access::{SecurityDescriptor, Sid, Token};
+use ringfence_plan::windows::{FileId, Next, RootPlan, Step, Walk};
+use thiserror::Error;
+
+use crate::aims::{Aims, Found, child};
+use crate::back::{Ours, is_kept, same};
+use crate::book::{self, Book, JournalError, Noted, Pen};
+use crate::crew::{Crew, Directory, Inside, Met, Work};
+use crate::disk::{Disk, DiskError, Kind};
+use crate::left::{Control, Left, Part, Reason, Tally};
+use crate::line::{self, Header, Line, Planned, VERSION, Walked};
+use crate::name::Below;
+use crate::shelf::{Dir, Shelf};
+use crate::undo;
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Grant<'a> {
+    /// The real user's token.
+    pub user: &'a Token,
+    /// Accounts that commands run as, where they run as another ([`Plan::principals`](ringfence_plan::windows::Plan::principals)).
+    pub principals: &'a [Sid],
+    /// The root, and what is put where.
+    pub root: &'a RootPlan,
+}
+
+/// How a root came to have its ACEs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// It had them: nothing was listed and nothing written.
+    Stood,
+    /// The tree was walked, to its end.
+    Walked,
+    /// The walk was cancelled. The next goes on.
+    Cancelled,
+    /// The root itself could not be given its ACEs, so nothing below it was looked at.
+    NotTheRoot,
+}
+
+/// What became of a root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    /// How.
+    pub way: Way,
+    /// Objects looked at, this time.
+    pub seen: u64,
+    /// Descriptors written, this time.
+    pub written: u64,
+    /// Reparse points passed by, this time.
+    pub passed: u64,
+    /// What was left, and why: root and guards always, of others the first [`NAMED`](crate::NAMED) of this walk.
+    pub left: Vec<Left>,
+    /// So many were left, by this walk or the last one.
+    pub left_in_all: u64,
+}
+
+/// Why nothing was granted, or not all.
+#[derive(Debug, Error)]
+pub enum GrantError {
+    /// The root cannot be opened.
+    #[error("cannot open {path}: {error}; nothing was changed")]
+    Root {
+        /// The root.
+        path: String,
+        /// Why.
+        #[source]
+        error: DiskError,
+    },
+    /// Another directory is there than was planned for.
+    #[error(
+        "{path} is another directory than it was a moment ago; nothing was changed, start the command again"
+    )]
+    Replaced {
+        /// The root.
+        path: String,
+    },
+    /// A guard is not in the root.
+    #[error("{path} is to be protected in {root}, and is not in it; nothing was changed")]
+    Outside {
+        /// The guard.
+        path: String,
+        /// The root.
+        root: String,
+    },
+    /// An ACE of the plan cannot be written down, so it could not be known again.
+    #[error("an ACE planned for {path} cannot be written down; nothing was changed")]
+    NoWords {
+        /// The root.
+        path: String,
+    },
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// Gives a root, all in it, and what is protected in it the ACEs of a plan.
+///
+/// `dir` is where journals are: private to the user, and made by whoever calls. Where the root's journal says that all of the tree
+/// was walked with this very plan, and root and guards still have their ACEs, nothing is listed and nothing written.
+///
+/// # Errors
+/// [`GrantError`]. What cannot be opened or written below the root is no error: it is in [`Granted::left`].
+pub fn grant<D: Disk>(
+    disk: &D,
+    dir: &Path,
+    ask: &Grant<'_>,
+    control: &dyn Control,
+) -> Result<Granted, GrantError> {
+    grant_in(disk, &Dir(dir), ask, control, Crew::usual())
+}
+
+pub(crate) fn grant_in<D: Disk, S: Shelf>(
+    disk: &D,
+    shelf: &S,
+    ask: &Grant<'_>,
+    control: &dyn Control,
+    crew: Crew,
+) -> Result<Granted, GrantError> {
+    let root = ask.root;
+    let path = || root.path.clone();
+    let aims = Aims::of(root).map_err(|outside| GrantError::Outside {
+        path: outside.0,
+        root: path(),
+    })?;
+    let planned = aims.line(&ask.user.user, ask.principals);
+    let planned = planned.ok_or_else(|| GrantError::NoWords { path: path() })?;
+    let walk = Walk {
+        user: ask.user,
+        ours: &aims.ours,
+        principals: ask.principals,
+    };
+    let found = find(disk, &aims, root)?;
+    if let Some(granted) = stood(shelf, &found, &walk, &planned)? {
+        return Ok(granted);
+    }
+    let lock = book::lock(shelf, root.id, &|| control.waiting())?;
+    // Whoever had the lock may have done all of it.
+    let found = find(disk, &aims, root)?;
+    if let Some(granted) = stood(shelf, &found, &walk, &planned)? {
+        return Ok(granted);
+    }
+    let known = Book::read(shelf, root.id)?;
+    if let Some(book) = known.as_ref().filter(|book| book.user != ask.user.user) {
+        return Err(GrantError::Journal(JournalError::Another {
+            path: shelf.path(&book::file_name(root.id)),
+            of: book.user.to_string(),
+        }));
+    }
+    let mut ours = known.as_ref().map_or_else(
+        || Ours {
+            sid: root.sid,
+            aces: Vec::new(),
+        },
+        |book| book.ours.clone(),
+    );
+    ours.add(&aims.ours);
+    // Of a journal that knows no other plan all ACEs are of this one.
+    let others = known.as_ref().is_some_and(|book| {
+        let other = |plan: &String| *plan != planned.digest;
+        book.plans.iter().any(other)
+    });
+    let pen = Pen::open(shelf, root.id, known.as_ref())?;
+    let header = Header {
+        version: VERSION,
+        user: ask.user.user.to_string(),
+        sid: root.sid.to_string(),
+        id: line::key(root.id),
+    };
+    pen.write(&book::beginning(known.as_ref(), header, &planned))?;
+    let walker = Walker {
+        disk,
+        pen,
+        walk,
+        found: &found,
+        known: known.as_ref(),
+        ours,
+        others,
+        met: Mutex::default(),
+        control,
+        tally: Tally::default(),
+    };
+    let granted = walker.run(crew, root, &planned.digest)?;
+    drop(lock);
+    Ok(granted)
+}
+
+fn find<'a, D: Disk>(
+    disk: &D,
+    aims: &Aims<'a>,
+    root: &RootPlan,
+) -> Result<Found<'a, D::Object>, GrantError> {
+    let cannot = |error| GrantError::Root {
+        path: root.path.clone(),
+        error,
+    };
+    let top = disk.open_root(&root.path).map_err(cannot)?;
+    let facts = disk.facts(&top).map_err(cannot)?;
+    if facts.id != root.id || facts.kind != Kind::Directory {
+        let path = root.path.clone();
+        return Err(GrantError::Replaced { path });
+    }
+    aims.find(disk, top).map_err(cannot)
+}
+
+/// Whether a root has its ACEs, by its journal's last line and a handful of objects: as many in a large tree as in a small one.
+fn stood<S: Shelf, O>(
+    shelf: &S,
+    found: &Found<'_, O>,
+    walk: &Walk<'_>,
+    planned: &Planned,
+) -> Result<Option<Granted>, GrantError> {
+    let last = book::last_walk(shelf, found.id())?;
+    let Some(last) = last.filter(|last| last.digest == planned.digest) else {
+        return Ok(None);
+    };
+    Ok(found.stands(walk).map(|left| Granted {
+        way: Way::Stood,
+        seen: 0,
+        written: 0,
+        passed: 0,
+        left_in_all: last.left.max(left.len() as u64),
+        left,
+    }))
+}
+
+/// What a directory hands on: its descriptor before, and as it is now.
+type Above = (Arc<SecurityDescriptor>, Arc<SecurityDescriptor>);
+
+struct Walker<'a, D: Disk, S: Shelf> {
+    disk: &'a D,
+    pen: Pen<'a, S>,
+    walk: Walk<'a>,
+    found: &'a Found<'a, D::Object>,
+    known: Option<&'a Book>,
+    ours: Ours,
+    /// ACEs of other plans may be there.
+    others: bool,
+    met: Mutex<HashSet<FileId>>,
+    control: &'a dyn Control,
+    tally: Tally,
+}
+
+/// An object that is to be written.
+struct Change<O> {
+    /// It was not met before by another name.
+    first: bool,
+    met: Met<O>,
+    now: SecurityDescriptor,
+    base: SecurityDescriptor,
+    want: SecurityDescriptor,
+}
+
+/// What came of writing.
+enum Put {
+    Done,
+    /// It is another than it was when it was decided about.
+    Another,
+    Failed(Reason, Box<SecurityDescriptor>),
+}
+
+impl<D: Disk, S: Shelf> Walker<'_, D, S> {
+    fn run(self, crew: Crew, root: &RootPlan, digest: &str) -> Result<Granted, GrantError> {
+        let cannot = |error| GrantError::Root {
+            path: root.path.clone(),
+            error,
+        };
+        for lost in &self.found.lost {
+            self.tally.left(lost.path.clone(), lost.part, lost.why);
+        }
+        let object = self.disk.open_root(&root.path).map_err(cannot)?;
+        let facts = self.disk.facts(&object).map_err(cannot)?;
+        if facts.id != root.id {
+            let path = root.path.clone();
+            return Err(GrantError::Replaced { path });
+        }
+        let top = Met {
+            object,
+            facts,
+            path: Below::default(),
+        };
+        let start = self.settle(None, vec![top])?;
+        let stuck = self.tally.has_left(Part::Root);
+        // What other plans put there is taken away all the same.
+        if stuck && !self.others {
+            return Ok(self.granted(Way::NotTheRoot));
+        }
+        if !crew.walk(self.disk, &self, start)? || !self.unmet(crew)? || !self.strays(crew) {
+            return Ok(self.granted(Way::Cancelled));
+        }
+        if stuck {
+            return Ok(self.granted(Way::NotTheRoot));
+        }
+        let progress = self.tally.progress();
+        self.pen.write(&[Line::Walked(Walked {
+            digest: digest.to_owned(),
+            seen: progress.seen,
+            left: progress.left,
+        })])?;
+        Ok(self.granted(Way::Walked))
+    }
+
+    fn granted(&self, way: Way) -> Granted {
+        let (progress, left) = self.tally.take();
+        Granted {
+            way,
+            seen: progress.seen,
+            written: progress.written,
+            passed: progress.passed,
+            left,
+            left_in_all: progress.left,
+        }
+    }
+
+    /// What is protected and lies in a directory that cannot be listed: by its path, and what is in it.
+    fn unmet(&self, crew: Crew) -> Result<bool, JournalError> {
+        for way in self.found.ways() {
+            if self.is_met(way.id) {
+                continue;
+            }
+            let opened = self.disk.open(way.directory, &way.name, way.kind);
+            let opened = opened.and_then(|object| {
+                let above = Arc::new(self.disk.read(way.directory)?);
+                Ok((self.disk.facts(&object)?, object, above))
+            });
+            match opened {
+                Ok((facts, object, above)) if facts.id == way.id => {
+                    let met = Met {
+                        object,
+                        facts,
+                        path: way.path.clone(),
+                    };
+                    let start = self.settle(Some(&(Arc::clone(&above), above)), vec![met])?;
+                    if !crew.walk(self.disk, self, start)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(_) => self.left(way.path.clone(), Some(way.id), DiskError::NotThere.into()),
+                Err(error) => self.left(way.path.clone(), Some(way.id), error.into()),
+            }
+        }
+        Ok(true)
+    }
+
+    /// What other plans put on objects that are not in the tree.
+    fn strays(&self, crew: Crew) -> bool {
+        let Some(known) = self.known.filter(|_| self.others) else {
+            return true;
+        };
+        let met = std::mem::take(&mut *self.met.lock().unwrap_or_else(PoisonError::into_inner));
+        let (written, left, whole) = undo::strays(self.disk, known, met, self.control, crew);
+        self.tally.wrote(written);
+        for left in left {
+            self.tally.left(left.path, left.part, left.why);
+        }
+        whole
+    }
+
+    fn is_met(&self, id: FileId) -> bool {
+        let met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        met.contains(&id)
+    }
+
+    /// What an object has without the ACEs of plans that were. Met by another name again it is taken as it is now: what each of
+    /// its directories hands on, denials above all, is to be on it.
+    fn base(&self, first: bool, id: FileId, now: &SecurityDescriptor) -> SecurityDescriptor {
+        if !self.others || !first {
+            return now.clone();
+        }
+        let record = self.known.and_then(|book| book.objects.get(&id));
+        let before = record.map(|record| &*record.before);
+        self.ours.taken_back(now, before)
+    }
+
+    /// Whether an object is met the first time, as far as that is asked.
+    fn note_met(&self, id: FileId) -> bool {
+        if !self.others && self.found.own(id).1 == Part::Other {
+            return true;
+        }
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        met.insert(id)
+    }
+
+    fn say(&self, met: &Met<D::Object>, why: Reason) {
+        let (_, part) = self.found.own(met.facts.id);
+        self.tally.left(met.path.clone(), part, why);
+    }
+
+    /// Decides about objects of one directory, notes those that change, and changes them.
+    fn settle(
+        &self,
+        above: Option<&Above>,
+        met: Vec<Met<D::Object>>,
+    ) -> Result<Inside<D, Above>, JournalError> {
+        /// Somebody who changes an object each time it is looked at is not waited for.
+        const ROUNDS: usize = 3;
+        self.tally.saw(met.len());
+        let mut inside = Vec::new();
+        let named = |met: &Met<_>| self.found.is_its_name(met.facts.id, &met.path);
+        let first = |met: Met<_>| (self.note_met(met.facts.id), met);
+        let mut todo: Vec<_> = met.into_iter().filter(named).map(first).collect();
+        for _ in 0..ROUNDS {
+            let mut changes = Vec::new();
+            for (first, met) in std::mem::take(&mut todo) {
+                if let Some(change) = self.decide(above, first, met, &mut inside) {
+                    changes.push(change);
+                }
+            }
+            let noted: Vec<Noted<'_>> = changes
+                .iter()
+                .map(|change| Noted {
+                    path: &change.met.path,
+                    id: change.met.facts.id,
+                    before: self.ours.without(&change.now),
+                })
+                .collect();
+            self.pen.note(&noted)?;
+            for change in changes {
+                match self.put(&change) {
+                    Put::Done => {
+                        self.tally.wrote(1);
+                        enter(&mut inside, change.met, change.base, change.want);
+                    }
+                    Put::Another => todo.push((change.first, change.met)),
+                    Put::Failed(why, is) => {
+                        self.say(&change.met, why);
+                        enter(&mut inside, change.met, change.base, *is);
+                    }
+                }
+            }
+            if todo.is_empty() {
+                break;
+            }
+        }
+        for (_, met) in todo {
+            self.say(&met, Reason::Changing);
+        }
+        self.control.progress(self.tally.progress());
+        Ok(inside)
+    }
+
+    /// What is to be written of an object; none where nothing is.
+    fn decide(
+        &self,
+        above: Option<&Above>,
+        first: bool,
+        met: Met<D::Object>,
+        inside: &mut Inside<D, Above>,
+    ) -> Option<Change<D::Object>> {
+        let now = match self.disk.read(&met.object) {
+            Ok(now) => now,
+            Err(error) => {
+                self.say(&met, error.into());
+                return None;
+            }
+        };
+        let base = self.base(first, met.facts.id, &now);
+        let (own, _) = self.found.own(met.facts.id);
+        let step = Step {
+            descriptor: &base,
+            directory: above.map(|(before, now)| (&**before, &**now)),
+            kind: child(met.facts.kind),
+            own,
+        };
+        let want = match self.walk.next(step) {
+            Next::Same => base.clone(),
+            Next::Write(want) => *want,
+            Next::Left(why) => {
+                self.say(&met, why.into());
+                base.clone()
+            }
+        };
+        if same(&want, &now) {
+            enter(inside, met, base, now);
+            return None;
+        }
+        Some(Change {
+            first,
+            met,
+            now,
+            base,
+            want,
+        })
+    }
+
+    /// Writes one, if it is still what it was, and looks whether that was kept: also of those that are neither root nor guard,
+    /// since reading costs little beside writing, and a volume that keeps some does not say which.
+    fn put(&self, change: &Change<D::Object>) -> Put {
+        let object = &change.met.object;
+        let failed = |error: DiskError| Put::Failed(error.into(), Box::new(change.now.clone()));
+        match self.disk.read(object) {
+            Ok(again) if same(&again, &change.now) => {}
+            Ok(_) => return Put::Another,
+            Err(error) => return failed(error),
+        }
+        if let Err(error) = self.disk.write(object, &change.want) {
+            return failed(error);
+        }
+        match self.disk.read(object) {
+            Ok(is) if is_kept(&change.want, &is) => Put::Done,
+            Ok(is) => Put::Failed(Reason::NotKept, Box::new(is)),
+            Err(error) => failed(error),
+        }
+    }
+}
+
+fn enter<O>(
+    inside: &mut Vec<Directory<O, Above>>,
+    met: Met<O>,
+    before: SecurityDescriptor,
+    now: SecurityDescriptor,
+) {
+    if met.facts.kind == Kind::Directory {
+        inside.push(Directory {
+            object: met.object,
+            id: met.facts.id,
+            path: met.path,
+            above: (Arc::new(before), Arc::new(now)),
+        });
+    }
+}
+
+impl<D: Disk, S: Shelf> Work<D> for Walker<'_, D, S> {
+    type Above = Above;
+    type Stop = JournalError;
+
+    fn deal(
+        &self,
+        above: &Above,
+        met: Vec<Met<D::Object>>,
+    ) -> Result<Inside<D, Above>, JournalError> {
+        self.settle(Some(above), met)
+    }
+
+    fn left(&self, path: Below, id: Option<FileId>, why: Reason) {
+        let part = id.map_or(Part::Other, |id| self.found.own(id).1);
+        self.tally.left(path, part, why);
+    }
+
+    fn passed(&self) {
+        self.tally.passed();
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.control.is_cancelled()
+    }
+}

@@ -1,0 +1,3 @@
+//! Volumes of this machine.
+
+pub mod windows;

@@ -1,0 +1,218 @@
+//! Journals that are torn, garbled, of another version, of somebody else, or of two at once.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::ALONE;
+use super::case::Case;
+use crate::book::JournalError;
+use crate::crew::Crew;
+use crate::grant::GrantError;
+use crate::left::{Control, Progress};
+use crate::undo::{UndoError, list_in};
+use crate::{State, Way};
+
+/// The bytes of the one journal there is.
+fn bytes(case: &Case) -> Vec<u8> {
+    let sheets = case.shelf.sheets.lock().unwrap();
+    assert_eq!(sheets.len(), 1);
+    sheets.values().next().unwrap().bytes.clone()
+}
+
+fn put(case: &Case, bytes: &[u8]) {
+    let mut sheets = case.shelf.sheets.lock().unwrap();
+    sheets.values_mut().next().unwrap().bytes = bytes.to_vec();
+}
+
+#[test]
+fn what_is_torn_at_the_end_is_mended_and_what_is_not_readable_elsewhere_is_refused_with_its_place()
+{
+    let case = Case::plain(3);
+    case.granted();
+    let whole = bytes(&case);
+    let lines = whole.iter().filter(|byte| **byte == b'\n').count();
+    let after = case.volume.with(|files| files.bytes());
+    for cut in 0..whole.len() {
+        let case = Case::plain(3);
+        case.granted();
+        put(&case, &whole[..cut]);
+        // What a crash leaves of a line that was being written is never an error.
+        let granted = case.grant(ALONE).unwrap();
+        assert_eq!(granted.way, Way::Walked, "{cut}");
+        assert_eq!(case.volume.with(|files| files.bytes()), after);
+        assert!(bytes(&case).ends_with(b"\n"));
+        assert_eq!(case.granted().way, Way::Stood, "{cut}");
+    }
+    for at in (0..whole.len()).filter(|at| whole[*at] != b'\n') {
+        let mut other = whole.clone();
+        other[at] ^= 0x20;
+        put(&case, &other);
+        let line = whole[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let refused = case.undo(ALONE).unwrap_err();
+        let UndoError::Journal(JournalError::Unreadable { line: found, .. }) = refused else {
+            panic!("{at}: {refused}");
+        };
+        assert_eq!(found, line, "{at}");
+        // Nothing was written, there or anywhere.
+        assert_eq!(bytes(&case), other);
+        assert_eq!(case.volume.with(|files| files.bytes()), after);
+        let listed = list_in(&case.shelf).unwrap();
+        assert!(matches!(listed[..], [Err(JournalError::Unreadable { .. })]));
+    }
+    println!("{} bytes in {lines} lines", whole.len());
+}
+
+#[test]
+fn a_newer_journal_and_anothers_are_refused_and_stay() {
+    use crate::line::{Header, Line, VERSION};
+    let case = Case::plain(3);
+    case.granted();
+    let header = |version, user: &str| {
+        let header = Header {
+            version,
+            user: user.to_owned(),
+            sid: case.plan.sid.to_string(),
+            id: crate::line::key(case.plan.id),
+        };
+        Line::Journal(header).to_bytes()
+    };
+    let newer = [header(VERSION + 1, "S-1-1-0"), b"something new\n".to_vec()].concat();
+    put(&case, &newer);
+    let grant = case.grant(ALONE).unwrap_err();
+    let undo = case.undo(ALONE).unwrap_err();
+    for said in [grant.to_string(), undo.to_string()] {
+        assert!(said.contains("newer Ringfence (version 2"), "{said}");
+    }
+    assert_eq!(bytes(&case), newer);
+
+    let anothers = header(VERSION, "S-1-5-21-1-2-3-4");
+    put(&case, &anothers);
+    let refused = case.grant(ALONE).unwrap_err();
+    let is_anothers = matches!(refused, GrantError::Journal(JournalError::Another { .. }));
+    assert!(is_anothers, "{refused}");
+    assert_eq!(bytes(&case), anothers);
+}
+
+#[test]
+fn journals_are_listed_with_how_far_they_are() {
+    let case = Case::plain(3);
+    let listed = |case: &Case| list_in(&case.shelf).unwrap().pop().map(Result::unwrap);
+    assert_eq!(listed(&case), None);
+    case.volume.kill.set(8);
+    drop(case.grant(ALONE));
+    case.volume.kill.set(u64::MAX);
+    let root = listed(&case).unwrap();
+    assert_eq!(
+        (root.state, root.path),
+        (State::BrokenOff, r"C:\dev\work".to_owned())
+    );
+    case.granted();
+    let root = listed(&case).unwrap();
+    assert_eq!((root.state, root.objects), (State::Walked, 7));
+    case.volume.kill.set(3);
+    drop(case.undo(ALONE));
+    assert_eq!(listed(&case).unwrap().state, State::Undoing);
+    case.volume.kill.set(u64::MAX);
+    case.undo(ALONE).unwrap();
+    assert_eq!(listed(&case), None);
+}
+
+/// Cancels after so many calls.
+#[derive(Default)]
+struct Impatient {
+    left: AtomicU64,
+    waited: AtomicBool,
+    last: AtomicU64,
+}
+
+impl Control for Impatient {
+    fn progress(&self, progress: Progress) {
+        self.last.fetch_max(progress.seen, Ordering::SeqCst);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        let one_less = |left: u64| left.checked_sub(1);
+        let left = &self.left;
+        left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less)
+            .is_err()
+    }
+
+    fn waiting(&self) {
+        self.waited.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn what_is_cancelled_goes_on_and_nothing_is_written_twice() {
+    let all = Case::plain(200).granted();
+    for after in [0, 1, 5, 20] {
+        let case = Case::plain(200);
+        let watch = Impatient {
+            left: after.into(),
+            ..Impatient::default()
+        };
+        let first = case.grant_watched(ALONE, &watch).unwrap();
+        assert_eq!(first.way, Way::Cancelled);
+        assert_eq!(watch.last.load(Ordering::SeqCst), first.seen);
+        let second = case.granted();
+        assert_eq!(second.way, Way::Walked);
+        assert_eq!(first.written + second.written, all.written);
+        assert!(first.written > 0 && second.written > 0);
+
+        let watch = Impatient {
+            left: after.into(),
+            ..Impatient::default()
+        };
+        let (volume, shelf) = (&case.volume, &case.shelf);
+        let undone = crate::undo::undo_in(volume, shelf, case.plan.id, &watch, ALONE).unwrap();
+        assert!(undone.cancelled && !undone.closed);
+        assert!(case.undo(ALONE).unwrap().closed);
+        case.is_back().unwrap();
+    }
+}
+
+#[test]
+fn of_two_at_once_the_second_waits_and_finds_it_done() {
+    let case = Case::plain(500);
+    let crew = Crew {
+        threads: 2,
+        batch: 8,
+    };
+    // The first is held in its walk until the second waits.
+    struct Slow<'a>(&'a Impatient);
+    impl Control for Slow<'_> {
+        fn progress(&self, _: Progress) {
+            while !self.0.waited.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+        }
+    }
+    let second = Impatient {
+        left: u64::MAX.into(),
+        ..Impatient::default()
+    };
+    let (one, other) = std::thread::scope(|scope| {
+        let one = scope.spawn(|| case.grant_watched(crew, &Slow(&second)).unwrap());
+        while bytes_or_none(&case).is_empty() {
+            std::thread::yield_now();
+        }
+        let other = scope.spawn(|| case.grant_watched(crew, &second).unwrap());
+        (one.join().unwrap(), other.join().unwrap())
+    });
+    assert_eq!((one.way, other.way), (Way::Walked, Way::Stood));
+    assert!(second.waited.load(Ordering::SeqCst));
+    // Both take back at once: one finds nothing more.
+    let undone = std::thread::scope(|scope| {
+        let both = [(), ()].map(|()| scope.spawn(|| case.undo(crew).unwrap()));
+        both.map(|undone| undone.join().unwrap())
+    });
+    assert!(undone.iter().all(|undone| undone.closed));
+    case.is_back().unwrap();
+}
+
+fn bytes_or_none(case: &Case) -> Vec<u8> {
+    let sheets = case.shelf.sheets.lock().unwrap();
+    sheets
+        .values()
+        .next()
+        .map_or_else(Vec::new, |sheet| sheet.bytes.clone())
+}

@@ -1,0 +1,519 @@
+//! A volume and a directory of journals in memory, which stop at any step, and lose what a crash loses.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+
+use ringfence_nt_access::{
+    Child, Control, Doubt, FileObject, Mask, SecurityDescriptor, Token, create, file_access,
+    file_right, object,
+};
+use ringfence_plan::windows::FileId;
+
+use crate::disk::{Disk, DiskError, Entry, Facts, Kind};
+use crate::name::Name;
+use crate::shelf::Shelf;
+
+pub(super) const VOLUME: u64 = 0x1234;
+
+/// After so many steps by which something lasting changes, nothing changes any more.
+#[derive(Debug)]
+pub(super) struct Kill {
+    pub(super) after: AtomicU64,
+    pub(super) steps: AtomicU64,
+}
+
+impl Kill {
+    fn step(&self) -> bool {
+        self.steps.fetch_add(1, Ordering::SeqCst) < self.after.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn set(&self, after: u64) {
+        self.steps.store(0, Ordering::SeqCst);
+        self.after.store(after, Ordering::SeqCst);
+    }
+
+    pub(super) fn steps(&self) -> u64 {
+        self.steps.load(Ordering::SeqCst)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) parent: Option<u128>,
+    pub(super) name: Name,
+    pub(super) kind: Kind,
+    pub(super) sd: SecurityDescriptor,
+    /// Nobody can open it.
+    pub(super) deaf: bool,
+    /// It takes descriptors and keeps none.
+    pub(super) lies: bool,
+    /// A second name.
+    pub(super) also: Option<(u128, Name)>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) opened: u64,
+    pub(super) listed: u64,
+    pub(super) read: u64,
+    pub(super) written: u64,
+}
+
+/// What is done to an object between two readings of it.
+type Meddle = Box<dyn Fn(&mut Node) + Send>;
+
+#[derive(Default)]
+pub(super) struct Files {
+    pub(super) nodes: BTreeMap<u128, Node>,
+    /// What is in each directory.
+    inside: BTreeMap<u128, BTreeSet<u128>>,
+    pub(super) counts: Counts,
+    last: u128,
+    /// The volume opens nothing by number.
+    pub(super) no_numbers: bool,
+    pub(super) unplugged: bool,
+    /// Before each writing: of which object, and what.
+    pub(super) meddle: Option<(u128, Meddle)>,
+}
+
+/// A volume, as this user sees it.
+pub(super) struct Volume {
+    pub(super) files: Mutex<Files>,
+    pub(super) user: Token,
+    pub(super) kill: Arc<Kill>,
+}
+
+pub(super) struct Handle {
+    id: u128,
+    rights: Mask,
+}
+
+impl Files {
+    pub(super) fn add(
+        &mut self,
+        parent: Option<u128>,
+        name: &str,
+        kind: Kind,
+        sd: SecurityDescriptor,
+    ) -> u128 {
+        // A number is never another's.
+        self.last += 1;
+        let id = self.last;
+        let node = Node {
+            parent,
+            name: Name::from(name),
+            kind,
+            // As it is stored.
+            sd: SecurityDescriptor::parse(&sd.to_bytes().unwrap()).unwrap(),
+            deaf: false,
+            lies: false,
+            also: None,
+        };
+        self.nodes.insert(id, node);
+        self.inside
+            .entry(parent.unwrap_or_default())
+            .or_default()
+            .insert(id);
+        id
+    }
+
+    /// Gives it another name, in this directory. What it has stays, as on one volume.
+    pub(super) fn rename(&mut self, id: u128, parent: u128, name: &str) {
+        let node = self.nodes.get_mut(&id).unwrap();
+        let from = node.parent.replace(parent).unwrap();
+        node.name = Name::from(name);
+        self.inside.get_mut(&from).unwrap().remove(&id);
+        self.inside.entry(parent).or_default().insert(id);
+    }
+
+    /// Gives it a second name.
+    pub(super) fn link(&mut self, id: u128, parent: u128, name: &str) {
+        self.nodes.get_mut(&id).unwrap().also = Some((parent, Name::from(name)));
+        self.inside.entry(parent).or_default().insert(id);
+    }
+
+    /// Makes something in a directory, as a token does that says nothing of who may.
+    pub(super) fn make(&mut self, parent: u128, name: &str, kind: Kind, by: &Token) -> u128 {
+        let child = match kind {
+            Kind::Directory => Child::Container,
+            _ => Child::Leaf,
+        };
+        let above = &self.nodes[&parent].sd;
+        let sd = create(Some(above), None, child, by, &object::FILE);
+        self.add(Some(parent), name, kind, sd)
+    }
+
+    pub(super) fn remove(&mut self, id: u128) {
+        for child in self.children(id) {
+            self.remove(child);
+        }
+        if let Some(node) = self.nodes.remove(&id) {
+            for above in [node.parent, node.also.map(|also| also.0)]
+                .into_iter()
+                .flatten()
+            {
+                self.inside.entry(above).or_default().remove(&id);
+            }
+        }
+    }
+
+    pub(super) fn children(&self, of: u128) -> Vec<u128> {
+        let inside = self.inside.get(&of);
+        inside.map_or_else(Vec::new, |inside| inside.iter().copied().collect())
+    }
+
+    fn named(&self, parent: u128, name: &Name) -> Option<u128> {
+        let lower = |name: &Name| name.to_string().to_lowercase();
+        let wanted = lower(name);
+        let is = |id: &u128| {
+            let node = &self.nodes[id];
+            let own = node.parent == Some(parent) && lower(&node.name) == wanted;
+            own || node.also.as_ref() == Some(&(parent, name.clone()))
+        };
+        self.children(parent).into_iter().find(|id| is(id))
+    }
+
+    pub(super) fn path(&self, id: u128) -> String {
+        let node = &self.nodes[&id];
+        match node.parent {
+            None => node.name.to_string(),
+            Some(parent) => format!(r"{}\{}", self.path(parent), node.name),
+        }
+    }
+
+    pub(super) fn is_in(&self, id: u128, of: u128) -> bool {
+        let mut at = Some(id);
+        while let Some(id) = at {
+            if id == of {
+                return true;
+            }
+            at = self.nodes[&id].parent;
+        }
+        false
+    }
+
+    /// All descriptors, in bytes.
+    pub(super) fn bytes(&self) -> BTreeMap<u128, Vec<u8>> {
+        let bytes = |node: &Node| node.sd.to_bytes().unwrap();
+        self.nodes.iter().map(|(id, n)| (*id, bytes(n))).collect()
+    }
+}
+
+impl Volume {
+    pub(super) fn with<T>(&self, with: impl FnOnce(&mut Files) -> T) -> T {
+        with(&mut self.files.lock().unwrap())
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.with(|files| std::mem::take(&mut files.counts))
+    }
+
+    fn handle(&self, files: &mut Files, id: u128) -> Result<Handle, DiskError> {
+        files.counts.opened += 1;
+        let node = files.nodes.get(&id).ok_or(DiskError::NotThere)?;
+        if node.deaf {
+            return Err(DiskError::Denied);
+        }
+        let own = FileObject {
+            own: &node.sd,
+            parent: node
+                .parent
+                .and_then(|parent| files.nodes.get(&parent))
+                .map(|n| &n.sd),
+        };
+        let rights = file_access(&self.user, own, Doubt::Grants);
+        if rights.is_none() {
+            return Err(DiskError::Denied);
+        }
+        Ok(Handle { id, rights })
+    }
+}
+
+pub(super) const fn id(file: u128) -> FileId {
+    FileId {
+        volume: VOLUME,
+        file,
+    }
+}
+
+impl Disk for Volume {
+    type Object = Handle;
+
+    fn open_root(&self, path: &str) -> Result<Handle, DiskError> {
+        self.with(|files| {
+            if files.unplugged {
+                return Err(DiskError::NotThere);
+            }
+            let mut parts = path.split('\\');
+            let first = Name::from(parts.next().unwrap_or_default());
+            let roots = files
+                .nodes
+                .iter()
+                .find(|(_, node)| node.parent.is_none() && node.name == first);
+            let mut at = roots.map(|(id, _)| *id).ok_or(DiskError::NotThere)?;
+            for part in parts {
+                at = files
+                    .named(at, &Name::from(part))
+                    .ok_or(DiskError::NotThere)?;
+                if files.nodes[&at].kind == Kind::ReparsePoint {
+                    return Err(DiskError::LeadsElsewhere);
+                }
+            }
+            self.handle(files, at)
+        })
+    }
+
+    fn open(&self, directory: &Handle, name: &Name, _: Kind) -> Result<Handle, DiskError> {
+        self.with(|files| {
+            let id = files.named(directory.id, name).ok_or(DiskError::NotThere)?;
+            self.handle(files, id)
+        })
+    }
+
+    fn open_by_id(&self, _: &str, id: FileId) -> Result<Handle, DiskError> {
+        self.with(|files| {
+            if files.unplugged {
+                return Err(DiskError::NoVolume);
+            }
+            if files.no_numbers {
+                return Err(DiskError::NoNumbers);
+            }
+            self.handle(files, id.file)
+        })
+    }
+
+    fn facts(&self, object: &Handle) -> Result<Facts, DiskError> {
+        self.with(|files| {
+            let node = files.nodes.get(&object.id).ok_or(DiskError::NotThere)?;
+            Ok(Facts {
+                id: id(object.id),
+                kind: node.kind,
+            })
+        })
+    }
+
+    fn list(&self, directory: &Handle) -> Result<Vec<Entry>, DiskError> {
+        self.with(|files| {
+            files.counts.listed += 1;
+            let node = files.nodes.get(&directory.id).ok_or(DiskError::NotThere)?;
+            assert_eq!(node.kind, Kind::Directory, "nothing else is listed");
+            if !directory.rights.has(file_right::READ_DATA) {
+                return Err(DiskError::Denied);
+            }
+            let mut entries = Vec::new();
+            for child in files.children(directory.id) {
+                let node = &files.nodes[&child];
+                let names = [
+                    (node.parent, Some(&node.name)),
+                    (
+                        node.also.as_ref().map(|also| also.0),
+                        node.also.as_ref().map(|also| &also.1),
+                    ),
+                ];
+                for (above, name) in names {
+                    if let (Some(above), Some(name)) = (above, name)
+                        && above == directory.id
+                    {
+                        entries.push(Entry {
+                            name: name.clone(),
+                            kind: node.kind,
+                        });
+                    }
+                }
+            }
+            Ok(entries)
+        })
+    }
+
+    fn read(&self, object: &Handle) -> Result<SecurityDescriptor, DiskError> {
+        self.with(|files| {
+            files.counts.read += 1;
+            if !object.rights.has(Mask::READ_CONTROL) {
+                return Err(DiskError::Denied);
+            }
+            let node = files.nodes.get(&object.id).ok_or(DiskError::NotThere)?;
+            Ok(node.sd.clone())
+        })
+    }
+
+    fn write(&self, object: &Handle, to: &SecurityDescriptor) -> Result<(), DiskError> {
+        const BITS: Control = Control::DACL_PROTECTED.with(Control::DACL_AUTO_INHERITED);
+        self.with(|files| {
+            files.counts.written += 1;
+            if !object.rights.has(Mask::WRITE_DAC) {
+                return Err(DiskError::Denied);
+            }
+            to.to_bytes()?;
+            let node = files.nodes.get_mut(&object.id).ok_or(DiskError::NotThere)?;
+            assert_ne!(node.kind, Kind::ReparsePoint, "none of these is written");
+            if !self.kill.step() {
+                return Err(DiskError::Failed {
+                    call: "killed",
+                    code: 0,
+                });
+            }
+            if !node.lies {
+                node.sd.dacl.clone_from(&to.dacl);
+                node.sd.control = Control(node.sd.control.0 & !BITS.0 | to.control.0 & BITS.0);
+            }
+            if let Some((whom, change)) = &files.meddle
+                && let Some(node) = files.nodes.get_mut(whom)
+            {
+                change(node);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// A file: its bytes, how many of them are on the disk, and whether its name is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sheet {
+    pub(super) bytes: Vec<u8>,
+    synced: usize,
+    lasts: bool,
+}
+
+/// Journals in memory.
+pub(super) struct Drawer {
+    pub(super) sheets: Mutex<BTreeMap<String, Sheet>>,
+    /// So many bytes were read.
+    pub(super) read: AtomicU64,
+    held: Arc<(Mutex<BTreeSet<String>>, Condvar)>,
+    pub(super) kill: Arc<Kill>,
+}
+
+pub(super) struct Held {
+    all: Arc<(Mutex<BTreeSet<String>>, Condvar)>,
+    name: String,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.all.0.lock().unwrap().remove(&self.name);
+        self.all.1.notify_all();
+    }
+}
+
+impl Drawer {
+    pub(super) fn new(kill: &Arc<Kill>) -> Drawer {
+        Drawer {
+            sheets: Mutex::default(),
+            read: AtomicU64::new(0),
+            held: Arc::default(),
+            kill: Arc::clone(kill),
+        }
+    }
+
+    /// The power went: what was not on the disk is gone, but for its first bytes.
+    pub(super) fn lose(&self, but: usize) {
+        let mut sheets = self.sheets.lock().unwrap();
+        sheets.retain(|_, sheet| sheet.lasts || but > 0);
+        for sheet in sheets.values_mut() {
+            let to = sheet.synced.saturating_add(but).min(sheet.bytes.len());
+            sheet.bytes.truncate(to);
+        }
+    }
+}
+
+fn killed() -> io::Error {
+    io::Error::other("killed")
+}
+
+impl Shelf for Drawer {
+    type File = String;
+    type Lock = Held;
+
+    fn path(&self, name: &str) -> PathBuf {
+        PathBuf::from(name)
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        Ok(self.sheets.lock().unwrap().keys().cloned().collect())
+    }
+
+    fn lock(&self, name: &str, waiting: &dyn Fn()) -> io::Result<Held> {
+        let mut held = self.held.0.lock().unwrap();
+        if held.contains(name) {
+            waiting();
+        }
+        while held.contains(name) {
+            held = self.held.1.wait(held).unwrap();
+        }
+        held.insert(name.to_owned());
+        Ok(Held {
+            all: Arc::clone(&self.held),
+            name: name.to_owned(),
+        })
+    }
+
+    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        self.tail(name, u64::MAX)
+    }
+
+    fn tail(&self, name: &str, most: u64) -> io::Result<Option<Vec<u8>>> {
+        let sheets = self.sheets.lock().unwrap();
+        Ok(sheets.get(name).map(|sheet| {
+            let most = usize::try_from(most).unwrap();
+            let tail = &sheet.bytes[sheet.bytes.len().saturating_sub(most)..];
+            self.read.fetch_add(tail.len() as u64, Ordering::SeqCst);
+            tail.to_vec()
+        }))
+    }
+
+    fn open(&self, name: &str, length: u64) -> io::Result<String> {
+        let length = usize::try_from(length).unwrap();
+        let mut sheets = self.sheets.lock().unwrap();
+        let there = sheets
+            .get(name)
+            .is_some_and(|sheet| sheet.bytes.len() == length);
+        // Making it and cutting it are steps.
+        if !there && !self.kill.step() {
+            return Err(killed());
+        }
+        let sheet = sheets.entry(name.to_owned()).or_default();
+        sheet.bytes.truncate(length);
+        sheet.synced = sheet.synced.min(length);
+        Ok(name.to_owned())
+    }
+
+    fn append(&self, file: &mut String, bytes: &[u8]) -> io::Result<()> {
+        let mut sheets = self.sheets.lock().unwrap();
+        let sheet = sheets.get_mut(file.as_str()).unwrap();
+        let whole = self.kill.step();
+        let first = if whole {
+            bytes.len()
+        } else if self.kill.steps() == self.kill.after.load(Ordering::SeqCst) + 1 {
+            bytes.len() * 2 / 3
+        } else {
+            0
+        };
+        sheet.bytes.extend(&bytes[..first]);
+        if whole { Ok(()) } else { Err(killed()) }
+    }
+
+    fn flush(&self, file: &mut String) -> io::Result<()> {
+        if !self.kill.step() {
+            return Err(killed());
+        }
+        let mut sheets = self.sheets.lock().unwrap();
+        let sheet = sheets.get_mut(file.as_str()).unwrap();
+        sheet.synced = sheet.bytes.len();
+        sheet.lasts = true;
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut sheets = self.sheets.lock().unwrap();
+        if sheets.contains_key(name) {
+            if !self.kill.step() {
+                return Err(killed());
+            }
+            sheets.remove(name);
+        }
+        Ok(())
+    }
+}
