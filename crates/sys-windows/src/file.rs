@@ -21,12 +21,14 @@ use crate::error::{Refusal, SysError, nt_success};
 use crate::handle::owned;
 use crate::wide;
 
+mod by_id;
 mod facts;
 mod listing;
 mod lock;
 mod replace;
 mod volume;
 
+pub use by_id::open_by_id;
 pub use facts::{Facts, Id, PathForm, facts, final_path, id, is_remote};
 pub use listing::{Entry, Listing, list};
 pub use lock::{Locked, Sharing, lock};

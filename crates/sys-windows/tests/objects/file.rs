@@ -10,8 +10,8 @@ use std::path::Path;
 use ringfence_sys_windows::error::{Code, Refusal};
 use ringfence_sys_windows::file::{self, DriveType, Kind, PathForm, Sharing, access};
 use windows_sys::Win32::Foundation::{
-    ERROR_FILE_EXISTS, ERROR_FILE_NOT_FOUND, STATUS_FILE_IS_A_DIRECTORY, STATUS_NOT_A_DIRECTORY,
-    STATUS_OBJECT_NAME_COLLISION, STATUS_OBJECT_NAME_NOT_FOUND,
+    ERROR_FILE_EXISTS, ERROR_FILE_NOT_FOUND, ERROR_INVALID_PARAMETER, STATUS_FILE_IS_A_DIRECTORY,
+    STATUS_NOT_A_DIRECTORY, STATUS_OBJECT_NAME_COLLISION, STATUS_OBJECT_NAME_NOT_FOUND,
 };
 
 use crate::child::{Child, code};
@@ -259,4 +259,32 @@ fn a_lock_is_one_processs_until_it_is_dropped() {
     let shared = file::lock(file.as_handle(), Sharing::Shared, true).unwrap();
     assert!(shared.is_some());
     assert_eq!(asked(), ["taken"]);
+}
+
+#[test]
+fn a_file_is_opened_by_its_number_whatever_it_is_called() {
+    let dir = Dir::new();
+    let path = dir.file("a/b/c", "text");
+    let id = file::id(file::open(&path, LOOK).unwrap().as_handle()).unwrap();
+    let drive: std::path::PathBuf = dir.0.components().take(2).collect();
+    let drive = file::open(&drive, LOOK).unwrap();
+    let open = || file::open_by_id(drive.as_handle(), id.file, LOOK);
+    if let Err(error) = open() {
+        assert!(
+            !needs::real_windows("nothing is found by its number"),
+            "{error}"
+        );
+        return;
+    }
+    let found = open().unwrap();
+    assert_eq!(file::id(found.as_handle()).unwrap(), id);
+    drop(found);
+    std::fs::rename(&path, dir.0.join("moved")).unwrap();
+    let found = open().unwrap();
+    assert_eq!(file::id(found.as_handle()).unwrap(), id);
+    drop(found);
+    std::fs::remove_file(dir.0.join("moved")).unwrap();
+    // Windows says the second, Wine the first.
+    let gone = [ERROR_FILE_NOT_FOUND, ERROR_INVALID_PARAMETER];
+    assert!(gone.contains(&code(&open())));
 }
