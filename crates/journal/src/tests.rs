@@ -10,6 +10,7 @@
 mod case;
 mod changed;
 mod crash;
+mod drawer;
 mod files;
 mod flat;
 mod simulated;

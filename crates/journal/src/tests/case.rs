@@ -16,7 +16,8 @@ use ringfence_plan::windows::{
 };
 use ringfence_policy::{Context, Effective, FileText, Flags, Sources, load};
 
-use super::simulated::{Drawer, Files, Kill, Node, Volume, id};
+use super::drawer::Drawer;
+use super::simulated::{Files, Kill, Node, Volume, id};
 use crate::Way;
 use crate::crew::Crew;
 use crate::disk::Kind;
@@ -156,6 +157,7 @@ impl Case {
             if what == Kind::ReparsePoint {
                 // Where it leads there is something too.
                 files.make(made, "beyond", Kind::File, &user);
+                files.nodes.get_mut(&made).unwrap().disguised = random.one_in(2);
             } else if random.one_in(20) {
                 files.nodes.get_mut(&made).unwrap().deaf = true;
             }

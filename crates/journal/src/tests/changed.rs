@@ -1,6 +1,7 @@
 //! What others do between granting and taking back, and volumes that do not what they say.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use ringfence_nt_access::random::Random;
 use ringfence_nt_access::{Ace, AceFlags, Mask, SecurityDescriptor, Token, well_known};
@@ -288,51 +289,96 @@ fn a_volume_that_does_not_keep_what_it_takes_is_found() {
 
 #[test]
 fn what_changes_between_reading_and_writing_is_read_again_or_left() {
-    // Once: while something before it is written, its owner lets guests read.
+    for times in [1, 2, u32::MAX] {
+        let case = Case::plain(10);
+        let file = find(&case, "f3");
+        let count = AtomicU32::new(0);
+        // After each of so many readings its owner lets guests do something more.
+        let meddle = move |node: &mut super::simulated::Node| {
+            let n = count.fetch_add(1, Ordering::SeqCst) + 1;
+            if n <= times {
+                let more = Ace::allow(well_known::GUESTS, Mask(n), AceFlags::NONE);
+                node.sd.dacl.as_mut().unwrap().add(more);
+            }
+        };
+        case.volume
+            .with(|files| files.meddle = Some((file, Box::new(meddle))));
+        let granted = case.granted();
+        case.volume.with(|files| files.meddle = None);
+        let count = |sid| {
+            case.volume.with(|files| {
+                let aces = &files.nodes[&file].sd.dacl.as_ref().unwrap().aces;
+                aces.iter().filter(|ace| ace.sid == sid).count()
+            })
+        };
+        if times == u32::MAX {
+            let left: Vec<_> = granted.left.iter().map(|left| left.why).collect();
+            assert_eq!((left, count(case.plan.sid)), (vec![Reason::Changing], 0));
+        } else {
+            assert_eq!((granted.left_in_all, count(case.plan.sid)), (0, 1));
+            // Nothing of it was lost.
+            assert_eq!(count(well_known::GUESTS), times as usize);
+        }
+        assert!(case.undo(ALONE).unwrap().closed);
+        assert_eq!(case.marked(), None);
+    }
+}
+
+#[test]
+fn what_was_made_since_is_noted_without_what_it_inherited_of_ours() {
     let case = Case::plain(10);
-    let file = find(&case, "f3");
-    let guests = allow(well_known::GUESTS);
-    let add = guests.clone();
-    let meddle =
-        move |node: &mut super::simulated::Node| node.sd.dacl.as_mut().unwrap().add(add.clone());
-    case.volume
-        .with(|files| files.meddle = Some((file, Box::new(meddle))));
-    let granted = case.granted();
-    assert_eq!(granted.left_in_all, 0);
+    case.granted();
+    let user = case.facts.user.clone();
+    let (work, git) = (case.workspace, case.guarded[0]);
     case.volume.with(|files| {
-        files.meddle = None;
-        let aces = &files.nodes[&file].sd.dacl.as_ref().unwrap().aces;
-        assert!(aces.contains(&guests) && aces.iter().any(|ace| ace.sid == case.plan.sid));
+        // Made in the workspace, moved to where the walk puts a denial on it; and the root has to be walked again.
+        let made = files.make(work, "made", Kind::File, &user);
+        files.rename(made, git, "made");
+        let before = SecurityDescriptor::parse(&case.before[&work]).unwrap();
+        files.nodes.get_mut(&work).unwrap().sd = before;
     });
-    // Each time: it is left.
+    let granted = case.granted();
+    assert_eq!((granted.way, granted.written), (Way::Walked, 2));
+    assert!(case.undo(ALONE).unwrap().closed);
+    assert_eq!(case.marked(), None);
+    case.is_back().unwrap();
+}
+
+#[test]
+fn a_number_that_is_anothers_now_is_not_taken_for_the_first() {
     let case = Case::plain(10);
-    let file = find(&case, "f3");
-    let count = std::sync::atomic::AtomicU32::new(1);
-    let meddle = move |node: &mut super::simulated::Node| {
-        let n = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        node.sd
+    case.granted();
+    let (file, dev) = (find(&case, "f3"), find(&case, "dev"));
+    let user = case.facts.user.clone();
+    let other = case.volume.with(|files| {
+        let other = files.make(dev, "other", Kind::File, &user);
+        files
+            .nodes
+            .get_mut(&other)
+            .unwrap()
+            .sd
             .dacl
             .as_mut()
             .unwrap()
-            .add(Ace::allow(well_known::GUESTS, Mask(n), AceFlags::NONE));
-    };
+            .add(allow(case.plan.sid));
+        files
+            .nodes
+            .get_mut(&other)
+            .unwrap()
+            .sd
+            .dacl
+            .as_mut()
+            .unwrap()
+            .add(case.plan.own[0].clone());
+        files.remove(file);
+        files.reused = Some((file, other));
+        files.nodes[&other].sd.clone()
+    });
+    let undone = case.undo(ALONE).unwrap();
+    assert_eq!((undone.gone, undone.moved, undone.closed), (1, 0, true));
+    let is = find(&case, "other");
     case.volume
-        .with(|files| files.meddle = Some((file, Box::new(meddle))));
-    // With others written before it in each round.
-    let crew = crate::crew::Crew {
-        threads: 1,
-        batch: 64,
-    };
-    let granted = case.grant(crew).unwrap();
-    let left: Vec<_> = granted
-        .left
-        .iter()
-        .map(|left| (left.path.to_text(), left.why))
-        .collect();
-    println!("{left:?}");
-    case.volume.with(|files| files.meddle = None);
-    case.undo(ALONE).unwrap();
-    assert_eq!(case.marked(), None);
+        .with(|files| assert_eq!(files.nodes[&is].sd, other));
 }
 
 #[test]

@@ -93,6 +93,45 @@ fn a_newer_journal_and_anothers_are_refused_and_stay() {
 }
 
 #[test]
+fn of_two_notes_of_an_object_the_first_is_what_it_was() {
+    use crate::line::{Kept, Line, Object, key};
+    let case = Case::plain(3);
+    case.granted();
+    let file = case
+        .volume
+        .with(|files| *files.nodes.last_key_value().unwrap().0);
+    let now = case
+        .volume
+        .with(|files| files.nodes[&file].sd.to_bytes().unwrap());
+    let kept = Kept::of(&now);
+    let object = Line::Object(Object {
+        path: "f2".to_owned(),
+        id: key(super::simulated::id(file)),
+        before: kept.digest.clone(),
+    });
+    let more = [Line::Descriptor(kept).to_bytes(), object.to_bytes()].concat();
+    put(&case, &[bytes(&case), more].concat());
+    assert!(case.undo(ALONE).unwrap().closed);
+    case.is_back().unwrap();
+}
+
+#[test]
+fn behind_what_could_not_be_written_nothing_more_is() {
+    use crate::book::Pen;
+    use crate::line::Line;
+    let case = Case::plain(3);
+    let pen = Pen::open(&case.shelf, case.plan.id, None).unwrap();
+    case.volume.kill.set(0);
+    assert!(pen.write(&[Line::Undoing]).is_err());
+    let torn = bytes(&case);
+    assert!(!torn.is_empty());
+    // The disk has room again.
+    case.volume.kill.set(u64::MAX);
+    assert!(pen.write(&[Line::Undoing]).is_err());
+    assert_eq!(bytes(&case), torn);
+}
+
+#[test]
 fn journals_are_listed_with_how_far_they_are() {
     let case = Case::plain(3);
     let listed = |case: &Case| list_in(&case.shelf).unwrap().pop().map(Result::unwrap);
@@ -215,4 +254,33 @@ fn bytes_or_none(case: &Case) -> Vec<u8> {
         .values()
         .next()
         .map_or_else(Vec::new, |sheet| sheet.bytes.clone())
+}
+
+#[test]
+fn on_a_disk_the_files_are_as_in_memory() {
+    let dir = std::env::temp_dir().join(format!("ringfence-journal-{}", std::process::id()));
+    let _none = std::fs::remove_dir_all(&dir);
+    assert_eq!(crate::list(&dir).unwrap().len(), 0);
+    std::fs::create_dir(&dir).unwrap();
+    let case = Case::plain(100);
+    let (volume, id) = (&case.volume, case.plan.id);
+    let grant = || crate::grant(volume, &dir, &case.ask(), &()).unwrap();
+    assert_eq!(grant().way, Way::Walked);
+    assert_eq!(grant().way, Way::Stood);
+    let path = crate::path_of(&dir, id);
+    let whole = std::fs::read(&path).unwrap();
+    let torn = [&whole[..], b"{\"sum\":\"0123"].concat();
+    std::fs::write(&path, torn).unwrap();
+    assert_eq!(grant().way, Way::Walked);
+    let mended = std::fs::read(&path).unwrap();
+    // What was torn is gone, and that the tree is walked again stands there.
+    assert!(mended.starts_with(&whole) && mended.len() > whole.len());
+    let listed = crate::list(&dir).unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].as_ref().unwrap().state, State::Walked);
+    let undone = crate::undo(volume, &dir, id, &()).unwrap();
+    assert!(undone.closed && !path.exists());
+    case.is_back().unwrap();
+    assert!(crate::undo(volume, &dir, id, &()).unwrap().closed);
+    std::fs::remove_dir_all(&dir).unwrap();
 }

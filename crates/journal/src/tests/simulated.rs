@@ -1,10 +1,8 @@
-//! A volume and a directory of journals in memory, which stop at any step, and lose what a crash loses.
+//! A volume in memory, which stops at any step.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 
 use ringfence_nt_access::{
     Child, Control, Doubt, FileObject, Mask, SecurityDescriptor, Token, create, file_access,
@@ -14,7 +12,6 @@ use ringfence_plan::windows::FileId;
 
 use crate::disk::{Disk, DiskError, Entry, Facts, Kind};
 use crate::name::Name;
-use crate::shelf::Shelf;
 
 pub(super) const VOLUME: u64 = 0x1234;
 
@@ -26,7 +23,7 @@ pub(super) struct Kill {
 }
 
 impl Kill {
-    fn step(&self) -> bool {
+    pub(super) fn step(&self) -> bool {
         self.steps.fetch_add(1, Ordering::SeqCst) < self.after.load(Ordering::SeqCst)
     }
 
@@ -50,6 +47,8 @@ pub(super) struct Node {
     pub(super) deaf: bool,
     /// It takes descriptors and keeps none.
     pub(super) lies: bool,
+    /// It became what it is after it was listed as a directory.
+    pub(super) disguised: bool,
     /// A second name.
     pub(super) also: Option<(u128, Name)>,
 }
@@ -62,7 +61,7 @@ pub(super) struct Counts {
     pub(super) written: u64,
 }
 
-/// What is done to an object between two readings of it.
+/// What somebody does to an object.
 type Meddle = Box<dyn Fn(&mut Node) + Send>;
 
 #[derive(Default)]
@@ -75,7 +74,9 @@ pub(super) struct Files {
     /// The volume opens nothing by number.
     pub(super) no_numbers: bool,
     pub(super) unplugged: bool,
-    /// Before each writing: of which object, and what.
+    /// The number of what is gone is another's now.
+    pub(super) reused: Option<(u128, u128)>,
+    /// After each reading: of which object, and what.
     pub(super) meddle: Option<(u128, Meddle)>,
 }
 
@@ -110,6 +111,7 @@ impl Files {
             sd: SecurityDescriptor::parse(&sd.to_bytes().unwrap()).unwrap(),
             deaf: false,
             lies: false,
+            disguised: false,
             also: None,
         };
         self.nodes.insert(id, node);
@@ -281,7 +283,11 @@ impl Disk for Volume {
             if files.no_numbers {
                 return Err(DiskError::NoNumbers);
             }
-            self.handle(files, id.file)
+            let number = match files.reused {
+                Some((of, is)) if of == id.file => is,
+                _ => id.file,
+            };
+            self.handle(files, number)
         })
     }
 
@@ -319,7 +325,11 @@ impl Disk for Volume {
                     {
                         entries.push(Entry {
                             name: name.clone(),
-                            kind: node.kind,
+                            kind: if node.disguised {
+                                Kind::Directory
+                            } else {
+                                node.kind
+                            },
                         });
                     }
                 }
@@ -334,8 +344,14 @@ impl Disk for Volume {
             if !object.rights.has(Mask::READ_CONTROL) {
                 return Err(DiskError::Denied);
             }
-            let node = files.nodes.get(&object.id).ok_or(DiskError::NotThere)?;
-            Ok(node.sd.clone())
+            let node = files.nodes.get_mut(&object.id).ok_or(DiskError::NotThere)?;
+            let now = node.sd.clone();
+            if let Some((whom, change)) = &files.meddle
+                && *whom == object.id
+            {
+                change(node);
+            }
+            Ok(now)
         })
     }
 
@@ -359,161 +375,7 @@ impl Disk for Volume {
                 node.sd.dacl.clone_from(&to.dacl);
                 node.sd.control = Control(node.sd.control.0 & !BITS.0 | to.control.0 & BITS.0);
             }
-            if let Some((whom, change)) = &files.meddle
-                && let Some(node) = files.nodes.get_mut(whom)
-            {
-                change(node);
-            }
             Ok(())
         })
-    }
-}
-
-/// A file: its bytes, how many of them are on the disk, and whether its name is.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Sheet {
-    pub(super) bytes: Vec<u8>,
-    synced: usize,
-    lasts: bool,
-}
-
-/// Journals in memory.
-pub(super) struct Drawer {
-    pub(super) sheets: Mutex<BTreeMap<String, Sheet>>,
-    /// So many bytes were read.
-    pub(super) read: AtomicU64,
-    held: Arc<(Mutex<BTreeSet<String>>, Condvar)>,
-    pub(super) kill: Arc<Kill>,
-}
-
-pub(super) struct Held {
-    all: Arc<(Mutex<BTreeSet<String>>, Condvar)>,
-    name: String,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.all.0.lock().unwrap().remove(&self.name);
-        self.all.1.notify_all();
-    }
-}
-
-impl Drawer {
-    pub(super) fn new(kill: &Arc<Kill>) -> Drawer {
-        Drawer {
-            sheets: Mutex::default(),
-            read: AtomicU64::new(0),
-            held: Arc::default(),
-            kill: Arc::clone(kill),
-        }
-    }
-
-    /// The power went: what was not on the disk is gone, but for its first bytes.
-    pub(super) fn lose(&self, but: usize) {
-        let mut sheets = self.sheets.lock().unwrap();
-        sheets.retain(|_, sheet| sheet.lasts || but > 0);
-        for sheet in sheets.values_mut() {
-            let to = sheet.synced.saturating_add(but).min(sheet.bytes.len());
-            sheet.bytes.truncate(to);
-        }
-    }
-}
-
-fn killed() -> io::Error {
-    io::Error::other("killed")
-}
-
-impl Shelf for Drawer {
-    type File = String;
-    type Lock = Held;
-
-    fn path(&self, name: &str) -> PathBuf {
-        PathBuf::from(name)
-    }
-
-    fn names(&self) -> io::Result<Vec<String>> {
-        Ok(self.sheets.lock().unwrap().keys().cloned().collect())
-    }
-
-    fn lock(&self, name: &str, waiting: &dyn Fn()) -> io::Result<Held> {
-        let mut held = self.held.0.lock().unwrap();
-        if held.contains(name) {
-            waiting();
-        }
-        while held.contains(name) {
-            held = self.held.1.wait(held).unwrap();
-        }
-        held.insert(name.to_owned());
-        Ok(Held {
-            all: Arc::clone(&self.held),
-            name: name.to_owned(),
-        })
-    }
-
-    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        self.tail(name, u64::MAX)
-    }
-
-    fn tail(&self, name: &str, most: u64) -> io::Result<Option<Vec<u8>>> {
-        let sheets = self.sheets.lock().unwrap();
-        Ok(sheets.get(name).map(|sheet| {
-            let most = usize::try_from(most).unwrap();
-            let tail = &sheet.bytes[sheet.bytes.len().saturating_sub(most)..];
-            self.read.fetch_add(tail.len() as u64, Ordering::SeqCst);
-            tail.to_vec()
-        }))
-    }
-
-    fn open(&self, name: &str, length: u64) -> io::Result<String> {
-        let length = usize::try_from(length).unwrap();
-        let mut sheets = self.sheets.lock().unwrap();
-        let there = sheets
-            .get(name)
-            .is_some_and(|sheet| sheet.bytes.len() == length);
-        // Making it and cutting it are steps.
-        if !there && !self.kill.step() {
-            return Err(killed());
-        }
-        let sheet = sheets.entry(name.to_owned()).or_default();
-        sheet.bytes.truncate(length);
-        sheet.synced = sheet.synced.min(length);
-        Ok(name.to_owned())
-    }
-
-    fn append(&self, file: &mut String, bytes: &[u8]) -> io::Result<()> {
-        let mut sheets = self.sheets.lock().unwrap();
-        let sheet = sheets.get_mut(file.as_str()).unwrap();
-        let whole = self.kill.step();
-        let first = if whole {
-            bytes.len()
-        } else if self.kill.steps() == self.kill.after.load(Ordering::SeqCst) + 1 {
-            bytes.len() * 2 / 3
-        } else {
-            0
-        };
-        sheet.bytes.extend(&bytes[..first]);
-        if whole { Ok(()) } else { Err(killed()) }
-    }
-
-    fn flush(&self, file: &mut String) -> io::Result<()> {
-        if !self.kill.step() {
-            return Err(killed());
-        }
-        let mut sheets = self.sheets.lock().unwrap();
-        let sheet = sheets.get_mut(file.as_str()).unwrap();
-        sheet.synced = sheet.bytes.len();
-        sheet.lasts = true;
-        Ok(())
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        let mut sheets = self.sheets.lock().unwrap();
-        if sheets.contains_key(name) {
-            if !self.kill.step() {
-                return Err(killed());
-            }
-            sheets.remove(name);
-        }
-        Ok(())
     }
 }
