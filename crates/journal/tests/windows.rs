@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+use std::os::windows::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::Mutex;
@@ -23,9 +24,8 @@ use ringfence_journal::{
 use ringfence_nt_access::{Ace, AceFlags, Mask, SecurityDescriptor, Sid, Token};
 use ringfence_plan::windows::{FileId, Purpose, RootPlan, Stamp, synthetic};
 use ringfence_sys_windows::counters::counters;
-use ringfence_sys_windows::file::access;
+use ringfence_sys_windows::random;
 use ringfence_sys_windows::token;
-use ringfence_sys_windows::{file, random};
 
 const WORK: Mask = Mask(0x0013_01bf);
 
@@ -421,12 +421,22 @@ fn a_file_is_opened_with_what_this_user_has() {
     let dir = Dir::tree();
     let path = dir.0.join("work/b");
     // Somebody has it open and shares nothing.
-    let _held = file::open(&path, access::READ).unwrap();
+    let _held = std::fs::OpenOptions::new()
+        .read(true)
+        .share_mode(0)
+        .open(&path)
+        .unwrap();
+    assert!(std::fs::File::open(&path).is_err());
     let root = Files
         .open_root(dir.0.join("work").to_str().unwrap())
         .unwrap();
     let opened = Files.open(&root, &Name::from("B"), Kind::File).unwrap();
-    assert_eq!(Files.facts(&opened).unwrap().kind, Kind::File);
+    let facts = Files.facts(&opened).unwrap();
+    assert_eq!(facts.kind, Kind::File);
+    Files.read(&opened).unwrap();
+    let root_path = plan(&dir.0).path;
+    let by_number = Files.open_by_id(&root_path, facts.id).unwrap();
+    Files.read(&by_number).unwrap();
     let none = Files.open(&root, &Name::from("none"), Kind::File);
     assert_eq!(none.unwrap_err(), DiskError::NotThere);
     let names = Files.list(&root).unwrap();

@@ -18,6 +18,7 @@ use crate::name::Name;
 const ERROR_FILE_NOT_FOUND: u32 = 2;
 const ERROR_PATH_NOT_FOUND: u32 = 3;
 const ERROR_ACCESS_DENIED: u32 = 5;
+const ERROR_SHARING_VIOLATION: u32 = 32;
 const ERROR_NOT_SUPPORTED: u32 = 50;
 const ERROR_INVALID_PARAMETER: u32 = 87;
 const ERROR_CALL_NOT_IMPLEMENTED: u32 = 120;
@@ -53,8 +54,8 @@ impl From<SysError> for DiskError {
     }
 }
 
-/// The most of these that the user has: what may not be changed can still be read, and what may not be read can still be gone
-/// through.
+/// The most of these that the user has, and that somebody who has it open lets others have: what may not be changed can still be
+/// read, and what may not be read can still be gone through.
 fn most(
     directory: bool,
     open: impl Fn(u32) -> Result<OwnedHandle, SysError>,
@@ -73,9 +74,10 @@ fn most(
         match open(LOOK | rights) {
             Ok(file) => return Ok(Opened(file)),
             Err(error) => {
-                let denied = error.is(ERROR_ACCESS_DENIED);
+                // To list a directory is to read it, which can be kept from others; to change its permissions cannot.
+                let less = error.is(ERROR_ACCESS_DENIED) || error.is(ERROR_SHARING_VIOLATION);
                 let error = *first.get_or_insert(error);
-                if !denied {
+                if !less {
                     return Err(error);
                 }
             }

@@ -1,6 +1,8 @@
 //! Journals that are torn, garbled, of another version, of somebody else, or of two at once.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::ALONE;
 use super::case::Case;
@@ -159,7 +161,6 @@ fn journals_are_listed_with_how_far_they_are() {
 #[derive(Default)]
 struct Impatient {
     left: AtomicU64,
-    waited: AtomicBool,
     last: AtomicU64,
 }
 
@@ -173,10 +174,6 @@ impl Control for Impatient {
         let left = &self.left;
         left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less)
             .is_err()
-    }
-
-    fn waiting(&self) {
-        self.waited.store(true, Ordering::SeqCst);
     }
 }
 
@@ -209,6 +206,31 @@ fn what_is_cancelled_goes_on_and_nothing_is_written_twice() {
     }
 }
 
+/// Tells that it walks, and goes on when somebody waits for it.
+struct Held {
+    walks: Sender<()>,
+    waited: Mutex<Option<Receiver<()>>>,
+}
+
+impl Control for Held {
+    fn progress(&self, _: Progress) {
+        let waited = self.waited.lock().unwrap().take();
+        if let Some(waited) = waited {
+            self.walks.send(()).unwrap();
+            waited.recv().unwrap();
+        }
+    }
+}
+
+/// Tells that it waits.
+struct Waits(Sender<()>);
+
+impl Control for Waits {
+    fn waiting(&self) {
+        self.0.send(()).unwrap();
+    }
+}
+
 #[test]
 fn of_two_at_once_the_second_waits_and_finds_it_done() {
     let case = Case::plain(500);
@@ -216,29 +238,19 @@ fn of_two_at_once_the_second_waits_and_finds_it_done() {
         threads: 2,
         batch: 8,
     };
-    // The first is held in its walk until the second waits.
-    struct Slow<'a>(&'a Impatient);
-    impl Control for Slow<'_> {
-        fn progress(&self, _: Progress) {
-            while !self.0.waited.load(Ordering::SeqCst) {
-                std::thread::yield_now();
-            }
-        }
-    }
-    let second = Impatient {
-        left: u64::MAX.into(),
-        ..Impatient::default()
+    let ((walks, walking), (waits, waited)) = (channel(), channel());
+    let first = Held {
+        walks,
+        waited: Mutex::new(Some(waited)),
     };
     let (one, other) = std::thread::scope(|scope| {
-        let one = scope.spawn(|| case.grant_watched(crew, &Slow(&second)).unwrap());
-        while bytes_or_none(&case).is_empty() {
-            std::thread::yield_now();
-        }
-        let other = scope.spawn(|| case.grant_watched(crew, &second).unwrap());
-        (one.join().unwrap(), other.join().unwrap())
+        let one = scope.spawn(|| case.grant_watched(crew, &first).unwrap());
+        walking.recv().unwrap();
+        let second = Waits(waits);
+        let other = case.grant_watched(crew, &second).unwrap();
+        (one.join().unwrap(), other)
     });
     assert_eq!((one.way, other.way), (Way::Walked, Way::Stood));
-    assert!(second.waited.load(Ordering::SeqCst));
     // Both take back at once: one finds nothing more.
     let undone = std::thread::scope(|scope| {
         let both = [(), ()].map(|()| scope.spawn(|| case.undo(crew).unwrap()));
@@ -246,14 +258,6 @@ fn of_two_at_once_the_second_waits_and_finds_it_done() {
     });
     assert!(undone.iter().all(|undone| undone.closed));
     case.is_back().unwrap();
-}
-
-fn bytes_or_none(case: &Case) -> Vec<u8> {
-    let sheets = case.shelf.sheets.lock().unwrap();
-    sheets
-        .values()
-        .next()
-        .map_or_else(Vec::new, |sheet| sheet.bytes.clone())
 }
 
 #[test]
