@@ -168,7 +168,8 @@ impl Book {
                 path: shelf.path(&name),
                 of: book.root,
             }),
-            book => Ok(book),
+            // Where no plan stands nothing was put, and where the root is is not known.
+            book => Ok(book.filter(|book| !book.plans.is_empty())),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::back::Ours;
 use crate::book::{self, Book, JournalError, Pen};
 use crate::crew::Crew;
 use crate::disk::{Disk, DiskError, Kind};
-use crate::left::{Control, Left, Tally};
+use crate::left::{Control, Left, Part, Tally};
 use crate::line::{self, Header, Planned, VERSION};
 use crate::shelf::{Dir, Shelf};
 
@@ -59,6 +59,16 @@ pub struct Granted {
     pub left: Vec<Left>,
     /// So many were left, by this walk or the last one.
     pub left_in_all: u64,
+}
+
+impl Granted {
+    /// Whether commands may work there as it was planned: the tree was walked, and root and all that is protected have their
+    /// ACEs. Where not, [`Granted::left`] names the promises.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let walked = matches!(self.way, Way::Stood | Way::Walked);
+        walked && self.left.iter().all(|left| left.part == Part::Other)
+    }
 }
 
 /// Why nothing was granted, or not all.

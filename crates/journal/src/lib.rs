@@ -1,7 +1,7 @@
 //! Lasting changes to the host: noted before each is made, made, and taken back.
 //!
-//! On Windows a write root gets ACEs (`ringfence-plan` says which), and so does all that is in it. [`grant`] puts them there,
-//! [`undo`] takes them back. For each root there is one file:
+//! On Windows a write root gets ACEs (`ringfence-plan` says which), and so does all that is in it. [`grant()`] puts them there,
+//! [`undo()`] takes them back. For each root there is one file:
 //!
 //! ```text
 //! JOURNALS/VOLUME-FILE.jsonl   whose it is, each plan, each object's descriptor before it was changed, whether the walk ended

@@ -46,8 +46,8 @@ pub struct Undone {
     pub gone: u64,
     /// Whether objects could be looked for by their number. Where not, those that were moved away count as gone.
     pub searched: bool,
-    /// What could not be looked at or taken back, and why: the first [`NAMED`](crate::NAMED). What cannot be looked at, and was
-    /// not noted, was not changed: it keeps the journal from being closed no more than it is there.
+    /// What could not be looked at or taken back, and why: the first [`NAMED`](crate::NAMED). What was not noted and cannot be
+    /// looked at was never written; it may have inherited ACEs of ours, and does not keep the journal from being closed.
     pub left: Vec<Left>,
     /// So many could not.
     pub left_in_all: u64,

@@ -294,6 +294,17 @@ pub enum Error {
         "the ring takes no orders: what is ordered already keeps it busy, or a command in it stops the others; try again, or close it"
     )]
     RingBusy,
+    /// There is no place for the journal of what is written on this machine.
+    #[error(
+        "there is no home to keep the journal of granted directories in; {TO_HAVE_STATE}; nothing was written"
+    )]
+    NoJournal,
+    /// The workspace cannot be granted to commands.
+    #[error("the workspace cannot be granted to commands: {why}")]
+    NotGranted {
+        /// Why.
+        why: String,
+    },
     /// The plan is for another kind of ring than the runner was started for.
     #[error(
         "the ring was planned otherwise than it was started; this is a defect, please report it"

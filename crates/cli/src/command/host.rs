@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::sys;
+use super::host_here;
 
 /// What a ring needs of this machine that lasts (on Windows: entries in the permissions of write roots) is in a journal before it is
 /// made. On Linux rings leave nothing.
@@ -24,5 +24,5 @@ pub(crate) struct HostArgs {
 
 pub(crate) fn undo(args: HostArgs) -> ExitCode {
     let HostArgs { root, list, json } = args;
-    sys::undo(root.as_deref(), list, json)
+    host_here::undo(root.as_deref(), list, json)
 }

@@ -7,6 +7,8 @@ mod doctor;
 mod grants;
 mod hook;
 mod host;
+#[path = "host/none.rs"]
+mod host_here;
 mod log;
 mod man;
 mod mcp;

@@ -1,9 +1,11 @@
 //! `ringfence run` and `ringfence shell` on Windows.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use ringfence::windows::{Control, Progress, run_watched};
 use ringfence::{By, Ended, Error, Finished, Kind, Request, begin};
 use ringfence_ops::Shortfall;
 use ringfence_plan::promise;
@@ -97,7 +99,7 @@ fn once(request: Request, as_json: bool) -> Result<ExitCode, Error> {
     if begun.policy.mode.value == Mode::FullAccess {
         say::line("full-access: this command runs without any boundary");
     }
-    let finished = ringfence::run(begun)?;
+    let finished = run_watched(begun, &Shown::new())?;
     Ok(finish(&finished, as_json))
 }
 
@@ -116,6 +118,9 @@ fn finish(finished: &Finished, as_json: bool) -> ExitCode {
                 say::Plain(why)
             )),
         }
+    }
+    for why in &finished.left_out {
+        say::line(format_args!("left out: {}", say::Plain(why)));
     }
     for short in &finished.outcome.shortfalls {
         // Who accepted it by name knows.
@@ -168,6 +173,7 @@ fn finished_json(finished: &Finished, code: u32) -> Value {
                 Some(json!({ "path": path.to_string_lossy(), "errno": null, "error": error }))
             })
             .collect::<Vec<_>>(),
+        "left_out": finished.left_out,
         "made": [],
         "changes": null,
         "refused": [],
@@ -229,4 +235,48 @@ fn shortfalls(all: &[Shortfall]) -> Vec<Value> {
             })
         })
         .collect()
+}
+
+/// Says on the caller's terminal how far a walk through a write root is. Ctrl-C ends it with this program; the next goes on.
+pub(crate) struct Shown {
+    terminal: bool,
+    /// Thousands of objects that were said.
+    said: AtomicU64,
+}
+
+impl Shown {
+    pub(crate) fn new() -> Shown {
+        Shown {
+            terminal: std::io::stderr().is_terminal(),
+            said: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Control for Shown {
+    fn progress(&self, progress: Progress) {
+        let thousands = progress.seen / 1000;
+        if !self.terminal || self.said.fetch_max(thousands, Ordering::Relaxed) >= thousands {
+            return;
+        }
+        // There is no other place to say it in.
+        let _closed = write!(
+            std::io::stderr(),
+            "\rringfence: permissions: {} objects, {} written\u{1b}[K",
+            progress.seen,
+            progress.written
+        );
+    }
+
+    fn waiting(&self) {
+        say::line("another ringfence writes the permissions of this directory; waiting for it");
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        if self.said.load(Ordering::Relaxed) > 0 {
+            let _closed = write!(std::io::stderr(), "\r\u{1b}[K");
+        }
+    }
 }

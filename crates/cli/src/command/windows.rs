@@ -4,6 +4,8 @@ mod completions;
 mod doctor;
 mod grants;
 mod host;
+#[path = "host/windows.rs"]
+mod host_here;
 mod log;
 mod man;
 mod policy;

@@ -4,13 +4,10 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::ExitCode;
 
 use jiff::Timestamp;
 use ringfence_ledger::export::ocsf::Owner;
 use rustix::fs::inotify;
-
-use crate::say;
 
 /// What is new in a directory, waited for.
 pub(crate) struct News {
@@ -75,12 +72,4 @@ pub(crate) fn alive(pid: u32, then: Timestamp) -> bool {
     };
     // Where that cannot be told it is taken for the same. Both are cut to seconds.
     began().is_none_or(|began| began <= then.as_second() + 2)
-}
-
-/// Takes back what rings wrote on this machine: nothing is.
-pub(crate) fn undo(_root: Option<&Path>, _list: bool, json: bool) -> ExitCode {
-    if !json {
-        say::line("rings leave nothing on Linux: there is nothing to take back");
-    }
-    ExitCode::SUCCESS
 }

@@ -6,6 +6,6 @@ mod linux;
 mod windows;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{News, alive, owner, undo};
+pub(crate) use linux::{News, alive, owner};
 #[cfg(windows)]
-pub(crate) use windows::{News, alive, owner, undo};
+pub(crate) use windows::{News, alive, owner};

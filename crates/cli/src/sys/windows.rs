@@ -2,12 +2,9 @@
 
 use std::io;
 use std::path::Path;
-use std::process::ExitCode;
 
 use jiff::Timestamp;
 use ringfence_ledger::export::ocsf::Owner;
-
-use crate::say;
 
 /// What is new in a directory, waited for.
 pub(crate) struct News;
@@ -38,9 +35,4 @@ pub(crate) fn owner() -> Owner {
 /// Whether a process is there that was there at a time. No command is run on Windows yet, so none is.
 pub(crate) fn alive(_pid: u32, _then: Timestamp) -> bool {
     false
-}
-
-/// Takes back what rings wrote on this machine.
-pub(crate) fn undo(_root: Option<&Path>, _list: bool, _json: bool) -> ExitCode {
-    say::refuse("undo: not there")
 }

@@ -27,7 +27,7 @@ const DIRECTORY: u32 = 0x10;
 /// `FILE_ATTRIBUTE_REPARSE_POINT`
 const REPARSE_POINT: u32 = 0x400;
 
-/// The volumes of this machine.
+/// The volumes of this machine. A file's number is that of `FILE_ID_INFO`, its first byte the lowest.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Files;
 

@@ -439,6 +439,7 @@ fn planned(
         }],
         hidden: Vec::new(),
         outside: Vec::new(),
+        repositories: true,
         ring: 7,
     };
     let plan = plan(&policy(), &site, facts).unwrap_or_else(|refusal| panic!("{refusal}"));

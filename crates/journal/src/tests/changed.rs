@@ -232,6 +232,7 @@ fn what_cannot_be_opened_is_named_and_the_rest_goes_on() {
             .all(|left| left.why == Reason::Disk(DiskError::Denied))
     );
     assert_eq!((granted.way, granted.left_in_all), (Way::Walked, 2));
+    assert!(granted.is_whole());
     // It is not tried each time.
     let again = case.granted();
     assert_eq!((again.way, again.left_in_all), (Way::Stood, 2));
@@ -260,6 +261,7 @@ fn a_volume_that_does_not_keep_what_it_takes_is_found() {
     lying(&case, case.workspace);
     let granted = case.granted();
     assert_eq!((granted.way, granted.seen), (Way::NotTheRoot, 1));
+    assert!(!granted.is_whole());
     assert!(
         matches!(&granted.left[..], [left] if left.part == Part::Root && left.why == Reason::NotKept)
     );
@@ -275,6 +277,7 @@ fn a_volume_that_does_not_keep_what_it_takes_is_found() {
             .unwrap();
         assert_eq!(guard.part, Part::Guard(promise::PROTECT_PATHS));
         assert_eq!(guard.why, Reason::NotKept);
+        assert!(!granted.is_whole());
     }
     // Any other.
     let case = Case::plain(10);
@@ -395,6 +398,7 @@ fn a_guard_that_is_not_there_or_leads_elsewhere_is_named() {
     // It is told each time, and costs no walk.
     let again = case.granted();
     assert_eq!((again.way, &again.left[0]), (Way::Stood, guard));
+    assert!(!again.is_whole());
     case.volume.with(|files| files.remove(git));
     assert_eq!(
         case.granted().left[0].why,

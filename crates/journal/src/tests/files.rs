@@ -68,6 +68,7 @@ fn a_newer_journal_and_anothers_are_refused_and_stay() {
     use crate::line::{Header, Line, VERSION};
     let case = Case::plain(3);
     case.granted();
+    let whole = bytes(&case);
     let header = |version, user: &str| {
         let header = Header {
             version,
@@ -86,7 +87,11 @@ fn a_newer_journal_and_anothers_are_refused_and_stay() {
     }
     assert_eq!(bytes(&case), newer);
 
-    let anothers = header(VERSION, "S-1-5-21-1-2-3-4");
+    let whole = String::from_utf8(whole).unwrap();
+    // Without its first line and its last, which says whose plan was walked.
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    let rest = lines[1..lines.len() - 1].concat();
+    let anothers = [header(VERSION, "S-1-5-21-1-2-3-4"), rest.into()].concat();
     put(&case, &anothers);
     let refused = case.grant(ALONE).unwrap_err();
     let is_anothers = matches!(refused, GrantError::Journal(JournalError::Another { .. }));

@@ -275,9 +275,9 @@ impl Disk for Volume {
         })
     }
 
-    fn open_by_id(&self, _: &str, id: FileId) -> Result<Handle, DiskError> {
+    fn open_by_id(&self, near: &str, id: FileId) -> Result<Handle, DiskError> {
         self.with(|files| {
-            if files.unplugged {
+            if files.unplugged || !near.starts_with("C:") {
                 return Err(DiskError::NoVolume);
             }
             if files.no_numbers {

@@ -18,6 +18,8 @@ mod supervise;
 mod survey;
 mod sweep;
 mod temp;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -29,9 +31,10 @@ use ringfence_policy::Flags;
 use crate::pty::PtyMode;
 use crate::recorded::By;
 
+pub use grant::{Control, Place, Progress, Root, Stage, Undone, Unreadable, roots, undo, which};
 pub use machine::facts;
 pub use prepare::{Begun, begin};
-pub use supervise::run;
+pub use supervise::{run, run_watched};
 
 /// What a person asks for.
 #[derive(Debug, Clone, Default)]
@@ -97,6 +100,8 @@ pub struct Finished {
     pub outcome: Outcome,
     /// Protected names that appeared and were taken away (or, with why, were not).
     pub taken_away: Vec<(PathBuf, Option<String>)>,
+    /// What commands cannot write although it was asked for, and why.
+    pub left_out: Vec<String>,
     /// Processor time of all its processes, microseconds.
     pub cpu_us: u64,
     /// Wall-clock time.

@@ -63,6 +63,8 @@ pub(super) struct Prepared {
     pub(super) granted: Vec<u64>,
     /// What is known to be kept less than whole beside the plan.
     pub(super) noted: Vec<Shortfall>,
+    /// What commands cannot write although it was asked for, and why.
+    pub(super) left_out: Vec<String>,
 }
 
 impl Prepared {
@@ -221,6 +223,7 @@ impl Begun {
             state: self.state.clone(),
             answer,
             granted: self.granted.clone(),
+            left_out: Vec::new(),
         })
     }
 

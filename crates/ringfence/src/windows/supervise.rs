@@ -14,6 +14,7 @@ use ringfence_sys_windows::process::Environment;
 use ringfence_sys_windows::wait::{self, Waited};
 
 use super::console::{Lent, Stream, own, own_size};
+use super::grant::Control;
 use super::prepare::{Begun, Prepared};
 use super::relay::Relay;
 use super::temp::Temp;
@@ -41,11 +42,19 @@ fn system(what: &'static str) -> impl Fn(SysError) -> Error {
 ///
 /// # Errors
 /// When the policy cannot be enforced here, the ring not be made, or the program not be started.
-pub fn run(mut begun: Begun) -> Result<Finished, Error> {
+pub fn run(begun: Begun) -> Result<Finished, Error> {
+    run_watched(begun, &())
+}
+
+/// As [`run`], with somebody who is told how far the first walk through a write root is.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_watched(mut begun: Begun, control: &dyn Control) -> Result<Finished, Error> {
     let start = Instant::now();
     let before = counters();
     let (argv, cwd) = begun.asked();
-    let mut finished = match recorded(&mut begun, start) {
+    let mut finished = match recorded(&mut begun, start, control) {
         Ok(finished) => finished,
         Err(error) => {
             begun.recorder.failed(&argv, &cwd, &error);
@@ -66,10 +75,9 @@ pub fn run(mut begun: Begun) -> Result<Finished, Error> {
 }
 
 /// Nothing is started that is not recorded.
-fn recorded(begun: &mut Begun, start: Instant) -> Result<Finished, Error> {
+fn recorded(begun: &mut Begun, start: Instant, control: &dyn Control) -> Result<Finished, Error> {
     let mut prepared = begun.finish()?;
-    let noted = grant::ready(&mut prepared)?;
-    prepared.noted.extend(noted);
+    grant::ready(&mut prepared, control)?;
     let outcome = prepared.outcome(Vec::new());
     begun.recorder.starts(&prepared, &outcome)?;
     one(&prepared, start)
@@ -201,6 +209,7 @@ fn one(prepared: &Prepared, start: Instant) -> Result<Finished, Error> {
         ring: prepared.ring_name(),
         outcome: prepared.outcome(left(&taken_away)),
         taken_away,
+        left_out: prepared.left_out.clone(),
         cpu_us: ring.cpu_us().unwrap_or_default(),
         elapsed: Duration::ZERO,
         done: Done {
