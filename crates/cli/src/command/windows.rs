@@ -139,7 +139,7 @@ fn machine_json(machine: &Machine, rows: &[Finding]) -> serde_json::Value {
         "arch": std::env::consts::ARCH,
         "inside": machine.inside,
         "can_enforce": machine.can_enforce(),
-        "ring": null,
+        "ring": machine.ring(),
         "enforcement": null,
         "findings": rows,
         "promises": promise::ALL,

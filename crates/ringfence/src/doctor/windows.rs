@@ -1,6 +1,6 @@
-//! What there is of Ringfence on this machine, and what is not.
+//! What this machine does of what a ring is made of, and what there is of Ringfence on it.
 //!
-//! No ring is made on Windows yet, so there is nothing to try: [`examine`] looks where files are, and [`findings`] says so.
+//! [`examine`] makes a token and jobs, looks whether they are what was asked for, and throws them away; [`findings`] says so.
 
 mod finding;
 mod place;
@@ -10,13 +10,19 @@ use finding::{have, row};
 pub use finding::{Finding, Status};
 pub use place::{PolicyFile, StateDir};
 
+use ringfence_ops::Availability;
+use ringfence_plan::windows::Facts;
+
 use crate::environment::inside;
 use crate::layers::{self, TO_HAVE_STATE};
 use crate::state::State;
+use crate::windows::facts;
 
 /// What was found out about a machine.
 #[derive(Debug)]
 pub struct Machine {
+    /// What it does of what a ring is made of; else why that cannot be said.
+    pub facts: Result<Facts, String>,
     /// The ring this runs in itself: what `RINGFENCE` says.
     pub inside: Option<String>,
     /// The state directory.
@@ -28,10 +34,21 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Whether the policy that holds by default can be enforced here: not without a ring.
+    /// Whether the policy that holds by default can be enforced here: not as the user, whose programs nothing tells from
+    /// each other on the network.
     #[must_use]
     pub fn can_enforce(&self) -> bool {
         false
+    }
+
+    /// How a ring is made here, if it can be.
+    #[must_use]
+    pub fn ring(&self) -> Option<&'static str> {
+        let restricts = |facts: &Facts| facts.restricted_tokens.is_yes();
+        self.facts
+            .as_ref()
+            .is_ok_and(restricts)
+            .then_some("unelevated")
     }
 }
 
@@ -42,6 +59,7 @@ pub fn examine() -> Machine {
     let state = State::of_user(home.as_deref());
     let (policies, policy_error) = place::policies(home.as_deref(), state.as_ref());
     Machine {
+        facts: facts(home.as_deref()).map_err(|error| error.to_string()),
         inside: inside(),
         state: place::state_dir(state.as_ref()),
         policies,
@@ -52,12 +70,11 @@ pub fn examine() -> Machine {
 /// Everything about a machine, in the order a person reads it.
 #[must_use]
 pub fn findings(machine: &Machine) -> Vec<Finding> {
-    let mut rows = vec![row(
-        "system",
-        Status::Note,
-        format!("Windows, {}", std::env::consts::ARCH),
-        "",
-    )];
+    let mut rows = Vec::new();
+    match &machine.facts {
+        Ok(facts) => of_machine(&mut rows, facts),
+        Err(why) => rows.push(row("ring", Status::Lack, why, "")),
+    }
     if let Some(mode) = &machine.inside {
         rows.push(row(
             "inside",
@@ -66,12 +83,6 @@ pub fn findings(machine: &Machine) -> Vec<Finding> {
             "",
         ));
     }
-    rows.push(row(
-        "ring",
-        Status::Lack,
-        "no ring is made on Windows yet: no command is run, since none would be confined",
-        "run Ringfence on Linux, or in WSL2",
-    ));
     rows.push(match &machine.state {
         StateDir::Writable(path) => have("state", path.display().to_string()),
         StateDir::ReadOnly(path, why) => row(
@@ -100,24 +111,88 @@ pub fn findings(machine: &Machine) -> Vec<Finding> {
     rows
 }
 
+fn of_machine(rows: &mut Vec<Finding>, facts: &Facts) {
+    let (major, minor, build) = facts.version;
+    let arch = std::env::consts::ARCH;
+    let system = format!("Windows {major}.{minor}.{build}, {arch}");
+    rows.push(row("system", Status::Note, system, ""));
+    let found = [
+        (
+            "tokens",
+            &facts.restricted_tokens,
+            "a token is asked twice before it writes",
+        ),
+        (
+            "jobs",
+            &facts.jobs,
+            "all that a command starts ends with it",
+        ),
+        (
+            "job limits",
+            &facts.job_limits,
+            "processes and memory can be limited",
+        ),
+        (
+            "desktop",
+            &facts.desktop,
+            "the clipboard and others' windows can be kept from a command",
+        ),
+    ];
+    for (name, found, what) in found {
+        rows.push(match found {
+            Availability::Yes => have(name, what),
+            Availability::No { why, remedy } => row(name, Status::Lack, why, remedy),
+        });
+    }
+    rows.push(if facts.restricted_tokens.is_yes() {
+        row(
+            "ring",
+            Status::Less,
+            "unelevated, as you: what may be written is kept; network, hide, processes, write.delete and what is protected are refused until you accept to do without each",
+            "an account for commands alone keeps them; setting one up is not there yet",
+        )
+    } else {
+        row(
+            "ring",
+            Status::Lack,
+            "none: this system does not keep a token to its restrictions, and no command is run unless you accept that",
+            "run Ringfence on Windows 10 1809 or later, on Linux, or in WSL2",
+        )
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_said_to_be_enforced() {
+    fn a_ring_as_the_user_is_less_and_none_is_a_lack() {
         let machine = Machine {
+            facts: Ok(Facts::windows_11_standard_user()),
             inside: None,
             state: StateDir::None,
             policies: Vec::new(),
             policy_error: None,
         };
         assert!(!machine.can_enforce());
-        let rows = findings(&machine);
-        let ring = rows
-            .iter()
-            .find(|row| row.name == "ring")
-            .map(|row| row.status);
-        assert_eq!(ring, Some(Status::Lack));
+        assert_eq!(machine.ring(), Some("unelevated"));
+        let of = |machine: &Machine, name: &str| {
+            let rows = findings(machine);
+            let row = rows.iter().find(|row| row.name == name);
+            row.map(|row| row.status)
+        };
+        assert_eq!(of(&machine, "ring"), Some(Status::Less));
+        assert_eq!(of(&machine, "tokens"), Some(Status::Have));
+        let mut facts = Facts::windows_11_standard_user();
+        facts.restricted_tokens = Availability::No {
+            why: "none".to_owned(),
+            remedy: String::new(),
+        };
+        let machine = Machine {
+            facts: Ok(facts),
+            ..machine
+        };
+        assert_eq!(machine.ring(), None);
+        assert_eq!(of(&machine, "ring"), Some(Status::Lack));
     }
 }
