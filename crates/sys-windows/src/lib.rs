@@ -12,6 +12,8 @@
 
 pub mod account;
 pub mod acl;
+#[cfg(feature = "attempt")]
+pub mod attempt;
 pub mod console;
 pub mod counters;
 pub mod descriptor;
