@@ -1,6 +1,5 @@
 //! What a probe answers, and how an answer crosses from the ring to the tester.
 
-use ringfence_sys_linux::attempt::errno;
 use serde::{Deserialize, Serialize};
 use std::io;
 
@@ -64,10 +63,30 @@ impl From<Line> for Tried {
     }
 }
 
-/// What stops a call wherever it is made.
-const STOPS: &[i32] = &[errno::EPERM, errno::EACCES, errno::EROFS];
-/// What says that the thing is not there.
-const ABSENT: &[i32] = &[errno::ENOENT, errno::ENOTDIR, errno::ENXIO, errno::ENODEV];
+#[cfg(target_os = "linux")]
+use linux::{ABSENT, STOPS};
+#[cfg(windows)]
+use windows::{ABSENT, STOPS};
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use ringfence_sys_linux::attempt::errno;
+
+    /// What stops a call wherever it is made.
+    pub(super) const STOPS: &[i32] = &[errno::EPERM, errno::EACCES, errno::EROFS];
+    /// What says that the thing is not there.
+    pub(super) const ABSENT: &[i32] = &[errno::ENOENT, errno::ENOTDIR, errno::ENXIO, errno::ENODEV];
+}
+
+#[cfg(windows)]
+mod windows {
+    /// What stops a call wherever it is made: `ERROR_ACCESS_DENIED`, `ERROR_WRITE_PROTECT`, `ERROR_NETWORK_ACCESS_DENIED`,
+    /// `ERROR_PRIVILEGE_NOT_HELD`, `WSAEACCES`.
+    pub(super) const STOPS: &[i32] = &[5, 19, 65, 1314, 10_013];
+    /// What says that the thing is not there: `ERROR_FILE_NOT_FOUND`, `ERROR_PATH_NOT_FOUND`, `ERROR_INVALID_DRIVE`, `ERROR_BAD_NETPATH`,
+    /// `ERROR_BAD_NET_NAME`.
+    pub(super) const ABSENT: &[i32] = &[2, 3, 15, 53, 67];
+}
 
 impl Tried {
     /// It worked.
@@ -106,7 +125,8 @@ impl Tried {
         }
     }
 
-    /// What a failed call means: `EPERM`, `EACCES`, `EROFS` and what the row names in `stops` are a denial.
+    /// What a failed call means: `EPERM`, `EACCES`, `EROFS` (on Windows access denied, write protected, a privilege that is not held) and what the
+    /// row names in `stops` are a denial.
     pub fn failed(error: &io::Error, stops: &[i32]) -> Self {
         let number = error.raw_os_error();
         let is = |list: &[i32]| number.is_some_and(|number| list.contains(&number));
@@ -132,6 +152,7 @@ impl Tried {
         }
     }
 
+    #[cfg(target_os = "linux")]
     /// As [`Tried::of`], for a call made with arguments that must fail once the gate is passed: the errors in `past`
     /// mean that it was.
     pub fn gate<T>(result: io::Result<T>, past: &[i32], stops: &[i32]) -> Self {

@@ -2,9 +2,11 @@
 #![forbid(unsafe_code)]
 
 use ringfence_probe::{
-    Answer, Arena, Facts, Options, Reason, Report, Row, RowResult, Stays, TABLE, Tried, VARIABLE,
-    Verdict, find, hold_memory, linger, report_identity, verify, verify_stays,
+    Answer, Arena, Facts, Options, Reason, Report, Row, RowResult, TABLE, Tried, VARIABLE, Verdict,
+    find, linger, verify,
 };
+#[cfg(target_os = "linux")]
+use ringfence_probe::{Stays, hold_memory, report_identity, verify_stays};
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -28,8 +30,16 @@ fn main() -> ExitCode {
         Some("relay") => relay(rest),
         Some("victim") => victim(rest),
         Some("linger") => ended(linger(rest)),
-        Some("identity") => ended(say(&report_identity())),
-        Some("hold-memory") => {
+        Some(word) => of_the_table(word, rest),
+        None => usage(),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn of_the_table(word: &str, rest: &[String]) -> ExitCode {
+    match word {
+        "identity" => ended(say(&report_identity())),
+        "hold-memory" => {
             let held = rest
                 .first()
                 .and_then(|bytes| bytes.parse().ok())
@@ -40,6 +50,14 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         }
+        _ => usage(),
+    }
+}
+
+#[cfg(windows)]
+fn of_the_table(word: &str, rest: &[String]) -> ExitCode {
+    match word {
+        "keep" => ended(ringfence_probe::keep(rest)),
         _ => usage(),
     }
 }
@@ -307,6 +325,13 @@ fn inside(arguments: &[String]) -> ExitCode {
     }
 }
 
+/// No ring stays on Windows yet.
+#[cfg(windows)]
+fn inside_stays(_: &Arena, _: &Wanted, _: &std::path::Path) -> io::Result<Report> {
+    Err(io::Error::from(io::ErrorKind::Unsupported))
+}
+
+#[cfg(target_os = "linux")]
 fn inside_stays(arena: &Arena, wanted: &Wanted, program: &std::path::Path) -> io::Result<Report> {
     let stays = Stays {
         program: program.to_owned(),

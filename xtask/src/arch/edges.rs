@@ -39,7 +39,11 @@ const LINKS_ONLY: &[(&str, &[&str], &str)] = &[
     ),
     (
         "ringfence-probe",
-        &["ringfence-ops", "ringfence-sys-linux"],
+        &[
+            "ringfence-ops",
+            "ringfence-sys-linux",
+            "ringfence-sys-windows",
+        ],
         "the probe is the child's view; it knows nothing of the harness",
     ),
 ];

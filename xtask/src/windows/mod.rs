@@ -59,6 +59,10 @@ const PACKAGES: &[Package] = &[
         c: true,
         ..package("ringfence-cli")
     },
+    Package {
+        program: Some("ringfence-probe"),
+        ..package("ringfence-probe")
+    },
     package("ringfence-windows-tests"),
 ];
 
