@@ -5,15 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use clap::Args;
-use ringfence::{layers, runner_program};
+use ringfence::environment::inside;
 use serde_json::{Value, json};
 
-use crate::say;
+use crate::{say, sys};
 
 /// Each row of a table is tried twice, by the same code: outside, where it must work, and
 /// in a ring, where it must not. Exit code 1 when one gets out or gives no clear answer.
@@ -29,15 +28,18 @@ pub(crate) struct VerifyArgs {
 
 pub(crate) fn verify(args: VerifyArgs) -> ExitCode {
     let VerifyArgs { only, json } = args;
-    if ringfence_serve::report::inside().is_some() {
+    if inside().is_some() {
         return say::refuse(
             "verify: this runs in a ring, where the outside cannot be tried; do it outside",
         );
     }
-    let (own, probe) = match (std::env::current_exe(), runner_program()) {
-        (Ok(own), Ok(runner)) => (own, runner.with_file_name("ringfence-probe")),
-        _ => return say::refuse("verify: this program's own path is not known; is /proc mounted?"),
+    let Ok(own) = std::env::current_exe() else {
+        return say::refuse(format_args!(
+            "verify: this program's own path is not known{}",
+            sys::TO_KNOW_PATH
+        ));
     };
+    let probe = own.with_file_name(sys::PROBE);
     if !probe.is_file() {
         return say::refuse(format_args!(
             "{} is missing; install it beside the ringfence binary",
@@ -57,9 +59,7 @@ pub(crate) fn verify(args: VerifyArgs) -> ExitCode {
     if let Some(only) = &only {
         command.args(["--only", only]);
     }
-    if let (None, Some(home)) = (std::env::var_os("HOME"), layers::home()) {
-        command.env("HOME", home);
-    }
+    sys::name_home(&mut command);
     match tried(command, &whats, json) {
         // Where every ring was refused nothing got out, and nothing was proved.
         Ok(Tried { tally, success, .. }) if success && tally.kept > 0 => ExitCode::SUCCESS,
@@ -76,6 +76,16 @@ pub(crate) fn verify(args: VerifyArgs) -> ExitCode {
                     say::Plain(&probe)
                 )),
             }
+        }
+        Ok(Tried {
+            refused: Some(words),
+            ..
+        }) => {
+            say::line(format_args!(
+                "verify: every ring was refused, so that nothing was proved: {}",
+                say::Plain(words)
+            ));
+            ExitCode::from(say::NO)
         }
         Ok(_) => ExitCode::from(say::NO),
         Err(error) => say::refuse(format_args!("{}: {error}", say::Plain(&probe))),
@@ -116,6 +126,8 @@ struct Tally {
 struct Tried {
     tally: Tally,
     success: bool,
+    /// Why there was no ring, where there was none for any row.
+    refused: Option<String>,
     /// What the probe complained of.
     words: String,
 }
@@ -127,15 +139,14 @@ fn tried(
 ) -> std::io::Result<Tried> {
     // Ctrl-C ends this program and not the probe, which then goes on to the end and takes
     // away what it made: directories, listeners, a process to aim at.
-    let mut probe = command
-        .process_group(0)
+    let mut probe = sys::apart(&mut command)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
     // Its complaints are few and come at the end: a pipe holds them.
     let complaints = probe.stderr.take();
-    let mut tally = Tally::default();
+    let (mut tally, mut refused) = (Tally::default(), None);
     let mut reading = true;
     if let Some(rows) = probe.stdout.take() {
         for line in BufReader::new(rows).lines() {
@@ -143,6 +154,7 @@ fn tried(
                 continue;
             };
             tally.count(&row);
+            refused = refused.or_else(|| refusal(&row));
             let what = whats
                 .get(&text_of(&row, "probe"))
                 .map_or("", String::as_str);
@@ -162,8 +174,16 @@ fn tried(
     Ok(Tried {
         tally,
         success,
+        refused: refused.filter(|_| tally.rows == tally.untried),
         words,
     })
+}
+
+/// Why there was no ring for a row. On Linux that is said with each row, which has to do; on Windows it is what most will see first.
+fn refusal(row: &Value) -> Option<String> {
+    let detail = text_of(row, "detail");
+    let why = detail.strip_prefix("the ring refused: ");
+    why.filter(|_| cfg!(windows)).map(str::to_owned)
 }
 
 impl Tally {

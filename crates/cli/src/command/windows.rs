@@ -13,6 +13,7 @@ mod rules;
 #[path = "run_windows.rs"]
 mod run;
 mod trust;
+mod verify;
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -36,6 +37,7 @@ pub(crate) use man::ManArgs;
 pub(crate) use policy::PolicyArgs;
 pub(crate) use rules::RulesArgs;
 pub(crate) use trust::{TrustArgs, UntrustArgs};
+pub(crate) use verify::VerifyArgs;
 
 /// What is typed of a command that is not there. None of it is looked at.
 #[derive(Debug, Args)]
@@ -61,7 +63,6 @@ pub(crate) type ShimArgs = NotYet;
 pub(crate) type TopArgs = NotYet;
 pub(crate) type TracedArgs = NotYet;
 pub(crate) type UndoArgs = NotYet;
-pub(crate) type VerifyArgs = NotYet;
 pub(crate) type WhyArgs = NotYet;
 
 /// With this an agent's hook keeps a command from being run; with any other code it would be, and outside of every ring.
@@ -87,7 +88,7 @@ pub(crate) fn run(cli: Cli, _early: Early) -> ExitCode {
         Command::Shell(Deferred(args)) => run::shell(args),
         Command::Why(_) => not_yet("why"),
         Command::Doctor(Deferred(args)) => doctor::doctor(args),
-        Command::Verify(_) => not_yet("verify"),
+        Command::Verify(Deferred(args)) => verify::verify(args),
         Command::Policy(Deferred(args)) => policy::policy(args),
         Command::Rules(Deferred(args)) => rules::rules(args),
         Command::Mcp(_) => not_yet("mcp"),

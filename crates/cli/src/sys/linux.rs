@@ -3,11 +3,31 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 
 use jiff::Timestamp;
+use ringfence::layers;
 use ringfence_ledger::export::ocsf::Owner;
 use rustix::fs::inotify;
+
+/// The probe's program, which lies beside this one.
+pub(crate) const PROBE: &str = "ringfence-probe";
+/// What to do where this program's path is not known.
+pub(crate) const TO_KNOW_PATH: &str = "; is /proc mounted?";
+
+/// Has signals of the terminal go to this program alone.
+pub(crate) fn apart(command: &mut Command) -> &mut Command {
+    command.process_group(0)
+}
+
+/// Names the person's home, where the environment does not.
+pub(crate) fn name_home(command: &mut Command) {
+    if let (None, Some(home)) = (std::env::var_os("HOME"), layers::home()) {
+        command.env("HOME", home);
+    }
+}
 
 /// What is new in a directory, waited for.
 pub(crate) struct News {

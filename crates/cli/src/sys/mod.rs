@@ -6,6 +6,6 @@ mod linux;
 mod windows;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{News, alive, owner};
+pub(crate) use linux::{News, PROBE, TO_KNOW_PATH, alive, apart, name_home, owner};
 #[cfg(windows)]
-pub(crate) use windows::{News, alive, owner};
+pub(crate) use windows::{News, PROBE, TO_KNOW_PATH, alive, apart, name_home, owner};

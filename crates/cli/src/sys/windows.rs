@@ -1,10 +1,26 @@
 //! Windows.
 
 use std::io;
+use std::os::windows::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 
 use jiff::Timestamp;
 use ringfence_ledger::export::ocsf::Owner;
+
+/// The probe's program, which lies beside this one.
+pub(crate) const PROBE: &str = "ringfence-probe.exe";
+/// What to do where this program's path is not known.
+pub(crate) const TO_KNOW_PATH: &str = "";
+
+/// Has signals of the console go to this program alone.
+pub(crate) fn apart(command: &mut Command) -> &mut Command {
+    const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+    command.creation_flags(CREATE_NEW_PROCESS_GROUP)
+}
+
+/// The probe makes a home of its own.
+pub(crate) fn name_home(_command: &mut Command) {}
 
 /// What is new in a directory, waited for.
 pub(crate) struct News;
