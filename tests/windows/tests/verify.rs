@@ -7,9 +7,14 @@
     reason = "tests"
 )]
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use ringfence_sys_windows::console::{PseudoConsole, Size};
+use ringfence_sys_windows::process::Start;
 use serde_json::Value;
 
 fn ring() -> PathBuf {
@@ -147,4 +152,45 @@ fn the_program_says_that_every_ring_was_refused() {
     }
     let none = verify(&["--only", "none.*"]);
     assert_eq!(none.status.code(), Some(125));
+}
+
+/// In a console the row about typing works outside, where a test has none else.
+#[test]
+fn what_is_typed_on_the_callers_console_is_seen() {
+    let probe = beside("ringfence-probe.exe");
+    // Under Wine the path is the host's, and `cmd` takes a slash for an option.
+    let probe = std::path::absolute(probe.to_str().unwrap().replace('/', "\\")).unwrap();
+    let said = std::env::temp_dir().join(format!("rf-typed-{}.txt", std::process::id()));
+    let line = format!(
+        "cmd.exe /d /s /c \"\"{}\" control --only console.input > \"{}\"\"",
+        probe.display(),
+        said.display()
+    );
+    let cmd = std::env::var_os("ComSpec").unwrap();
+    let size = Size {
+        columns: 80,
+        rows: 25,
+    };
+    let (console, ends) = PseudoConsole::create(size).unwrap();
+    let started = Start {
+        console: Some(&console),
+        ..Start::new(Path::new(&cmd), OsStr::new(&line))
+    };
+    let started = started.start().unwrap();
+    let mut output = File::from(ends.output);
+    let reader = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        let _ends = output.read_to_end(&mut all);
+        all
+    });
+    let code = started.process.wait(None).unwrap();
+    drop(console);
+    let shown = reader.join().unwrap();
+    let text = std::fs::read_to_string(&said).unwrap_or_default();
+    let _removed = std::fs::remove_file(&said);
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(
+        text.contains("works   console.input"),
+        "{code:?}: {text} {shown}"
+    );
 }

@@ -49,7 +49,7 @@ pub(super) const ROWS: &[Row] = &[
         "registry.classes",
         "have a kind of file open with another program",
         create,
-        r"Software\Classes",
+        "_Classes",
     ),
     row(
         "registry.policy",
@@ -72,9 +72,14 @@ fn tried<T>(result: Result<T, SysError>) -> Tried {
     Tried::of(result.map_err(crate::sys), &[])
 }
 
-/// The user's key; it is there, or nothing is said.
+/// The user's key; it is there, or nothing is said. What is begun with `_` is a part of its own beside the user's (`Software\Classes` is a link to one).
 fn open(facts: &Facts, key: &str, access: u32) -> Result<Option<Key>, SysError> {
-    Root::Users.open(OsStr::new(&facts.key(key)), access)
+    let key = if key.starts_with('_') {
+        format!("{}{key}", facts.user)
+    } else {
+        facts.key(key)
+    };
+    Root::Users.open(OsStr::new(&key), access)
 }
 
 fn absent() -> Tried {
