@@ -137,6 +137,8 @@ impl Tree {
             let path = dir.join(entry.file_name());
             let kind = entry.file_type()?;
             let whole = entry.path();
+            // Some names mean another thing, or nothing, without this.
+            let exact = PathBuf::from(format!(r"\\?\{}", whole.display()));
             // What Ringfence keeps, the probe and the links stay.
             let kept = path.starts_with(r"home\AppData\Local\Ringfence")
                 || [BIN, JUNCTION, SYMLINK]
@@ -146,12 +148,12 @@ impl Tree {
                 Some(None) if kind.is_dir() => self.clear(root, &path)?,
                 Some(Some(_)) if kind.is_file() => {}
                 None if kept => {}
-                _ if kind.is_dir() => fs::remove_dir_all(&whole)?,
+                _ if kind.is_dir() => fs::remove_dir_all(&exact)?,
                 // A junction is removed as a directory, and what it leads to stays.
-                _ if kind.is_symlink() && fs::remove_dir(&whole).is_ok() => {}
+                _ if kind.is_symlink() && fs::remove_dir(&exact).is_ok() => {}
                 _ => {
-                    writable(&whole);
-                    fs::remove_file(&whole)?;
+                    writable(&exact);
+                    fs::remove_file(&exact)?;
                 }
             }
         }

@@ -166,6 +166,12 @@ pub(super) const ROWS: &[Row] = &[
         r"root|outside:file.txt",
     ),
     row(
+        "write.device-name",
+        r"make a file with a device's name by \\?\",
+        make_device_name,
+        "verbatim|outside:aux.txt",
+    ),
+    row(
         "write.volume",
         r"write by \\?\Volume{...}",
         write_formed,
@@ -414,6 +420,19 @@ fn make_formed(facts: &Facts, argument: &'static str) -> Tried {
         ),
         Err(tried) => tried,
     }
+}
+
+/// By its plain name it would be a device, and nobody could remove it.
+fn make_device_name(facts: &Facts, argument: &'static str) -> Tried {
+    let path = match formed(facts, argument) {
+        Ok(path) => path,
+        Err(tried) => return tried,
+    };
+    let made = create(&path).map(drop);
+    if made.is_ok() {
+        let _ = fs::remove_file(&path);
+    }
+    Tried::of(made, &[])
 }
 
 fn through_junction(facts: &Facts, _: &'static str) -> Tried {
