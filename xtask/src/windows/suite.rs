@@ -82,6 +82,18 @@ impl Place {
     }
 }
 
+/// Held as long as the place is used.
+fn alone(root: &Path, account: Option<&Account>) -> Result<fs::File> {
+    let dir = account.map_or_else(|| cache::dir(root), |account| account.home.clone());
+    fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let path = dir.join("ringfence-windows.lock");
+    let file =
+        fs::File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    file.lock()
+        .with_context(|| format!("cannot lock {}", path.display()))?;
+    Ok(file)
+}
+
 /// Builds the tests and runs them.
 pub(super) fn run(
     root: &Path,
@@ -91,6 +103,8 @@ pub(super) fn run(
     rest: &[OsString],
 ) -> Result<Counts> {
     let nextest = tools::nextest(root)?;
+    // Another checkout's tests are laid in the same place: one after the other.
+    let _alone = alone(root, account.as_ref())?;
     let place = Place::make(root, account, &nextest)?;
     // What the ledger's tests write with (`.config/nextest.toml` has it archived). The other examples are of rings, which
     // are not there yet.

@@ -175,8 +175,8 @@ fn volume(handle: &OwnedHandle, path: &Path) -> Volume {
             file_system: known.file_system.to_string_lossy().into_owned(),
             remote,
         },
-        Err(_) => Volume {
-            file_system: "an unknown".to_owned(),
+        Err(error) => Volume {
+            file_system: format!("unknown ({error})"),
             keeps_descriptors: false,
             remote,
         },
