@@ -166,6 +166,15 @@ fn words_that_are_none_are_refused_with_their_place() {
 }
 
 #[test]
+fn a_sid_whose_last_number_is_in_hexadecimal_ends_before_the_next_part() {
+    let owner = Sid::new([0, 1, 0, 0, 0, 5], &[]).unwrap();
+    let sd = SecurityDescriptor::new(owner, owner, Acl::default());
+    let words = sd.to_sddl().unwrap();
+    assert_eq!(words, "O:S-1-0x000100000005G:S-1-0x000100000005D:");
+    assert_eq!(SecurityDescriptor::from_sddl(&words), Ok(sd));
+}
+
+#[test]
 fn what_has_no_words_says_so() {
     let mut ace = Ace::allow(POOL[0], file_right::ALL, AceFlags::NONE);
     ace.data = [1, 2, 3, 4].into();

@@ -200,7 +200,9 @@ impl<'a> Reader<'a> {
         let rest = self.rest();
         let expected = "a SID";
         if rest.starts_with("S-1-") {
-            // Its end is where no number can go on: `S-1-5-18D:` ends before the D.
+            // Its end is where no number can go on: `S-1-5-18D:` ends before the D. In hexadecimal a D is a digit, of which
+            // an authority has twelve (MS-DTYP 2.4.2.1).
+            const DIGITS: usize = 12;
             let mut end = 4;
             if rest
                 .get(4..6)
@@ -209,7 +211,8 @@ impl<'a> Reader<'a> {
                 end = 6 + rest
                     .get(6..)
                     .and_then(|hex| hex.find(|c: char| !c.is_ascii_hexdigit()))
-                    .unwrap_or(rest.len() - 6);
+                    .unwrap_or(rest.len() - 6)
+                    .min(DIGITS);
             }
             let tail = rest.get(end..).unwrap_or_default();
             end += tail
