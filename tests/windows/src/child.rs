@@ -50,6 +50,16 @@ mod windows {
             }
             ["where"] => println!("{}", std::env::current_dir().unwrap().display()),
             ["make", path] => std::fs::write(path, "made").unwrap(),
+            ["delete", path] => match std::fs::remove_file(path) {
+                Ok(()) => println!("deleted"),
+                Err(error) => println!("refused {}", error.raw_os_error().unwrap_or_default()),
+            },
+            ["replace", path] => {
+                // Removed, a file's number may be another's at once under Wine.
+                std::fs::rename(path, format!("{path}.was")).unwrap();
+                std::fs::write(path, "replaced").unwrap();
+            }
+            ["end", "whom", "is", "said"] => end_whom_is_said(),
             ["wait"] => wait_for_ever(),
             ["leave"] => leave(false),
             ["tree"] => {
@@ -116,6 +126,18 @@ mod windows {
             Err(error) => println!("refused {}", error.raw_os_error().unwrap_or_default()),
         }
         std::io::stdout().flush().unwrap();
+    }
+
+    /// Opens the process whose number it reads to end it, and to read its memory.
+    fn end_whom_is_said() {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).unwrap();
+        for right in [access::TERMINATE, access::VM_READ, access::QUERY_LIMITED] {
+            match Process::open(line.trim().parse().unwrap(), right) {
+                Ok(_) => println!("opened"),
+                Err(error) => println!("refused {}", error.as_win32().unwrap_or_default()),
+            }
+        }
     }
 
     fn interrupted() -> u32 {

@@ -174,7 +174,8 @@ fn finished_json(finished: &Finished, code: u32) -> Value {
             })
             .collect::<Vec<_>>(),
         "left_out": finished.left_out,
-        "made": [],
+        // Repositories that were made are not looked for.
+        "made": null,
         "changes": null,
         "refused": [],
         "untraced": null,
@@ -217,11 +218,30 @@ fn plan_json(plan: Option<&Plan>) -> Value {
         return json!({ "ring": null, "steps": [], "shortfalls": [] });
     };
     let text = plan.to_string();
+    // The first line says how; the last ones are told as data.
+    let lines = text.lines().skip(1).map(str::trim);
+    let lines =
+        lines.filter(|line| !line.starts_with("left out") && !line.starts_with("less than"));
     json!({
         "ring": "unelevated",
-        "steps": text.lines().map(str::trim).collect::<Vec<_>>(),
+        "steps": lines.map(step).collect::<Vec<_>>(),
+        "left_out": plan.refused.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "shortfalls": shortfalls(&plan.shortfalls),
     })
+}
+
+/// One line of a plan: what is protected says by which promise, what is granted is written, all else is the ring's.
+fn step(line: &str) -> Value {
+    let told = line
+        .strip_suffix(']')
+        .and_then(|line| line.rsplit_once(" ["));
+    let (op, promise) = match told {
+        Some((op, promise)) => (op, promise),
+        None if line.starts_with("grant") => (line, promise::WRITE),
+        None if line.starts_with("sweep") => (line, promise::PROTECT_MISSING),
+        None => (line, promise::RING),
+    };
+    json!({ "need": "must", "op": op, "promise": promise })
 }
 
 fn shortfalls(all: &[Shortfall]) -> Vec<Value> {

@@ -77,7 +77,12 @@ pub enum RootRefusal {
 /// [`RootRefusal`], with what to do.
 pub fn refuse_root(root: &Root, facts: &Facts) -> Result<(), RootRefusal> {
     let path = root.path.clone();
-    if root.volume.remote || path.starts_with(r"\\") {
+    // `\\?\C:\…` is of this machine: a path that is too long, or has a name that programs do not take, without.
+    let verbatim = path
+        .strip_prefix(r"\\?\")
+        .filter(|rest| rest.as_bytes().get(1) == Some(&b':'));
+    let short = verbatim.unwrap_or(&path).to_owned();
+    if root.volume.remote || short.starts_with(r"\\") {
         return Err(RootRefusal::Remote { path });
     }
     if let Some(through) = &root.leads_elsewhere {
@@ -88,11 +93,11 @@ pub fn refuse_root(root: &Root, facts: &Facts) -> Result<(), RootRefusal> {
         let file_system = root.volume.file_system.clone();
         return Err(RootRefusal::NoDescriptors { path, file_system });
     }
-    if parts(&path).count() <= 1 {
+    if parts(&short).count() <= 1 {
         return Err(RootRefusal::Volume { path });
     }
     for (place, at) in &facts.places {
-        if let Some(relation) = relation(&path, *place, at) {
+        if let Some(relation) = relation(&short, *place, at) {
             return Err(RootRefusal::Shared {
                 path,
                 relation,

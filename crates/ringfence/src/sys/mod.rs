@@ -21,7 +21,7 @@ pub use windows::Session;
 pub(crate) use windows::{
     MANAGED, SysError, TO_HAVE_CONFIG, TO_HAVE_STATE, account_home, begins, canonical, config,
     from_windows, home, identity, make_dir, managed, managed_file, may_write, name_bytes, open,
-    private, state,
+    plain, private, state,
 };
 
 /// What an object is: its device, its number there, and when it was made, where the file system knows.

@@ -26,6 +26,12 @@ impl Stream {
     pub(super) fn is_console(&self) -> bool {
         self.kind == Kind::Console
     }
+
+    /// A console that was opened to be written alone does not say that it is one, and a command that had it could open it to
+    /// read.
+    pub(super) fn may_be_console(&self) -> bool {
+        !matches!(self.kind, Kind::Disk | Kind::Pipe)
+    }
 }
 
 /// The caller's; what it has not is none.

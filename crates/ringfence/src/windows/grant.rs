@@ -21,7 +21,7 @@ use crate::state::State;
 use crate::{layers, sys};
 
 /// Where the journals are.
-fn journals(state: &State) -> PathBuf {
+pub(super) fn journals(state: &State) -> PathBuf {
     state.dir().join("journal")
 }
 

@@ -9,6 +9,7 @@ mod advice;
 mod console;
 mod convert;
 mod grant;
+mod hold;
 mod machine;
 mod prepare;
 mod program;

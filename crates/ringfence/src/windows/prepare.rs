@@ -5,14 +5,14 @@ use std::os::windows::io::AsHandle;
 use std::path::{Path, PathBuf};
 
 use ringfence_ops::{Outcome, Shortfall};
-use ringfence_plan::promise;
-use ringfence_plan::windows::{Facts, Plan, Site, plan};
+use ringfence_plan::windows::{Facts, FileId, Plan, plan};
+use ringfence_plan::{Refusal, promise};
 use ringfence_policy::{Effective, Mode, Snapshot};
 use ringfence_sys_windows::file::{self, access};
 
 use super::program::{self, Program};
 use super::record::Recorder;
-use super::survey::{Asked, survey};
+use super::survey::{Asked, Stood, Survey, is_in, survey};
 use super::{Request, convert, machine};
 use crate::environment::{self, ChildEnvironment};
 use crate::error::Error;
@@ -58,6 +58,8 @@ pub(super) struct Prepared {
     pub(super) state: Option<State>,
     /// The number of the ring.
     pub(super) number: u128,
+    /// What is protected, and which object stood there.
+    pub(super) stood: Vec<Stood>,
     /// The answer that lets the command.
     pub(super) answer: Option<u64>,
     pub(super) granted: Vec<u64>,
@@ -103,17 +105,19 @@ pub fn begin(request: Request) -> Result<Begun, Error> {
         Some(directory) => std::path::absolute(directory).map_err(|_| Error::NoCwd)?,
         None => std::env::current_dir().map_err(|_| Error::NoCwd)?,
     };
-    let cwd = sys::canonical(&cwd).map_err(|_| Error::NoCwd)?;
+    // Whether a directory on the way leads elsewhere is seen by the path as it is written.
+    let written = cwd;
+    let cwd = sys::canonical(&written).map_err(|_| Error::NoCwd)?;
     let home = layers::home();
     let state = State::of_user(home.as_deref());
     let (workspace, policies) = match &request.workspace {
         Some(named) => {
-            let named = cwd.join(named);
+            let named = written.join(named);
             // Not what its name says lies above, but what does.
             let real = sys::canonical(&named).unwrap_or_else(|_| named.clone());
             (named, real)
         }
-        None => (workspace::around(&cwd, home.as_deref()), cwd.clone()),
+        None => (workspace::around(&written, home.as_deref()), cwd.clone()),
     };
     let held = grants::holding(state.as_ref(), &workspace);
     let policy = layers::effective(
@@ -161,22 +165,26 @@ impl Begun {
         Ok(self.planned()?.map(|(plan, _)| plan))
     }
 
-    fn planned(&self) -> Result<Option<(Plan, Site)>, Error> {
+    fn planned(&self) -> Result<Option<(Plan, Survey)>, Error> {
         if self.policy.mode.value == Mode::FullAccess {
             return Ok(None);
         }
-        let site = survey(&Asked {
+        let survey = survey(&Asked {
             policy: &self.policy,
             workspace: &self.workspace,
             home: self.home.as_deref(),
         })?;
-        Ok(Some((plan(&self.policy, &site, &self.facts)?, site)))
+        Ok(Some((
+            plan(&self.policy, &survey.site, &self.facts)?,
+            survey,
+        )))
     }
 
     /// Whether the rules let the command start.
     fn may_start(&self) -> Result<Option<u64>, Error> {
         let handle = file::open(&self.cwd, access::READ_ATTRIBUTES).map_err(|_| Error::NoCwd)?;
-        let id = convert::file_id(handle.as_handle()).map_err(|_| Error::NoCwd)?;
+        // Not each file system has such numbers; where none has, an answer holds for the path.
+        let id = convert::file_id(handle.as_handle()).unwrap_or(FileId { volume: 0, file: 0 });
         let (low, high) = (id.file & u128::from(u64::MAX), id.file >> 64);
         let half = |half: u128| u64::try_from(half).unwrap_or_default();
         let subject = Subject {
@@ -207,11 +215,18 @@ impl Begun {
     pub(super) fn finish(&self) -> Result<Prepared, Error> {
         let answer = self.may_start()?;
         let planned = self.planned()?;
-        self.state_is_apart(planned.as_ref().map(|(plan, _)| plan))?;
+        let mut noted = noted(&self.policy, planned.is_some())?;
+        if let Some((plan, _)) = &planned {
+            self.state_is_apart(plan)?;
+            noted.extend(own_program(&self.policy, plan)?);
+        }
+        let (plan, survey) = planned.unzip();
+        let (number, stood) = survey.map_or((0, Vec::new()), |s| (s.site.ring, s.stood));
         Ok(Prepared {
-            noted: noted(&self.policy, planned.is_some())?,
-            number: planned.as_ref().map_or(0, |(_, site)| site.ring),
-            plan: planned.map(|(plan, _)| plan),
+            noted,
+            number,
+            stood,
+            plan,
             policy: self.policy.clone(),
             facts: self.facts.clone(),
             program: self.program.clone(),
@@ -228,17 +243,45 @@ impl Begun {
     }
 
     /// What a command could write there, the next harness would believe.
-    fn state_is_apart(&self, plan: Option<&Plan>) -> Result<(), Error> {
-        let (Some(state), Some(plan)) = (&self.state, plan) else {
-            return Ok(());
-        };
-        let state = sys::canonical(state.dir()).unwrap_or_else(|_| state.dir().to_owned());
-        let mut roots = plan.roots.iter().map(|root| PathBuf::from(&root.path));
-        match roots.find(|root| state.starts_with(root)) {
-            Some(root) => Err(Error::StateInRoot { state, root }),
-            None => Ok(()),
+    fn state_is_apart(&self, plan: &Plan) -> Result<(), Error> {
+        let state = self.state.as_ref().map(State::canonical);
+        let config = sys::config(self.home.as_deref());
+        let config = config.map(|config| sys::canonical(&config).unwrap_or(config));
+        for own in state.into_iter().chain(config) {
+            let own = sys::plain(own);
+            let mut roots = plan.roots.iter().map(|root| PathBuf::from(&root.path));
+            if let Some(root) = roots.find(|root| is_in(&own, root)) {
+                return Err(Error::StateInRoot { state: own, root });
+            }
         }
+        Ok(())
     }
+}
+
+/// Ringfence itself in a write root: a command puts another in its place, or a library beside it, and that runs in no ring.
+fn own_program(policy: &Effective, plan: &Plan) -> Result<Option<Shortfall>, Error> {
+    let own = std::env::current_exe().ok();
+    let own = own.and_then(|own| sys::canonical(&own).ok());
+    let Some(own) = own else { return Ok(None) };
+    let mut roots = plan.roots.iter().map(|root| Path::new(&root.path));
+    let Some(root) = roots.find(|root| is_in(&own, root)) else {
+        return Ok(None);
+    };
+    let short = Shortfall {
+        promise: promise::PROTECT_OWN.to_owned(),
+        what: format!(
+            "{} lies in the write root {}: commands can put another in its place, or a library beside it",
+            own.display(),
+            root.display()
+        ),
+        remedy: "install Ringfence where commands do not write".to_owned(),
+        accepted: ringfence_plan::accepts(policy, promise::PROTECT_OWN),
+    };
+    if short.accepted {
+        return Ok(Some(short));
+    }
+    let lacking = vec![short];
+    Err(Refusal { lacking }.into())
 }
 
 /// What is asked for and not there on Windows: refused where it was asked for, told where it is how things are by default.

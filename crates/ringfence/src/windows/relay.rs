@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ringfence_sys_windows::SysError;
-use ringfence_sys_windows::console::{Ends, PseudoConsole, Size};
+use ringfence_sys_windows::console::{Ends, PseudoConsole, Signals, Size};
 use ringfence_sys_windows::pipe;
 use ringfence_sys_windows::process::Stdio;
 use ringfence_sys_windows::sync::Event;
@@ -29,6 +29,8 @@ const END_OF_INPUT: &[u8] = b"\x1a\r";
 /// What a command is started with, and what is carried for it.
 #[derive(Debug)]
 pub(super) struct Relay {
+    /// Dropped first, where nothing was started: a console whose output nobody reads does not close.
+    jobs: Vec<Job>,
     /// Ended before its output is waited for to end.
     console: Option<PseudoConsole>,
     size: Size,
@@ -39,7 +41,6 @@ pub(super) struct Relay {
     ended: (Sender<()>, Receiver<()>),
     carrying: usize,
     printed: Arc<Printed>,
-    jobs: Vec<Job>,
     terminal: bool,
 }
 
@@ -147,7 +148,7 @@ impl Relay {
         for ((n, stream), end) in own.iter().enumerate().zip(&mut child) {
             let Some(stream) = stream else { continue };
             let counted = n > 0 && self.printed.most.is_some();
-            if !stream.is_console() && !counted {
+            if !stream.may_be_console() && !counted {
                 *end = Some(OwnedHandle::from(copy(stream)?));
                 continue;
             }
@@ -245,8 +246,8 @@ impl Relay {
         }
     }
 
-    /// Waits until all is carried, until a time at most; whether it was.
-    pub(super) fn finish(mut self, until: Option<Instant>) -> bool {
+    /// Waits until all is carried, until a time or a signal at most; whether it was.
+    pub(super) fn finish(mut self, until: Option<Instant>, signals: &Signals) -> bool {
         // Its output ends with the console, and its threads with that. Before Windows 11 24H2 that waits for who reads it, and
         // who reads what we write may take its time.
         drop(lock(&self.keys).take());
@@ -255,16 +256,13 @@ impl Relay {
         if closing.is_err() {
             return false;
         }
-        for _ in 0..self.carrying {
-            let heard = match until {
-                None => self.ended.1.recv().is_ok(),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    self.ended.1.recv_timeout(left).is_ok()
-                }
-            };
-            if !heard {
-                return false;
+        let mut left = self.carrying;
+        while left > 0 {
+            match self.ended.1.recv_timeout(LOOK) {
+                Ok(()) => left -= 1,
+                Err(_) if signals.take().is_some() => return false,
+                Err(_) if until.is_some_and(|until| Instant::now() >= until) => return false,
+                Err(_) => {}
             }
         }
         true
@@ -286,6 +284,9 @@ fn press(keys: &Mutex<Option<File>>, what: &[u8]) {
         let _gone = keys.write_all(what);
     }
 }
+
+/// So often a signal and the time are looked at while the last of the output is carried.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// So much is carried at once.
 const CHUNK: usize = 64 << 10;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ringfence_ops::Shortfall;
 use ringfence_plan::windows::Plan;
-use ringfence_runner::windows::{BuildError, Command, Hold, Ring, Running, Spec};
+use ringfence_runner::windows::{BuildError, Command, Hold, Ring, Running, Spec, harden};
 use ringfence_sys_windows::console::{Signal, Signals, signals};
 use ringfence_sys_windows::counters::counters;
 use ringfence_sys_windows::error::SysError;
@@ -18,7 +18,7 @@ use super::grant::Control;
 use super::prepare::{Begun, Prepared};
 use super::relay::Relay;
 use super::temp::Temp;
-use super::{Done, Ended, Finished, advice, convert, grant, sweep};
+use super::{Done, Ended, Finished, advice, convert, grant, hold, sweep};
 use crate::error::Error;
 use crate::sys;
 
@@ -52,19 +52,13 @@ pub fn run(begun: Begun) -> Result<Finished, Error> {
 /// As [`run`].
 pub fn run_watched(mut begun: Begun, control: &dyn Control) -> Result<Finished, Error> {
     let start = Instant::now();
-    let before = counters();
     let (argv, cwd) = begun.asked();
-    let mut finished = match recorded(&mut begun, start, control) {
+    let mut finished = match recorded(&mut begun, control) {
         Ok(finished) => finished,
         Err(error) => {
             begun.recorder.failed(&argv, &cwd, &error);
             return Err(error);
         }
-    };
-    let after = counters();
-    finished.done = Done {
-        descriptors: after.descriptor_writes - before.descriptor_writes,
-        processes: after.process_starts - before.process_starts,
     };
     finished.elapsed = start.elapsed();
     begun.recorder.ended(&finished);
@@ -75,16 +69,30 @@ pub fn run_watched(mut begun: Begun, control: &dyn Control) -> Result<Finished, 
 }
 
 /// Nothing is started that is not recorded.
-fn recorded(begun: &mut Begun, start: Instant, control: &dyn Control) -> Result<Finished, Error> {
+fn recorded(begun: &mut Begun, control: &dyn Control) -> Result<Finished, Error> {
+    let before = counters();
     let mut prepared = begun.finish()?;
     grant::ready(&mut prepared, control)?;
+    let granted = counters();
     let outcome = prepared.outcome(Vec::new());
     begun.recorder.starts(&prepared, &outcome)?;
-    one(&prepared, start)
+    if prepared.plan.is_some() {
+        harden().map_err(not_built)?;
+    }
+    // That this process is kept from its commands goes with it.
+    let hardened = counters();
+    let mut finished = one(&prepared)?;
+    let after = counters();
+    let lasting = granted.descriptor_writes - before.descriptor_writes;
+    finished.done = Done {
+        descriptors: lasting + after.descriptor_writes - hardened.descriptor_writes,
+        processes: after.process_starts - before.process_starts,
+    };
+    Ok(finished)
 }
 
 /// What of a ring this machine was found to do.
-fn hold(prepared: &Prepared) -> Hold {
+fn wanted(prepared: &Prepared) -> Hold {
     let facts = &prepared.facts;
     if prepared.plan.is_none() {
         return Hold {
@@ -113,13 +121,13 @@ fn spec(prepared: &Prepared) -> Result<Spec, Error> {
             default_dacl: Some(convert::sys_acl(&plan.default_dacl)?),
             processes: Some(plan.job.processes),
             memory: plan.job.memory,
-            hold: hold(prepared),
+            hold: wanted(prepared),
         })
     };
     match &prepared.plan {
         Some(plan) => planned(plan).map_err(making),
         None => Ok(Spec {
-            hold: hold(prepared),
+            hold: wanted(prepared),
             ..Spec::free()
         }),
     }
@@ -140,8 +148,9 @@ fn not_built(error: BuildError) -> Error {
 }
 
 /// One command in its ring.
-fn one(prepared: &Prepared, start: Instant) -> Result<Finished, Error> {
+fn one(prepared: &Prepared) -> Result<Finished, Error> {
     let ring = Ring::build(&spec(prepared)?).map_err(not_built)?;
+    let _kept = prepared.plan.as_ref().map(|_| hold::held(prepared));
     let temp = match &prepared.plan {
         Some(plan) => Some(Temp::make(
             prepared.number,
@@ -175,17 +184,14 @@ fn one(prepared: &Prepared, start: Instant) -> Result<Finished, Error> {
         what: "carrying the command's output",
         error,
     });
-    let deadline = prepared
-        .policy
-        .limits
-        .time
-        .as_ref()
-        .and_then(|time| start.checked_add(time.value));
+    // What was granted before, once for a workspace, is not the command's time.
+    let limit = prepared.policy.limits.time.as_ref();
+    let deadline = limit.and_then(|time| Instant::now().checked_add(time.value));
     let watched = carried.and_then(|()| {
         Watch {
             ring: &ring,
             running: &running,
-            signals,
+            signals: &signals,
             streams: &streams,
         }
         .to_the_end(&mut relay, deadline)
@@ -196,7 +202,7 @@ fn one(prepared: &Prepared, start: Instant) -> Result<Finished, Error> {
     let printed_all = watched.is_ok();
     let ended = watched?;
     let too_much = relay.was_too_much();
-    let carried = relay.finish(deadline.map(|at| at + GRACE));
+    let carried = relay.finish(deadline.map(|at| at + GRACE), &signals);
     drop(lent);
     let ended = match ended {
         Ended::Exited(_) if too_much => Ended::TooMuchOutput,
@@ -254,9 +260,8 @@ fn started(
 
 fn swept(prepared: &Prepared) -> Vec<(std::path::PathBuf, Option<String>)> {
     let roots = prepared.plan.iter().flat_map(|plan| &plan.roots);
-    roots
-        .flat_map(|root| sweep::sweep(Path::new(&root.path), &root.missing))
-        .collect()
+    let made = roots.flat_map(|root| sweep::sweep(Path::new(&root.path), &root.missing));
+    made.chain(sweep::replaced(&prepared.stood)).collect()
 }
 
 /// Protected names that could not be taken away are a promise not kept.
@@ -282,7 +287,7 @@ fn left(taken: &[(std::path::PathBuf, Option<String>)]) -> Vec<Shortfall> {
 struct Watch<'a> {
     ring: &'a Ring,
     running: &'a Running,
-    signals: Signals,
+    signals: &'a Signals,
     streams: &'a [Option<Stream>; 3],
 }
 

@@ -29,8 +29,24 @@ pub(super) struct Asked<'a> {
     pub(super) home: Option<&'a Path>,
 }
 
+/// What the plan is made of, and what only the end of a command needs.
+#[derive(Debug)]
+pub(super) struct Survey {
+    pub(super) site: Site,
+    pub(super) stood: Vec<Stood>,
+}
+
+/// A protected object that is there.
+#[derive(Debug, Clone)]
+pub(super) struct Stood {
+    pub(super) root: PathBuf,
+    /// Below the root.
+    pub(super) below: PathBuf,
+    pub(super) id: FileId,
+}
+
 /// Resolves each path once.
-pub(super) fn survey(asked: &Asked<'_>) -> Result<Site, Error> {
+pub(super) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
     let policy = asked.policy;
     let workspace = found(asked.workspace).map_err(|error| Error::Workspace {
         path: asked.workspace.to_owned(),
@@ -56,12 +72,14 @@ pub(super) fn survey(asked: &Asked<'_>) -> Result<Site, Error> {
             wanted.push(at);
         }
     }
-    Ok(Site {
+    let roots: Vec<Root> = tops(wanted)
+        .into_iter()
+        .map(|at| root(at, policy))
+        .collect();
+    let stood = roots.iter().flat_map(stood).collect();
+    let site = Site {
         workspace: id,
-        roots: tops(wanted)
-            .into_iter()
-            .map(|at| root(at, policy))
-            .collect(),
+        roots,
         hidden: policy
             .hide
             .iter()
@@ -70,7 +88,24 @@ pub(super) fn survey(asked: &Asked<'_>) -> Result<Site, Error> {
         outside: others(asked.home),
         repositories: false,
         ring: number()?,
-    })
+    };
+    Ok(Survey { site, stood })
+}
+
+/// Which objects the protected ones of a root are.
+fn stood(root: &Root) -> Vec<Stood> {
+    let of = |guarded: &Guarded| {
+        let (handle, _) = open(Path::new(&guarded.path)).ok()?;
+        Some(Stood {
+            root: PathBuf::from(&root.path),
+            below: Path::new(&guarded.path)
+                .strip_prefix(&root.path)
+                .ok()?
+                .to_owned(),
+            id: convert::file_id(handle.as_handle()).ok()?,
+        })
+    };
+    root.guarded.iter().filter_map(of).collect()
 }
 
 /// An object, opened once.
@@ -86,10 +121,17 @@ struct Found {
 fn found(path: &Path) -> io::Result<Found> {
     let real = sys::canonical(path)?;
     let (handle, facts) = open(&real)?;
+    let volume = volume(&handle, &real);
+    let id = convert::file_id(handle.as_handle());
+    let id = match id {
+        // A volume that keeps no descriptors is refused, and has no such numbers either.
+        Err(_) if !volume.keeps_descriptors => FileId { volume: 0, file: 0 },
+        id => id.map_err(sys::from_windows)?,
+    };
     Ok(Found {
-        id: convert::file_id(handle.as_handle()).map_err(sys::from_windows)?,
+        id,
         directory: facts.directory,
-        volume: volume(&handle, &real),
+        volume,
         leads_elsewhere: leads_elsewhere(path),
         descriptor: convert::descriptor_of(handle.as_handle()).map_err(sys::from_windows)?,
         path: real,
@@ -140,7 +182,7 @@ fn within(policy: &Effective, root: &Sourced<PathBuf>, leads: &Path) -> Result<(
 }
 
 /// Whether a path is the other or in it, whatever the case of their letters.
-fn is_in(path: &Path, of: &Path) -> bool {
+pub(super) fn is_in(path: &Path, of: &Path) -> bool {
     let mut path = path.components();
     of.components().all(|part| {
         path.next()

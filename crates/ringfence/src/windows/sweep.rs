@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use ringfence_sys_windows::file::{self, Kind, access};
 
+use super::convert;
+use super::survey::Stood;
 use crate::sys;
 
 const FILE_ATTRIBUTE_REPARSE_POINT: u32 = 0x400;
@@ -27,6 +29,21 @@ pub(super) fn sweep(root: &Path, missing: &[String]) -> Vec<(PathBuf, Option<Str
             }
         })
         .collect()
+}
+
+/// Protected objects that are not there any more, or in whose place others stand: nothing kept a command of the user's from that,
+/// and what is there now is not what was.
+pub(super) fn replaced(stood: &[Stood]) -> Vec<(PathBuf, Option<String>)> {
+    let of = |was: &Stood| {
+        let path = was.root.join(&was.below);
+        let why = match file::open_exact(&path, access::READ_ATTRIBUTES) {
+            Ok(now) if convert::file_id(now.as_handle()) == Ok(was.id) => return None,
+            Ok(_) => "another stands there than before the command".to_owned(),
+            Err(error) => format!("it was there before the command: {error}"),
+        };
+        Some((path, Some(why)))
+    };
+    stood.iter().filter_map(of).collect()
 }
 
 /// Moves aside what a name is, or the link on the way to it.

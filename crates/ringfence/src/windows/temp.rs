@@ -14,8 +14,8 @@ use ringfence_sys_windows::file::{self, Kind, access};
 
 use crate::error::Error;
 
-/// All of them are in here, in the user's directory for temporary files.
-const DIR: &str = "Ringfence";
+/// All of them are in here, in the user's directory for temporary files. It is ours alone: nobody's checkout is called so.
+const DIR: &str = "ringfence-rings";
 /// Beside each directory there is a file of its name with this, as long as its ring lives.
 const ALIVE: &str = "alive";
 
@@ -36,6 +36,7 @@ impl Temp {
             error,
         };
         std::fs::create_dir_all(&base).map_err(|error| fail(&base, error))?;
+        is_own(&base, user).map_err(|error| fail(&base, error))?;
         remove_stale(&base);
         let path = base.join(format!("{number:032x}"));
         let alive = alive(&path, true).map_err(|error| fail(&path, error))?;
@@ -118,13 +119,44 @@ fn alive(path: &Path, make: bool) -> io::Result<File> {
         .open(path.with_extension(ALIVE))
 }
 
-/// Removes the directories whose rings are gone.
+/// Refuses a directory that leads elsewhere, or is another's: in a directory that several users have for temporary files, anybody
+/// may have made it first, and change it.
+fn is_own(base: &Path, user: Sid) -> io::Result<()> {
+    const FILE_ATTRIBUTE_REPARSE_POINT: u32 = 0x400;
+    let opened = file::open(base, access::READ_CONTROL | access::READ_ATTRIBUTES)
+        .map_err(crate::sys::from_windows)?;
+    let facts = file::facts(opened.as_handle()).map_err(crate::sys::from_windows)?;
+    if !facts.directory || facts.attributes & FILE_ATTRIBUTE_REPARSE_POINT != 0 {
+        return Err(io::Error::other(
+            "this is no directory, or one that leads elsewhere; remove it",
+        ));
+    }
+    let owner = super::convert::descriptor_of(opened.as_handle())
+        .map_err(crate::sys::from_windows)?
+        .owner;
+    // What an administrator makes is the group's.
+    match owner {
+        Some(owner) if owner == user || owner == well_known::ADMINISTRATORS => Ok(()),
+        _ => Err(io::Error::other(
+            "this directory is another user's; set TEMP to one of your own",
+        )),
+    }
+}
+
+/// Removes the directories whose rings are gone: by their names nothing but rings' are.
 fn remove_stale(base: &Path) {
     for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {
         let path = entry.path();
         let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let of_ring = entry.file_name().to_str().is_some_and(|name| {
+            name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+        });
         // The file is made before its directory, and goes after it.
-        if is_dir && !path.with_extension(ALIVE).exists() {
+        let gone = path
+            .with_extension(ALIVE)
+            .symlink_metadata()
+            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        if is_dir && of_ring && gone {
             let _left = std::fs::remove_dir_all(&path);
         }
     }

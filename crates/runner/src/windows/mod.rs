@@ -3,6 +3,7 @@
 //! What Windows answers is not believed: what was made is read back, and the token is tried on objects made for that, before
 //! anything is started with it. [`NotDone`] says what was accepted and not done.
 
+mod harden;
 mod job;
 mod start;
 mod token;
@@ -12,6 +13,7 @@ use ringfence_sys_windows::job::{Job, Port};
 use ringfence_sys_windows::token::Token;
 use ringfence_sys_windows::{Acl, SecurityDescriptor, Sid, SysError};
 
+pub use harden::harden;
 pub use start::{Command, Running};
 pub use trial::{Trial, trial};
 
@@ -136,6 +138,9 @@ pub enum NotDone {
     /// The token's default list is another.
     #[error("SetTokenInformation accepted a default DACL, and the token has another")]
     DefaultDacl,
+    /// This process can be ended and read by its commands.
+    #[error("this process was given permissions, and has others")]
+    Process,
     /// The job does not end its processes with its last handle.
     #[error(
         "SetInformationJobObject accepted JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, and the job does not have it"

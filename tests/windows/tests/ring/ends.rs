@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::windows::ffi::{OsStrExt, OsStringExt};
 use std::os::windows::io::{AsHandle, OwnedHandle};
 use std::path::{Path, PathBuf};
@@ -85,7 +85,7 @@ fn a_ring_whose_harness_is_killed_ends_with_it() {
     assert!(grandchild.wait(None).unwrap().is_some());
     // The directory for temporary files is left, and the next ring removes it.
     let temps = || {
-        std::fs::read_dir(place.dir.join(r"temp\Ringfence"))
+        std::fs::read_dir(place.dir.join(r"temp\ringfence-rings"))
             .unwrap()
             .count()
     };
@@ -217,6 +217,75 @@ impl Outside {
     }
 }
 
+/// What a command may do with the process that holds its ring.
+fn opens_its_harness(flags: &[&str]) -> String {
+    let place = Place::new();
+    let mut harness = place
+        .ringfence(&place.words(flags, &["end", "whom", "is", "said"]))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = harness.stdin.take().unwrap();
+    writeln!(stdin, "{}", harness.id()).unwrap();
+    drop(stdin);
+    let output = harness.wait_with_output().unwrap();
+    String::from_utf8(output.stdout).unwrap().replace('\r', "")
+}
+
+#[test]
+fn a_command_does_not_end_or_read_the_process_that_holds_its_ring() {
+    // The control: without a ring it may.
+    let free = opens_its_harness(&["--mode", "full-access"]);
+    assert_eq!(free, "opened\nopened\nopened\n");
+    let kept = opens_its_harness(&[]);
+    assert_eq!(kept, "refused 5\nrefused 5\nopened\n");
+}
+
+#[test]
+fn what_ringfence_goes_by_is_not_deleted_by_a_command() {
+    let place = Place::new();
+    let policy = place.dir.join(r"roaming\Ringfence\policy.toml");
+    std::fs::create_dir_all(policy.parent().unwrap()).unwrap();
+    std::fs::write(&policy, "").unwrap();
+    let path = policy.to_str().unwrap();
+    let said = place.runs(&[], &["delete", path]);
+    // ERROR_SHARING_VIOLATION
+    assert_eq!(said.text().trim(), "refused 32", "{said:?}");
+    // The control: without a ring it is.
+    let said = place.runs(&["--mode", "full-access"], &["delete", path]);
+    assert_eq!(said.text().trim(), "deleted", "{said:?}");
+}
+
+#[test]
+fn nothing_but_rings_directories_is_removed_for_being_left() {
+    let place = Place::new();
+    let base = place.dir.join(r"temp\ringfence-rings");
+    let [others, left] = ["0123", "0123456789abcdef0123456789abcdef"].map(|name| base.join(name));
+    for dir in [&others, &left] {
+        std::fs::create_dir_all(dir.join("deeper")).unwrap();
+    }
+    assert_eq!(place.runs(&[], &["exit", "0"]).code, 0);
+    assert!(exists(&others.join("deeper")));
+    assert!(!exists(&left));
+}
+
+#[test]
+fn what_is_protected_and_was_replaced_is_told() {
+    let place = Place::new();
+    let settings = place.workspace().join(".envrc");
+    std::fs::write(&settings, "mine").unwrap();
+    let said = place.runs(&["--json"], &["replace", settings.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let report = said.report();
+    let left = report["left_in_place"].as_array().unwrap();
+    assert_eq!(left.len(), 1, "{report}");
+    assert!(said.err.contains("another stands there"), "{said:?}");
+    // The control: one that is as it was is not told of.
+    let report = place.runs(&["--json"], &["exit", "0"]).report();
+    assert_eq!(report["left_in_place"].as_array().unwrap().len(), 0);
+}
+
 #[test]
 fn a_ring_leaves_nothing_of_its_own() {
     let place = Place::new();
@@ -224,11 +293,11 @@ fn a_ring_leaves_nothing_of_its_own() {
     assert_eq!(said.code, 0, "{said:?}");
     let temp = PathBuf::from(said.text().trim());
     assert!(
-        temp.starts_with(place.dir.join(r"temp\Ringfence")),
+        temp.starts_with(place.dir.join(r"temp\ringfence-rings")),
         "{said:?}"
     );
     assert!(!exists(&temp));
-    let left = std::fs::read_dir(place.dir.join(r"temp\Ringfence")).unwrap();
+    let left = std::fs::read_dir(place.dir.join(r"temp\ringfence-rings")).unwrap();
     assert_eq!(left.count(), 0);
 }
 

@@ -58,6 +58,33 @@ fn what_is_accepted_runs_and_the_outcome_says_none() {
 }
 
 #[test]
+fn ringfence_itself_is_in_no_write_root() {
+    let place = Place::new();
+    let own = program("ringfence.exe");
+    let there = place.workspace().join("ringfence.exe");
+    std::fs::copy(&own, &there).unwrap();
+    let run = |accept: &[&str]| {
+        let words = place.words(accept, &["exit", "0"]);
+        let command = place.ringfence(&words);
+        let mut copied = std::process::Command::new(&there);
+        copied
+            .args(command.get_args())
+            .envs(
+                command
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .current_dir(place.workspace())
+            .stdin(std::process::Stdio::null());
+        crate::place::Said::of(&copied.output().unwrap())
+    };
+    let said = run(&[]);
+    assert_eq!(said.code, 125, "{said:?}");
+    assert!(said.err.contains("protect.ringfence"), "{said:?}");
+    assert_eq!(run(&["--accept=protect.ringfence"]).code, 0);
+}
+
+#[test]
 fn full_access_is_no_ring_and_says_so() {
     let place = Place::new();
     let said = place.runs(&["--mode", "full-access", "--json"], &["exit", "3"]);

@@ -75,7 +75,8 @@ pub(crate) fn canonical(path: &Path) -> io::Result<PathBuf> {
     Ok(plain(std::fs::canonicalize(path)?))
 }
 
-fn plain(path: PathBuf) -> PathBuf {
+/// Without `\\\\?\\`, where that means the same.
+pub(crate) fn plain(path: PathBuf) -> PathBuf {
     let mut parts = path.components();
     let Some(Component::Prefix(prefix)) = parts.next() else {
         return path;
