@@ -1,12 +1,13 @@
 //! What one object's descriptor is to be without our ACEs.
 
 use ringfence_nt_access::{Ace, Control, SecurityDescriptor, Sid, generic, object};
-use ringfence_plan::windows::cleanse;
+use ringfence_plan::windows::is_of;
 
 /// All ACEs that were ever put below a root.
 #[derive(Debug, Clone)]
 pub(crate) struct Ours {
-    /// The root's own SID, which nobody else has: what carries it has our ACEs.
+    /// The root's own SID, which nobody else has: each ACE with it is ours, whatever it says. A command knows it, and can make
+    /// a file with more for it than was planned.
     pub(crate) sid: Sid,
     pub(crate) aces: Vec<Ace>,
 }
@@ -24,8 +25,11 @@ impl Ours {
     }
 
     fn has(&self, ace: &Ace) -> bool {
-        let is = |own: &Ace| (own.kind, own.mask, own.sid) == (ace.kind, ace.mask, ace.sid);
-        self.aces.iter().any(is)
+        ace.sid == self.sid || self.aces.iter().any(|own| is_of(ace, own))
+    }
+
+    fn bare(&self, sd: &SecurityDescriptor) -> SecurityDescriptor {
+        retained(sd, |ace| !self.has(ace))
     }
 
     /// What an object was, or would be, without us. Of one that nothing was noted of: ACEs that others could have put there
@@ -33,8 +37,13 @@ impl Ours {
     pub(crate) fn without(&self, now: &SecurityDescriptor) -> SecurityDescriptor {
         let mut all = now.dacl.iter().flat_map(|dacl| &dacl.aces);
         let marked = all.any(|ace| ace.sid == self.sid);
-        let cleansed = marked.then(|| cleanse(now, &self.aces)).flatten();
-        cleansed.unwrap_or_else(|| now.clone())
+        if marked { self.bare(now) } else { now.clone() }
+    }
+
+    /// What an object is without what is the root's own SID's and none of the plan's.
+    pub(crate) fn of_plan(&self, now: &SecurityDescriptor, plan: &[Ace]) -> SecurityDescriptor {
+        let is_planned = |ace: &Ace| plan.iter().any(|own| is_of(ace, own));
+        retained(now, |ace| ace.sid != self.sid || is_planned(ace))
     }
 
     /// What an object is to be, now that it is this, and was that before the first of ours was put on it.
@@ -48,8 +57,7 @@ impl Ours {
         let Some(before) = before else {
             return self.without(now);
         };
-        let bare = |sd: &SecurityDescriptor| cleanse(sd, &self.aces).unwrap_or_else(|| sd.clone());
-        let (is, was) = (bare(now), bare(before));
+        let (is, was) = (self.bare(now), self.bare(before));
         let aces = |sd: &SecurityDescriptor| sd.dacl.as_ref().map(|dacl| dacl.aces.clone());
         if aces(&is) == aces(&was) && is.is_protected() == was.is_protected() {
             return SecurityDescriptor {
@@ -58,17 +66,21 @@ impl Ours {
                 ..now.clone()
             };
         }
-        let mut kept = now.clone();
         // Somebody's own that are the same as ours: as many as there were.
         let mut theirs: Vec<&Ace> = before.dacl.iter().flat_map(|dacl| &dacl.aces).collect();
-        if let Some(dacl) = &mut kept.dacl {
-            dacl.aces.retain(|ace| {
-                let at = theirs.iter().position(|own| *own == ace);
-                !self.has(ace) || at.map(|at| theirs.swap_remove(at)).is_some()
-            });
-        }
-        kept
+        retained(now, |ace| {
+            let at = theirs.iter().position(|own| *own == ace);
+            !self.has(ace) || at.map(|at| theirs.swap_remove(at)).is_some()
+        })
     }
+}
+
+fn retained(sd: &SecurityDescriptor, keep: impl FnMut(&Ace) -> bool) -> SecurityDescriptor {
+    let mut kept = sd.clone();
+    if let Some(dacl) = &mut kept.dacl {
+        dacl.aces.retain(keep);
+    }
+    kept
 }
 
 /// Whether two say the same of who may do what.

@@ -160,11 +160,14 @@ impl<D: Disk, S: Shelf> Walker<'_, D, S> {
         met.contains(&id)
     }
 
-    /// What an object has without the ACEs of plans that were. Met by another name again it is taken as it is now: what each of
+    /// What an object has without the ACEs of plans that were, and without what nobody planned for the root's SID. Met by another name again it is taken as it is now: what each of
     /// its directories hands on, denials above all, is to be on it.
     fn base(&self, first: bool, id: FileId, now: &SecurityDescriptor) -> SecurityDescriptor {
-        if !self.others || !first {
+        if !first {
             return now.clone();
+        }
+        if !self.others {
+            return self.ours.of_plan(now, self.walk.ours);
         }
         let record = self.known.and_then(|book| book.objects.get(&id));
         let before = record.map(|record| &*record.before);

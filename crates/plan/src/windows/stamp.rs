@@ -102,7 +102,8 @@ pub fn cleanse(sd: &SecurityDescriptor, ours: &[Ace]) -> Option<SecurityDescript
 }
 
 /// Whether an ACE is this one, wherever it came from and whoever inherits it.
-pub(super) fn is_of(ace: &Ace, own: &Ace) -> bool {
+#[must_use]
+pub fn is_of(ace: &Ace, own: &Ace) -> bool {
     (ace.kind, ace.mask, ace.sid) == (own.kind, own.mask, own.sid)
 }
 
