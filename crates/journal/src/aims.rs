@@ -264,6 +264,7 @@ impl<O> Found<'_, O> {
                 directory: above.map(|above| (&above.descriptor, &above.descriptor)),
                 kind: child(stand.facts.kind),
                 own,
+                linked: stand.facts.is_linked(),
             };
             match walk.next(step) {
                 Next::Same => {}

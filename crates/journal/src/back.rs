@@ -1,6 +1,6 @@
 //! What one object's descriptor is to be without our ACEs.
 
-use ringfence_nt_access::{Ace, Control, SecurityDescriptor, Sid, generic, object};
+use ringfence_nt_access::{Ace, Control, Effect, SecurityDescriptor, Sid, generic, object};
 use ringfence_plan::windows::is_of;
 
 /// All ACEs that were ever put below a root.
@@ -40,10 +40,41 @@ impl Ours {
         if marked { self.bare(now) } else { now.clone() }
     }
 
+    /// Whether two say the same with ACEs of ours, wherever in their lists and whoever inherits them.
+    pub(crate) fn are_as(&self, a: &SecurityDescriptor, b: &SecurityDescriptor) -> bool {
+        let aces = |sd: &SecurityDescriptor| -> Vec<Ace> {
+            let all = sd.dacl.iter().flat_map(|dacl| &dacl.aces);
+            all.filter(|ace| self.has(ace)).cloned().collect()
+        };
+        let (a, b) = (aces(a), aces(b));
+        let within = |a: &[Ace], b: &[Ace]| a.iter().all(|ace| b.iter().any(|own| is_of(ace, own)));
+        within(&a, &b) && within(&b, &a)
+    }
+
     /// What an object is without what is the root's own SID's and none of the plan's.
     pub(crate) fn of_plan(&self, now: &SecurityDescriptor, plan: &[Ace]) -> SecurityDescriptor {
         let is_planned = |ace: &Ace| plan.iter().any(|own| is_of(ace, own));
         retained(now, |ace| ace.sid != self.sid || is_planned(ace))
+    }
+
+    /// What a file with other names keeps: of ours what the plan puts as well, and each denial, since by another name it may be
+    /// protected.
+    pub(crate) fn linked(
+        &self,
+        now: &SecurityDescriptor,
+        before: Option<&SecurityDescriptor>,
+        plan: &[Ace],
+    ) -> SecurityDescriptor {
+        let is_planned = |ace: &Ace| plan.iter().any(|own| is_of(ace, own));
+        let denies = |ace: &Ace| ace.kind.effect() == Some(Effect::Deny);
+        // Of what is not the SID's it is known by the note alone, or by what stands beside it, whether it is ours.
+        let bare = self.taken_back(now, before);
+        let mut theirs: Vec<&Ace> = bare.dacl.iter().flat_map(|dacl| &dacl.aces).collect();
+        retained(now, |ace| {
+            let at = theirs.iter().position(|own| *own == ace);
+            let is_theirs = at.map(|at| theirs.swap_remove(at)).is_some();
+            is_theirs || denies(ace) || is_planned(ace)
+        })
     }
 
     /// What an object is to be, now that it is this, and was that before the first of ours was put on it.

@@ -33,6 +33,16 @@ pub struct Facts {
     pub id: FileId,
     /// What.
     pub kind: Kind,
+    /// So many names it has beside that by which it was opened. Where that one is gone since, all that are left; asked in one
+    /// call, so that no name comes or goes between. A directory has one name.
+    pub other_names: u32,
+}
+
+impl Facts {
+    /// It is a file that may have a name elsewhere: its descriptor is of that one too.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.kind == Kind::File && self.other_names > 0
+    }
 }
 
 /// Why a volume did not do something.

@@ -35,6 +35,11 @@ pub enum Reason {
     /// The user would lose a right.
     #[error("you would lose a right to it")]
     WouldTakeFromYou,
+    /// It has names by which it may lie elsewhere: no grant is put on it.
+    #[error(
+        "it has other names (hard links), which may lie elsewhere: what commands shall write has to be a copy, or made by them"
+    )]
+    OtherNames,
     /// The volume said that it was written, and has something else.
     #[error("its volume took the permissions and did not keep them: move it to an NTFS volume")]
     NotKept,

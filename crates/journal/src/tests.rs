@@ -13,6 +13,7 @@ mod crash;
 mod drawer;
 mod files;
 mod flat;
+mod links;
 mod owned;
 mod simulated;
 mod walk;

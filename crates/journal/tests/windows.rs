@@ -417,6 +417,37 @@ fn what_is_moved_away_is_found_by_its_number() {
 }
 
 #[test]
+fn a_file_outside_with_a_second_name_in_the_tree_is_known_by_its_names() {
+    let dir = Dir::tree();
+    let disk = Kept::new(&dir.0, u64::MAX);
+    std::fs::write(dir.0.join("outside"), "text").unwrap();
+    let second = dir.0.join("work/second");
+    std::fs::hard_link(dir.0.join("outside"), &second).unwrap();
+    let root = Files
+        .open_root(dir.0.join("work").to_str().unwrap())
+        .unwrap();
+    let others = |opened: &Opened| Files.facts(opened).unwrap().other_names;
+    let open = |name: &str| Files.open(&root, &Name::from(name), Kind::File).unwrap();
+    assert_eq!(
+        (others(&root), others(&open("b")), others(&open("second"))),
+        (0, 0, 1)
+    );
+    // Nine as without it, and the one that is left.
+    let granted = granted(&disk, &dir.0);
+    assert_eq!((granted.seen, granted.written), (10, 9));
+    let [left] = &granted.left[..] else {
+        panic!("{granted:?}");
+    };
+    assert_eq!((left.part, left.why), (Part::Other, Reason::OtherNames));
+    // The name by which it was opened is gone: another is left, which is not in the tree.
+    let opened = open("second");
+    std::fs::remove_file(&second).unwrap();
+    if real_windows("whether a name is to go is not told") {
+        assert_eq!(others(&opened), 1);
+    }
+}
+
+#[test]
 fn a_file_is_opened_with_what_this_user_has() {
     let dir = Dir::tree();
     let path = dir.0.join("work/b");

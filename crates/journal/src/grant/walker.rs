@@ -11,7 +11,7 @@ use crate::aims::{Found, child};
 use crate::back::{Ours, is_kept, same};
 use crate::book::{Book, JournalError, Noted, Pen};
 use crate::crew::{Crew, Directory, Inside, Met, Work};
-use crate::disk::{Disk, DiskError, Kind};
+use crate::disk::{Disk, DiskError, Facts, Kind};
 use crate::left::{Control, Part, Reason, Tally};
 use crate::line::{Line, Walked};
 use crate::name::Below;
@@ -160,18 +160,43 @@ impl<D: Disk, S: Shelf> Walker<'_, D, S> {
         met.contains(&id)
     }
 
-    /// What an object has without the ACEs of plans that were, and without what nobody planned for the root's SID. Met by another name again it is taken as it is now: what each of
-    /// its directories hands on, denials above all, is to be on it.
-    fn base(&self, first: bool, id: FileId, now: &SecurityDescriptor) -> SecurityDescriptor {
+    /// What an object was, as the journal has it from earlier walks.
+    fn before(&self, id: FileId) -> Option<&SecurityDescriptor> {
+        let record = self.known?.objects.get(&id)?;
+        Some(&record.before)
+    }
+
+    /// What an object has without the ACEs of plans that were, and without what nobody planned for the root's SID. One that is
+    /// met again was decided about, and is taken as it is now.
+    fn base(&self, first: bool, facts: Facts, now: &SecurityDescriptor) -> SecurityDescriptor {
         if !first {
             return now.clone();
         }
         if !self.others {
             return self.ours.of_plan(now, self.walk.ours);
         }
-        let record = self.known.and_then(|book| book.objects.get(&id));
-        let before = record.map(|record| &*record.before);
-        self.ours.taken_back(now, before)
+        let before = self.before(facts.id);
+        if facts.is_linked() {
+            self.ours.linked(now, before, self.walk.ours)
+        } else {
+            self.ours.taken_back(now, before)
+        }
+    }
+
+    /// Whether a file with other names has other ACEs of ours than it would have with this one alone: by those names it may lie
+    /// outside of the tree, or be protected.
+    fn differs(&self, id: FileId, want: Step<'_>) -> bool {
+        let base = self.ours.taken_back(want.descriptor, self.before(id));
+        let alone = match self.walk.next(Step {
+            descriptor: &base,
+            linked: false,
+            ..want
+        }) {
+            Next::Same => base,
+            Next::Write(alone) => *alone,
+            Next::Left(_) => return true,
+        };
+        !self.ours.are_as(want.descriptor, &alone)
     }
 
     /// Whether an object is met the first time, as far as that is asked.
@@ -256,22 +281,32 @@ impl<D: Disk, S: Shelf> Walker<'_, D, S> {
                 return None;
             }
         };
-        let base = self.base(first, met.facts.id, &now);
-        let (own, _) = self.found.own(met.facts.id);
+        let base = self.base(first, met.facts, &now);
+        let (own, part) = self.found.own(met.facts.id);
         let step = Step {
             descriptor: &base,
             directory: above.map(|(before, now)| (&**before, &**now)),
             kind: child(met.facts.kind),
             own,
+            linked: met.facts.is_linked(),
         };
-        let want = match self.walk.next(step) {
-            Next::Same => base.clone(),
-            Next::Write(want) => *want,
-            Next::Left(why) => {
-                self.say(&met, why.into());
-                base.clone()
-            }
+        let (want, why) = match self.walk.next(step) {
+            Next::Same => (base.clone(), None),
+            Next::Write(want) => (*want, None),
+            Next::Left(why) => (base.clone(), Some(Reason::from(why))),
         };
+        let after = Step {
+            descriptor: &want,
+            ..step
+        };
+        // What is protected has its denials, and needs no more.
+        let differs = || {
+            let is_other = step.linked && part == Part::Other;
+            is_other && self.differs(met.facts.id, after)
+        };
+        if let Some(why) = why.or_else(|| differs().then_some(Reason::OtherNames)) {
+            self.say(&met, why);
+        }
         if same(&want, &now) {
             enter(inside, met, base, now);
             return None;

@@ -134,6 +134,7 @@ impl Disk for Files {
                 file: u128::from_le_bytes(id.file),
             },
             kind: kind(facts.attributes),
+            other_names: other_names(&facts),
         })
     }
 
@@ -174,6 +175,16 @@ fn list_of(descriptor: &SecurityDescriptor) -> SecurityDescriptor {
         control,
         dacl: descriptor.dacl.clone(),
         ..SecurityDescriptor::default()
+    }
+}
+
+/// `DeletePending` is of the name that was opened, `NumberOfLinks` are those that do not go (\[MS-FSA\] 2.1.5.12.27).
+fn other_names(facts: &file::Facts) -> u32 {
+    let own = u32::from(!facts.deleted);
+    if facts.directory {
+        0
+    } else {
+        facts.links.saturating_sub(own)
     }
 }
 

@@ -354,6 +354,11 @@ impl Case {
             return;
         }
         let path = files.path(at);
+        let guarded = self.plan.guards.iter().any(|guard| guard.path == path);
+        if above.is_some() && above != node.parent && guarded && self.reached(files, at) {
+            // By its second name: it is protected by the first.
+            return;
+        }
         // What is protected and cannot be reached by its path is not protected.
         let mut own: Vec<Ace> = (self.plan.guards.iter())
             .filter(|guard| guard.path == path && self.reached(files, at))
@@ -368,6 +373,7 @@ impl Case {
             directory: above.map(|above| (&before[&above], &after[&above])),
             kind: kind(node.kind),
             own: &own,
+            linked: node.also.is_some() && node.kind == Kind::File,
         };
         match walk.next(step) {
             Next::Same => {}

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use ringfence_nt_access::SecurityDescriptor;
+use ringfence_nt_access::{Ace, Effect, SecurityDescriptor};
+
+use ringfence_plan::windows::is_of;
 
 use super::case::Case;
+use super::simulated::Node;
 use super::{ALONE, trees};
 use crate::Way;
 
@@ -32,10 +35,21 @@ fn crash(case: &Case, loses: Loses) {
     case.volume.kill.set(u64::MAX);
 }
 
+/// A file with two names keeps the denials that it has, also where a plan that was put them.
+fn is_denied_more(node: &Node, wanted: &SecurityDescriptor) -> bool {
+    let denials = |sd: &SecurityDescriptor| -> (Vec<Ace>, Vec<Ace>) {
+        let all = sd.dacl.iter().flat_map(|dacl| dacl.aces.clone());
+        all.partition(|ace| ace.kind.effect() == Some(Effect::Deny))
+    };
+    let (has, wanted) = (denials(&node.sd), denials(wanted));
+    let is_denied = |ace: &Ace| has.0.iter().any(|own| is_of(own, ace));
+    node.also.is_some() && has.1 == wanted.1 && wanted.0.iter().all(is_denied)
+}
+
 fn is(case: &Case, wanted: &Wanted) -> Result<(), String> {
     case.volume.with(|files| {
         for (id, node) in &files.nodes {
-            if node.also.is_none() && node.sd != wanted[id] {
+            if node.sd != wanted[id] && !is_denied_more(node, &wanted[id]) {
                 return Err(format!(
                     "{} is {:?}\nnot {:?}",
                     files.path(*id),

@@ -55,10 +55,14 @@ fn what_a_command_put_for_the_roots_own_sid_goes_when_it_is_taken_back() {
 
 #[test]
 fn a_walk_leaves_nothing_of_the_roots_own_sid_that_its_plan_does_not_put() {
-    for another in [false, true] {
+    for (another, linked) in [(false, false), (true, false), (false, true), (true, true)] {
         let mut case = Case::plain(3);
         case.granted();
         let made = greedy(&case);
+        if linked {
+            case.volume
+                .with(|files| files.link(made[1], made[0], "second"));
+        }
         if another {
             case.replan(vec![made[0]]);
         } else {

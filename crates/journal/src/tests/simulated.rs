@@ -78,6 +78,8 @@ pub(super) struct Files {
     pub(super) reused: Option<(u128, u128)>,
     /// After each reading: of which object, and what.
     pub(super) meddle: Option<(u128, Meddle)>,
+    /// Of this one the second name is gone as soon as it was opened.
+    pub(super) fleeting: Option<u128>,
 }
 
 /// A volume, as this user sees it.
@@ -90,6 +92,8 @@ pub(super) struct Volume {
 pub(super) struct Handle {
     id: u128,
     rights: Mask,
+    /// The name by which it was opened.
+    by: Option<(u128, Name)>,
 }
 
 impl Files {
@@ -167,6 +171,13 @@ impl Files {
         inside.map_or_else(Vec::new, |inside| inside.iter().copied().collect())
     }
 
+    /// The names of an object, by directory.
+    fn names(&self, id: u128) -> Vec<(u128, Name)> {
+        let node = &self.nodes[&id];
+        let own = node.parent.map(|parent| (parent, node.name.clone()));
+        own.into_iter().chain(node.also.clone()).collect()
+    }
+
     fn named(&self, parent: u128, name: &Name) -> Option<u128> {
         let lower = |name: &Name| name.to_string().to_lowercase();
         let wanted = lower(name);
@@ -213,7 +224,12 @@ impl Volume {
         self.with(|files| std::mem::take(&mut files.counts))
     }
 
-    fn handle(&self, files: &mut Files, id: u128) -> Result<Handle, DiskError> {
+    fn handle(
+        &self,
+        files: &mut Files,
+        id: u128,
+        by: Option<(u128, &Name)>,
+    ) -> Result<Handle, DiskError> {
         files.counts.opened += 1;
         let node = files.nodes.get(&id).ok_or(DiskError::NotThere)?;
         if node.deaf {
@@ -230,7 +246,16 @@ impl Volume {
         if rights.is_none() {
             return Err(DiskError::Denied);
         }
-        Ok(Handle { id, rights })
+        // As it is written there, whatever case it was opened by.
+        let lower = |name: &Name| name.to_string().to_lowercase();
+        let is = |name: &(u128, Name)| {
+            by.is_some_and(|by| (by.0, lower(by.1)) == (name.0, lower(&name.1)))
+        };
+        let by = files.names(id).into_iter().find(is);
+        if files.fleeting == Some(id) && by.is_some() && by == files.nodes[&id].also {
+            files.nodes.get_mut(&id).unwrap().also = None;
+        }
+        Ok(Handle { id, rights, by })
     }
 }
 
@@ -264,14 +289,14 @@ impl Disk for Volume {
                     return Err(DiskError::LeadsElsewhere);
                 }
             }
-            self.handle(files, at)
+            self.handle(files, at, None)
         })
     }
 
     fn open(&self, directory: &Handle, name: &Name, _: Kind) -> Result<Handle, DiskError> {
         self.with(|files| {
             let id = files.named(directory.id, name).ok_or(DiskError::NotThere)?;
-            self.handle(files, id)
+            self.handle(files, id, Some((directory.id, name)))
         })
     }
 
@@ -287,16 +312,19 @@ impl Disk for Volume {
                 Some((of, is)) if of == id.file => is,
                 _ => id.file,
             };
-            self.handle(files, number)
+            self.handle(files, number, None)
         })
     }
 
     fn facts(&self, object: &Handle) -> Result<Facts, DiskError> {
         self.with(|files| {
             let node = files.nodes.get(&object.id).ok_or(DiskError::NotThere)?;
+            let names = files.names(object.id);
+            let own = object.by.as_ref().is_none_or(|by| names.contains(by));
             Ok(Facts {
                 id: id(object.id),
                 kind: node.kind,
+                other_names: u32::try_from(names.len()).unwrap() - u32::from(own),
             })
         })
     }

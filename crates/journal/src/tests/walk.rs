@@ -21,15 +21,8 @@ fn a_tree_is_granted_as_the_model_says_and_taken_back_to_the_byte() {
                 let granted = case.grant(crew).unwrap();
                 case.volume.with(|files| {
                     for (id, node) in &files.nodes {
-                        // What has two names is met in two directories, in this order or that.
-                        if node.also.is_none() {
-                            assert_eq!(
-                                node.sd,
-                                wanted[id],
-                                "{seed} {elevated} {}",
-                                files.path(*id)
-                            );
-                        }
+                        // Also of what has two names, and is met in two directories in this order or that.
+                        assert_eq!(node.sd, wanted[id], "{seed} {elevated} {}", files.path(*id));
                     }
                 });
                 written += granted.written;

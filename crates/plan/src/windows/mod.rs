@@ -18,5 +18,5 @@ pub use identity::{FileId, Purpose, synthetic};
 pub use refuse::{RootRefusal, refuse_root};
 pub use ring::{Job, Mode, Plan, RootPlan, Stamp, plan};
 pub use site::{Guarded, Outside, Root, Site, Volume};
-pub use stamp::{cleanse, is_of, pass_on, stamp};
+pub use stamp::{cleanse, is_of, pass_on, pass_on_denials, stamp};
 pub use walk::{Next, Step, Walk, Why};

@@ -79,7 +79,38 @@ pub fn pass_on(
     changed(child, dacl)
 }
 
-fn denies(ace: &Ace) -> bool {
+/// The descriptor of a file that has other names than this: with the denials of `ours` that its directory passes on, and
+/// nothing else. None where it has them.
+///
+/// What else is there stays, denials that it has by another name above all. A grant is not added: the other names may lie
+/// where nobody planned one.
+#[must_use]
+pub fn pass_on_denials(
+    parent: &SecurityDescriptor,
+    child: &SecurityDescriptor,
+    ours: &[Ace],
+) -> Option<SecurityDescriptor> {
+    let own = child.dacl.as_ref()?;
+    let above = parent.dacl.as_ref()?;
+    let owner = child.owner.unwrap_or(well_known::NULL);
+    let group = child.group.unwrap_or(well_known::NULL);
+    let all = inherited(above, Child::Leaf, owner, group, &object::FILE);
+    let is_ours = |ace: &Ace| ours.iter().any(|own| is_of(ace, own));
+    // What is said of a file comes before what it inherits.
+    let grants = |ace: &Ace| ace.kind.effect() == Some(Effect::Allow) && !ace.is_inherited();
+    let first = !own.aces.iter().any(grants);
+    let has = |denial: &Ace| {
+        let is = |ace: &Ace| is_of(ace, denial) && (first || !ace.is_inherited());
+        own.aces.iter().any(is)
+    };
+    let lacks = all
+        .into_iter()
+        .filter(|ace| denies(ace) && is_ours(ace) && !has(ace));
+    let said = lacks.map(|ace| said_of_itself(ace, Child::Leaf));
+    stamp(child, &said.collect::<Vec<_>>())
+}
+
+pub(super) fn denies(ace: &Ace) -> bool {
     ace.kind.effect() == Some(Effect::Deny)
 }
 

@@ -5,7 +5,7 @@ use ringfence_nt_access::{
     maximum_allowed, object, well_known,
 };
 
-use super::stamp::{is_of, pass_on, stamp};
+use super::stamp::{denies, is_of, pass_on, pass_on_denials, stamp};
 
 /// An object in a write root, or the root itself.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +18,8 @@ pub struct Step<'a> {
     pub kind: Child,
     /// The ACEs that are put on it, by its path.
     pub own: &'a [Ace],
+    /// It is a file with other names than that by which it was met: they may lie where nothing is to be granted.
+    pub linked: bool,
 }
 
 /// What is to be done with it.
@@ -60,6 +62,9 @@ impl Walk<'_> {
     ///
     /// No right is taken from the user, whatever stands in the descriptor: where `OWNER RIGHTS` would do that (they are for
     /// what a principal makes, and replace what an owner may), the object does without them.
+    ///
+    /// A file with other names gets denials alone (and what keeps an account from its permissions, where that owns it), by each of its names: a file has one descriptor, so a grant by the name in
+    /// the root would be one by a name outside of it. None is taken from it either, since it is met in any order.
     #[must_use]
     pub fn next(&self, step: Step<'_>) -> Next {
         let now = step.descriptor;
@@ -71,7 +76,12 @@ impl Walk<'_> {
             .aces
             .iter()
             .any(|ace| says_of_owners(ace) && !self.ours.iter().any(|own| is_of(ace, own)));
-        let Some(with) = self.wanted(step, !said) else {
+        let with = if step.linked {
+            self.denied(step)
+        } else {
+            self.wanted(step, !said)
+        };
+        let Some(with) = with else {
             return Next::Same;
         };
         let rights = maximum_allowed(now, self.user, &object::FILE, Doubt::Denies);
@@ -80,6 +90,9 @@ impl Walk<'_> {
         }
         if self.takes_nothing(step, &with) {
             return Next::Write(Box::new(with));
+        }
+        if step.linked {
+            return Next::Left(Why::WouldTakeFromYou);
         }
         match self.wanted(step, false) {
             None => Next::Same,
@@ -107,17 +120,32 @@ impl Walk<'_> {
             .cloned()
             .collect();
         let so_far = passed.as_ref().unwrap_or(now);
-        let theirs = so_far
-            .owner
-            .is_some_and(|owner| self.principals.contains(&owner));
+        let theirs = self.owns(so_far);
         let inherited = so_far.dacl.iter().flat_map(|dacl| &dacl.aces);
         if theirs && owners && !inherited.chain(&own).any(says_of_owners) {
             // Its directory has it not to pass on.
-            own.push(Ace::allow(
-                well_known::OWNER_RIGHTS,
-                Mask::READ_CONTROL,
-                AceFlags::NONE,
-            ));
+            own.push(of_owners());
+        }
+        stamp(so_far, &own).or(passed)
+    }
+
+    /// Whether commands own it.
+    fn owns(&self, of: &SecurityDescriptor) -> bool {
+        of.owner
+            .is_some_and(|owner| self.principals.contains(&owner))
+    }
+
+    /// The descriptor with all denials that belong on it, or none where it has them.
+    fn denied(&self, step: Step<'_>) -> Option<SecurityDescriptor> {
+        let now = step.descriptor;
+        let passed = step
+            .directory
+            .and_then(|(_, above)| pass_on_denials(above, now, self.ours));
+        let so_far = passed.as_ref().unwrap_or(now);
+        let mut own: Vec<Ace> = step.own.iter().filter(|ace| denies(ace)).cloned().collect();
+        let mut said = so_far.dacl.iter().flat_map(|dacl| &dacl.aces);
+        if self.owns(so_far) && !said.any(says_of_owners) {
+            own.push(of_owners());
         }
         stamp(so_far, &own).or(passed)
     }
@@ -129,6 +157,11 @@ impl Walk<'_> {
             rights(after, above).has(rights(step.descriptor, before_above))
         })
     }
+}
+
+/// Owners read permissions, and do not change them.
+fn of_owners() -> Ace {
+    Ace::allow(well_known::OWNER_RIGHTS, Mask::READ_CONTROL, AceFlags::NONE)
 }
 
 fn says_of_owners(ace: &Ace) -> bool {

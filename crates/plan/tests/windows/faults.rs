@@ -28,6 +28,8 @@ pub(super) struct Faults {
     pub(super) replaces: bool,
     /// Directories on the way to what is protected can be renamed.
     pub(super) no_pins: bool,
+    /// Files with other names are granted like all.
+    pub(super) links_forgotten: bool,
 }
 
 impl Faults {
@@ -130,6 +132,14 @@ impl Faults {
                     ..none
                 },
                 true,
+            ),
+            (
+                "files with other names are granted",
+                Faults {
+                    links_forgotten: true,
+                    ..none
+                },
+                false,
             ),
         ]
     }

@@ -151,7 +151,7 @@ impl View<'_> {
                     return Err(self.say("what is protected can be changed", node, can));
                 }
             }
-            if guarded || held || left {
+            if guarded || held || left || tree.nodes[node].linked {
                 continue;
             }
             // All that the user could do for work, the command can. Denials for all are denials for the principal, too.
@@ -167,6 +167,30 @@ impl View<'_> {
                 .any(|ace| ace.kind.effect() == Some(Effect::Deny) && ace.is_effective());
             if !least.has(needs) && (unelevated || !denies) {
                 return Err(self.say("work cannot be done", node, needs.without(least)));
+            }
+        }
+        Ok(())
+    }
+
+    /// To a file with other names commands can do nothing more than before.
+    pub(super) fn linked(&self, told: &mut Told) -> Result<(), String> {
+        for (node, of) in self.tree.nodes.iter().enumerate() {
+            if !of.linked || !self.tree.is_inside(node, self.tree.workspace) {
+                continue;
+            }
+            told.linked += 1;
+            for doubt in [Doubt::Grants, Doubt::Denies] {
+                // What goes by the right of the directory is of the name in it.
+                let changes = CHANGES.without(BY_DIRECTORY);
+                let rights = |of| self.rights(self.child, of, node, doubt) & changes;
+                let (had, has) = (rights(self.before), rights(self.after));
+                if !had.has(has) {
+                    return Err(self.say(
+                        "what has other names was granted",
+                        node,
+                        has.without(had),
+                    ));
+                }
             }
         }
         Ok(())
@@ -241,6 +265,7 @@ impl View<'_> {
                     && settled(self.before)
                     && !self.left.contains(&node)
                     && !dropped
+                    && !self.tree.nodes[node].linked
                     && !settled(self.after)
                     && node != self.tree.workspace
                 {

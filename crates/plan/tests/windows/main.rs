@@ -56,6 +56,7 @@ fn no_tree_is_planned_wrongly() {
     assert!(told.written > trees / 100, "{told:?}");
     assert!(told.stamped > trees * 3, "{told:?}");
     assert!(told.left > trees / 10, "{told:?}");
+    assert!(told.linked > trees / 2, "{told:?}");
 }
 
 /// Plans that are wrong, each in one way, are found by the same check.

@@ -21,6 +21,8 @@ use super::support::policy;
 pub(super) struct Node {
     pub(super) parent: Option<usize>,
     pub(super) kind: Child,
+    /// It has other names, none of which is in the tree.
+    pub(super) linked: bool,
     descriptor: SecurityDescriptor,
 }
 
@@ -40,6 +42,7 @@ pub(super) struct Told {
     pub(super) written: u64,
     pub(super) stamped: u64,
     pub(super) left: u64,
+    pub(super) linked: u64,
 }
 
 const PROFILE: usize = 2;
@@ -69,6 +72,7 @@ impl Tree {
         let node = |parent, text: &str| Node {
             parent,
             kind: Child::Container,
+            linked: false,
             descriptor: sd(text, &user),
         };
         let mut nodes = vec![
@@ -302,6 +306,7 @@ impl Tree {
         };
         view.outside(told)?;
         view.inside()?;
+        view.linked(told)?;
         view.user_and_others()?;
         view.again_and_undone(faults)
     }
@@ -356,6 +361,7 @@ impl Tree {
                 directory: above.map(|above| (&before[above], &after[above])),
                 kind: self.nodes[node].kind,
                 own: &own,
+                linked: self.nodes[node].linked && !faults.links_forgotten,
             };
             match walk.next(step) {
                 Next::Same => {}
@@ -404,6 +410,7 @@ fn made(
     Node {
         parent: Some(parent),
         kind,
+        linked: kind == Child::Leaf && random.one_in(4),
         descriptor,
     }
 }
