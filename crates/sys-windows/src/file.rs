@@ -33,7 +33,7 @@ pub use facts::{Facts, Id, PathForm, facts, final_path, id, is_remote};
 pub use listing::{Entry, Listing, list};
 pub use lock::{Locked, Sharing, lock};
 pub use replace::{delete, rename_in, replace};
-pub use volume::{DriveType, Volume, drive_type, volume};
+pub use volume::{DriveType, Volume, drive_type, drives, volume, volume_of};
 
 /// What may be done through a file's handle.
 pub mod access {

@@ -22,6 +22,24 @@ pub use port::{Message, Port};
 #[derive(Debug)]
 pub struct Job(OwnedHandle);
 
+/// A process is in a job, whichever (`IsProcessInJob`). The handle needs `QUERY_LIMITED`.
+///
+/// # Errors
+/// What the function says.
+pub fn is_in_any(process: BorrowedHandle<'_>) -> Result<bool, SysError> {
+    let mut contained: BOOL = 0;
+    // SAFETY: a live handle, no job, which means any, and a live place.
+    let answer = unsafe {
+        win::IsProcessInJob(
+            process.as_raw_handle(),
+            std::ptr::null_mut(),
+            &raw mut contained,
+        )
+    };
+    done("IsProcessInJob", answer)?;
+    Ok(contained != 0)
+}
+
 /// What a job limits. Of nested jobs, the tightest counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {

@@ -1,12 +1,17 @@
 //! What a file's volume can keep.
 
 use std::ffi::OsString;
-use std::os::windows::io::{AsRawHandle, BorrowedHandle};
-use std::path::Path;
+use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle};
+use std::path::{Path, PathBuf};
 
-use windows_sys::Win32::Storage::FileSystem::{GetDriveTypeW, GetVolumeInformationByHandleW};
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_READ_ATTRIBUTES, GetDriveTypeW, GetLogicalDrives, GetVolumeInformationByHandleW,
+};
+use windows_sys::Win32::System::Diagnostics::Debug::{
+    SEM_FAILCRITICALERRORS, SetThreadErrorMode, THREAD_ERROR_MODE,
+};
 use windows_sys::Win32::System::SystemServices::{
-    FILE_PERSISTENT_ACLS, FILE_SUPPORTS_REPARSE_POINTS,
+    FILE_PERSISTENT_ACLS, FILE_READ_ONLY_VOLUME, FILE_SUPPORTS_REPARSE_POINTS,
 };
 use windows_sys::Win32::System::WindowsProgramming as drive;
 
@@ -52,6 +57,12 @@ impl Volume {
         self.flags & FILE_PERSISTENT_ACLS != 0
     }
 
+    /// Nothing on it can be written (`FILE_READ_ONLY_VOLUME`).
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.flags & FILE_READ_ONLY_VOLUME != 0
+    }
+
     /// It can hold reparse points.
     #[must_use]
     pub fn has_reparse_points(&self) -> bool {
@@ -88,6 +99,54 @@ pub fn volume(file: BorrowedHandle<'_>) -> Result<Volume, SysError> {
     done("GetVolumeInformationByHandleW", answer)?;
     volume.file_system = wide::text(&name);
     Ok(volume)
+}
+
+/// The roots (`C:\`) of the drives that are there (`GetLogicalDrives`), by their letters.
+///
+/// # Errors
+/// What the function says.
+pub fn drives() -> Result<Vec<PathBuf>, SysError> {
+    // SAFETY: takes nothing.
+    let there = unsafe { GetLogicalDrives() };
+    if there == 0 {
+        return Err(SysError::last("GetLogicalDrives"));
+    }
+    let letters = ('A'..='Z')
+        .zip(0..)
+        .filter(|(_, bit)| there & 1 << bit != 0);
+    Ok(letters
+        .map(|(letter, _)| PathBuf::from(format!("{letter}:\\")))
+        .collect())
+}
+
+/// The volume of the drive with this root (`C:\`). One without a medium fails, and no dialog asks for one.
+///
+/// # Errors
+/// What the functions say; `ERROR_NOT_READY` where there is no medium.
+pub fn volume_of(root: &Path) -> Result<Volume, SysError> {
+    let _no_dialog = NoDialog::new()?;
+    let root = super::open(root, FILE_READ_ATTRIBUTES)?;
+    volume(root.as_handle())
+}
+
+/// This thread has no dialogs about media, until it is dropped.
+struct NoDialog(THREAD_ERROR_MODE);
+
+impl NoDialog {
+    fn new() -> Result<NoDialog, SysError> {
+        let mut before = 0;
+        // SAFETY: an integer and a live place.
+        let answer = unsafe { SetThreadErrorMode(SEM_FAILCRITICALERRORS, &raw mut before) };
+        done("SetThreadErrorMode", answer)?;
+        Ok(NoDialog(before))
+    }
+}
+
+impl Drop for NoDialog {
+    fn drop(&mut self) {
+        // SAFETY: an integer that this thread's mode was, and no place for the one before.
+        unsafe { SetThreadErrorMode(self.0, std::ptr::null_mut()) };
+    }
 }
 
 /// Where the files of the drive with this root (`C:\`) are (`GetDriveTypeW`).

@@ -194,6 +194,21 @@ fn a_volume_says_whether_it_keeps_descriptors() {
 }
 
 #[test]
+fn the_drives_that_are_there_are_listed_and_others_are_not() {
+    let drives = file::drives().unwrap();
+    let of = |root: &str| drives.iter().any(|drive| drive == Path::new(root));
+    assert!(of("C:\\"), "{drives:?}");
+    assert!(!of("Q:\\"), "{drives:?}");
+    for drive in &drives {
+        assert_ne!(file::drive_type(drive).unwrap(), DriveType::None);
+    }
+    let volume = file::volume_of(Path::new("C:\\")).unwrap();
+    assert!(volume.keeps_descriptors(), "{volume:?}");
+    assert!(!volume.is_read_only());
+    assert!(file::volume_of(Path::new("Q:\\")).is_err());
+}
+
+#[test]
 fn a_file_takes_anothers_place_at_once() {
     let dir = Dir::new();
     let (from, to) = (dir.file("from", "new"), dir.file("to", "old"));

@@ -2,7 +2,7 @@
 
 use std::os::windows::io::AsHandle;
 
-use ringfence_sys_windows::job::{Job, Limits, Message, UiLimits};
+use ringfence_sys_windows::job::{self, Job, Limits, Message, UiLimits};
 use ringfence_sys_windows::process::{Process, access};
 
 use crate::child::Child;
@@ -120,8 +120,13 @@ fn a_process_is_put_into_a_job_and_cannot_leave_it() {
     start.suspended = true;
     let started = start.start().unwrap();
     assert!(!job.contains(started.process.as_handle()).unwrap());
+    // A tester may be in a job itself, and what it starts then is too.
+    let own = job::is_in_any(ringfence_sys_windows::process::current()).unwrap();
+    let is_in_any = || job::is_in_any(started.process.as_handle()).unwrap();
+    assert_eq!(is_in_any(), own);
     job.assign(started.process.as_handle()).unwrap();
     assert!(job.contains(started.process.as_handle()).unwrap());
+    assert!(is_in_any());
     job.terminate(3).unwrap();
     assert_eq!(started.process.wait(None).unwrap(), Some(3));
 }
