@@ -12,6 +12,7 @@ pub use place::{PolicyFile, StateDir};
 
 use ringfence_ops::Availability;
 use ringfence_plan::windows::Facts;
+use ringfence_runner::windows::{Usable, usable};
 
 use crate::environment::inside;
 use crate::layers::{self, TO_HAVE_STATE};
@@ -23,6 +24,8 @@ use crate::windows::facts;
 pub struct Machine {
     /// What it does of what a ring is made of; else why that cannot be said.
     pub facts: Result<Facts, String>,
+    /// What programs are used to, and may not have in a ring.
+    pub usable: Usable,
     /// The ring this runs in itself: what `RINGFENCE` says.
     pub inside: Option<String>,
     /// The state directory.
@@ -60,6 +63,7 @@ pub fn examine() -> Machine {
     let (policies, policy_error) = place::policies(home.as_deref(), state.as_ref());
     Machine {
         facts: facts(home.as_deref()).map_err(|error| error.to_string()),
+        usable: usable(),
         inside: inside(),
         state: place::state_dir(state.as_ref()),
         policies,
@@ -72,7 +76,10 @@ pub fn examine() -> Machine {
 pub fn findings(machine: &Machine) -> Vec<Finding> {
     let mut rows = Vec::new();
     match &machine.facts {
-        Ok(facts) => of_machine(&mut rows, facts),
+        Ok(facts) => {
+            of_machine(&mut rows, facts);
+            of_programs(&mut rows, &machine.usable);
+        }
         Err(why) => rows.push(row("ring", Status::Lack, why, "")),
     }
     if let Some(mode) = &machine.inside {
@@ -148,7 +155,7 @@ fn of_machine(rows: &mut Vec<Finding>, facts: &Facts) {
         row(
             "ring",
             Status::Less,
-            "unelevated, as you: what may be written is kept; network, hide, processes, write.delete and what is protected are refused until you accept to do without each",
+            "unelevated, as you: what may be written is kept; network, hide, processes, descendants, write.delete and what is protected are refused until you accept to do without each",
             "an account for commands alone keeps them; setting one up is not there yet",
         )
     } else {
@@ -161,14 +168,44 @@ fn of_machine(rows: &mut Vec<Finding>, facts: &Facts) {
     });
 }
 
+/// What no ring promises: that programs find what they are used to.
+fn of_programs(rows: &mut Vec<Finding>, usable: &Usable) {
+    let found = [
+        (
+            "nul",
+            &usable.nul,
+            "commands can write to NUL",
+            "commands that write to it (`> NUL`) fail",
+        ),
+        (
+            "named objects",
+            &usable.named,
+            "commands can make events, mutexes and shared memory by name",
+            "programs that need them (those of msys, Git Bash, .NET) may not start",
+        ),
+    ];
+    for (name, found, have_it, without) in found {
+        rows.push(match found {
+            Ok(()) => have(name, have_it),
+            Err(why) => row(name, Status::Less, format!("{why}; {without}"), ""),
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use ringfence_runner::windows::{BuildError, NotDone};
+
     use super::*;
 
     #[test]
     fn a_ring_as_the_user_is_less_and_none_is_a_lack() {
         let machine = Machine {
             facts: Ok(Facts::windows_11_standard_user()),
+            usable: Usable {
+                nul: Ok(()),
+                named: Err(BuildError::NotDone(NotDone::DefaultDacl)),
+            },
             inside: None,
             state: StateDir::None,
             policies: Vec::new(),
@@ -183,6 +220,8 @@ mod tests {
         };
         assert_eq!(of(&machine, "ring"), Some(Status::Less));
         assert_eq!(of(&machine, "tokens"), Some(Status::Have));
+        assert_eq!(of(&machine, "nul"), Some(Status::Have));
+        assert_eq!(of(&machine, "named objects"), Some(Status::Less));
         let mut facts = Facts::windows_11_standard_user();
         facts.restricted_tokens = Availability::No {
             why: "none".to_owned(),

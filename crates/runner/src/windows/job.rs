@@ -20,7 +20,8 @@ pub(super) fn made(spec: &Spec) -> Result<Job, BuildError> {
     let job = Job::create(None, None).map_err(call("making the job"))?;
     job.set_limits(&limits(spec.processes, spec.memory))
         .map_err(call("setting the job's limits"))?;
-    if !spec.restrict.is_empty() {
+    // Where they do not hold nobody counts on them, and a job that has them may not be nested: no process would start.
+    if spec.hold.desktop {
         // Whether they hold is asked of the job.
         let _asked = job.set_ui_limits(UiLimits::ALL);
     }

@@ -15,7 +15,7 @@ use ringfence_sys_windows::{Acl, SecurityDescriptor, Sid, SysError};
 
 pub use harden::harden;
 pub use start::{Command, Running};
-pub use trial::{Trial, trial};
+pub use trial::{Trial, Usable, trial, usable};
 
 /// What a ring is made of.
 #[derive(Debug, Clone)]
@@ -124,6 +124,14 @@ pub enum NotDone {
         /// So many it has.
         had: usize,
     },
+    /// The token is an administrator's.
+    #[error(
+        "CreateRestrictedToken accepted LUA_TOKEN, and the token has the administrators' group enabled"
+    )]
+    Administrators,
+    /// The token is another user's.
+    #[error("CreateRestrictedToken made a token of another user")]
+    User,
     /// The token writes to what does not let it.
     #[error(
         "a write-restricted token opened an object to change it that grants that to the user alone"
@@ -154,6 +162,11 @@ pub enum NotDone {
         "SetInformationJobObject accepted limits of the desktop (clipboard, windows of others), and the job does not have them"
     )]
     Desktop,
+    /// This process is in a job, and the kernel nests none with limits of the desktop in it.
+    #[error(
+        "limits of the desktop (clipboard, windows of others) cannot be set in the job that this program was started in"
+    )]
+    Nested,
 }
 
 /// Nobody starts a runner on Windows yet: it is for commands that run as an account of their own.

@@ -3,10 +3,14 @@
 use std::ffi::OsString;
 
 use ringfence_sys_windows::sync::{Event, EventOptions, access as event};
-use ringfence_sys_windows::token::{Level, Restriction, Token, access};
+use ringfence_sys_windows::token::{Group, Level, Restriction, Token, access};
 use ringfence_sys_windows::{Sid, SysError, random, sddl};
 
 use super::{BuildError, NotDone, Spec, call};
+
+/// `BUILTIN\Administrators`
+const ADMINISTRATORS: &str = "S-1-5-32-544";
+const SE_GROUP_ENABLED: u32 = 0x4;
 
 pub(super) fn own() -> Result<Token, BuildError> {
     let rights =
@@ -64,6 +68,20 @@ pub(super) fn verify(own: &Token, token: &Token, restrict: &[Sid]) -> Result<(),
         let had = privileges.len();
         return not_done(NotDone::Privileges { had });
     }
+    let reading = call("reading whose token it is");
+    if token.user().map_err(&reading)? != own.user().map_err(&reading)? {
+        return not_done(NotDone::User);
+    }
+    let administrators = Sid::parse(ADMINISTRATORS).map_err(&reading)?;
+    let groups = token.groups().map_err(&reading)?;
+    let enabled = |group: &&Group| group.attributes & SE_GROUP_ENABLED != 0;
+    if groups
+        .iter()
+        .filter(enabled)
+        .any(|group| group.sid == administrators)
+    {
+        return not_done(NotDone::Administrators);
+    }
     let Some(ring) = restrict.last() else {
         return not_done(NotDone::Restricting { asked: 0, had: 0 });
     };
@@ -74,15 +92,28 @@ fn not_done(what: NotDone) -> Result<(), BuildError> {
     Err(BuildError::NotDone(what))
 }
 
+/// A token to act with.
+pub(super) fn to_act_with(token: &Token) -> Result<Token, BuildError> {
+    token
+        .duplicate(Level::Impersonation, access::ALL)
+        .map_err(call("making a token to try"))
+}
+
+/// A name of an object that nobody can know before.
+pub(super) fn name() -> Result<OsString, SysError> {
+    let mut number = [0; 16];
+    random::fill(&mut number)?;
+    let number = u128::from_le_bytes(number);
+    Ok(OsString::from(format!(r"Local\ringfence-{number:032x}")))
+}
+
 /// Tries the token on two events: one that is the user's alone, one that is the ring's as well.
 fn tried(own: &Token, token: &Token, ring: &Sid) -> Result<(), BuildError> {
     let making = call("making what the token is tried on");
     let user = own.user().map_err(&making)?;
     let users = object(&format!("D:(A;;GA;;;{user})")).map_err(&making)?;
     let rings = object(&format!("D:(A;;GA;;;{user})(A;;GA;;;{ring})")).map_err(&making)?;
-    let acting = token
-        .duplicate(Level::Impersonation, access::ALL)
-        .map_err(call("making a token to try"))?;
+    let acting = to_act_with(token)?;
     let open = |object: &Object, rights| acting.acting(|| Event::open(&object.name, rights));
     let trying = call("acting with the token that is tried");
     if open(&users, event::EVENT_MODIFY_STATE)
@@ -107,12 +138,7 @@ struct Object {
 }
 
 fn object(list: &str) -> Result<Object, SysError> {
-    let mut number = [0; 16];
-    random::fill(&mut number)?;
-    let name = OsString::from(format!(
-        r"Local\ringfence-{:032x}",
-        u128::from_le_bytes(number)
-    ));
+    let name = name()?;
     let descriptor = sddl::parse(list)?;
     let (event, _) = Event::create(EventOptions {
         name: Some(&name),
