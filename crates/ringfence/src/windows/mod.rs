@@ -11,6 +11,7 @@ mod convert;
 mod grant;
 mod hold;
 mod machine;
+mod not_started;
 mod prepare;
 mod program;
 mod record;

@@ -18,7 +18,7 @@ use super::grant::Control;
 use super::prepare::{Begun, Prepared};
 use super::relay::Relay;
 use super::temp::Temp;
-use super::{Done, Ended, Finished, advice, convert, grant, hold, sweep};
+use super::{Done, Ended, Finished, advice, convert, grant, hold, not_started, sweep};
 use crate::error::Error;
 use crate::sys;
 
@@ -242,20 +242,8 @@ fn started(
         stdio: relay.stdio(),
         console,
     };
-    ring.start(&command).map_err(|error| {
-        let path = prepared.program.path.clone();
-        let said = sys::from_windows(error);
-        match said.kind() {
-            std::io::ErrorKind::NotFound => Error::NotFound {
-                name: crate::error::shown(&path),
-                hint: "it, or the directory to start in, is gone",
-            },
-            _ => Error::NotExecutable {
-                path,
-                why: error.to_string(),
-            },
-        }
-    })
+    ring.start(&command)
+        .map_err(|error| not_started::error(&prepared.program.path, error))
 }
 
 fn swept(prepared: &Prepared) -> Vec<(std::path::PathBuf, Option<String>)> {
