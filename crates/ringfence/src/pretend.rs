@@ -73,6 +73,7 @@ impl Begun {
                 .map(|hide| in_profile(hide.value.path.display().to_string()))
                 .collect(),
             outside: vec![in_profile(format!(r"{HOME}\Documents"))],
+            open: Vec::new(),
             repositories: false,
             ring: 0,
         };

@@ -445,6 +445,7 @@ fn planned(
         }],
         hidden: Vec::new(),
         outside: Vec::new(),
+        open: Vec::new(),
         repositories: true,
         ring: 7,
     };

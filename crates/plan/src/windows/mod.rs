@@ -17,6 +17,6 @@ pub use facts::{Facts, Place, Principals};
 pub use identity::{FileId, Purpose, synthetic};
 pub use refuse::{RootRefusal, refuse_root};
 pub use ring::{Job, Mode, Plan, RootPlan, Stamp, plan};
-pub use site::{Guarded, Outside, Root, Site, Volume};
+pub use site::{Guarded, Open, Outside, Root, Site, Undecided, Volume};
 pub use stamp::{cleanse, is_of, pass_on, pass_on_denials, stamp};
 pub use walk::{Next, Step, Walk, Why};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use ringfence_nt_access::{
-    Ace, AceFlags, Acl, Doubt, Mask, Restriction, SecurityDescriptor, Sid, Token, file_access,
-    file_right, maximum_allowed, object, well_known,
+    Ace, AceFlags, Acl, Doubt, Group, Integrity, Mask, Membership, Restriction, SecurityDescriptor,
+    Sid, Token, file_access, file_right, maximum_allowed, object, well_known,
 };
 use ringfence_ops::{Availability, Enforcement, Outcome, Shortfall};
 use ringfence_policy::{Effective, NetworkMode, Read};
@@ -328,6 +328,9 @@ fn machine(draft: &mut Draft<'_>, policy: &Effective, facts: &Facts) {
 const SETUP: &str =
     "an account for commands alone keeps it (setup, by an administrator; not there yet)";
 
+const SHARES: &str =
+    r"shares of other machines and of this one (\\localhost\...) are written as you";
+
 /// What the token is not kept from, as the model answers.
 fn leaks(draft: &mut Draft<'_>, policy: &Effective, site: &Site, facts: &Facts, plan: &Plan) {
     let child = match &plan.mode {
@@ -336,18 +339,22 @@ fn leaks(draft: &mut Draft<'_>, policy: &Effective, site: &Site, facts: &Facts, 
     };
     let unelevated = plan.mode == Mode::Unelevated;
     if policy.network.mode.value != NetworkMode::On {
-        let fence = match (&plan.mode, &facts.fence) {
-            (Mode::Unelevated, _) => Some((
-                "a command that runs as you is not told from your other programs",
-                SETUP,
-            )),
-            (_, Availability::No { why, remedy }) => Some((why.as_str(), remedy.as_str())),
-            (_, Availability::Yes) => None,
-        };
-        if let Some((why, remedy)) = fence {
-            let what = format!("the network can be reached: {why}");
-            draft.lack(promise::NETWORK, what, remedy);
+        match (&plan.mode, &facts.fence) {
+            (Mode::Unelevated, _) => {
+                let what = format!(
+                    "the network can be reached, and {SHARES}: a command that runs as you is not told from your other programs"
+                );
+                draft.lack(promise::NETWORK, what, SETUP);
+            }
+            (_, Availability::No { why, remedy }) => {
+                let what = format!("the network can be reached: {why}");
+                draft.lack(promise::NETWORK, what, remedy);
+            }
+            (_, Availability::Yes) => (),
         }
+    } else if unelevated {
+        // Who serves a share knows the user, and nothing of the token.
+        draft.tell(promise::WRITE, SHARES.to_owned(), "");
     }
     let readable = site.hidden.iter().filter(|hidden| {
         let rights = file_access(&child, hidden.object(), Doubt::Grants);
@@ -366,6 +373,15 @@ fn leaks(draft: &mut Draft<'_>, policy: &Effective, site: &Site, facts: &Facts, 
     if let Some(what) = of_your_processes(&facts.user, &child) {
         draft.lack(promise::PROCESSES, what, SETUP);
     }
+    brokers(draft, unelevated);
+    if unelevated && is_elevated(&facts.user) {
+        draft.lack(
+            promise::PRIVILEGES,
+            "this runs elevated: commands are denied the administrators' group, and keep the high integrity".to_owned(),
+            "start it without elevation",
+        );
+    }
+    undecided(draft, site, unelevated);
     files(draft, site, &child);
     if !site.repositories && !plan.roots.is_empty() {
         let what = "repositories further in than a write root itself are not looked for: what git runs of them can be written";
@@ -391,6 +407,44 @@ fn leaks(draft: &mut Draft<'_>, policy: &Effective, site: &Site, facts: &Facts, 
                 );
             }
         }
+    }
+}
+
+/// Who starts programs for whoever asks. They ask who it is, not with which token, and what they start is not in the job.
+fn brokers(draft: &mut Draft<'_>, unelevated: bool) {
+    const WHAT: &str = "services of this machine start programs for whoever asks (Task Scheduler, WMI, BITS, the shell)";
+    if unelevated {
+        let what =
+            format!("{WHAT}: what they start as you is in no ring, and outlives the command");
+        draft.lack(promise::DESCENDANTS, what, SETUP);
+    } else {
+        let what = format!("{WHAT}: what they start has the command's account and outlives it");
+        draft.tell(promise::DESCENDANTS, what, "");
+    }
+}
+
+/// Whether this is an administrator's full token. What it starts is denied the group, and no more.
+fn is_elevated(user: &Token) -> bool {
+    let administrators = |group: &Group| {
+        group.sid == well_known::ADMINISTRATORS && group.membership == Membership::Enabled
+    };
+    user.integrity >= Integrity::HIGH || user.groups.iter().any(administrators)
+}
+
+/// Places where no descriptor decides, each by its name.
+fn undecided(draft: &mut Draft<'_>, site: &Site, unelevated: bool) {
+    let places = site.open.iter();
+    let places: Vec<String> = places
+        .filter(|open| unelevated || !open.why.is_the_users())
+        .map(ToString::to_string)
+        .collect();
+    if !places.is_empty() {
+        let places = places.join(", ");
+        draft.lack(
+            promise::WRITE,
+            format!("no permissions decide there, and all can be written: {places}"),
+            "take the disk out, or unmap the drive (`net use X: /delete`)",
+        );
     }
 }
 

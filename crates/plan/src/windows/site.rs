@@ -1,5 +1,7 @@
 //! What the harness found on disk for one policy.
 
+use std::fmt;
+
 use ringfence_nt_access::{FileObject, SecurityDescriptor};
 
 use super::identity::FileId;
@@ -23,6 +25,48 @@ impl Volume {
             file_system: "NTFS".to_owned(),
             keeps_descriptors: true,
             remote: false,
+        }
+    }
+}
+
+/// A place where no descriptor decides who writes: a token restricts nothing there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// Where: the root of a drive, a share.
+    pub path: String,
+    /// Why.
+    pub why: Undecided,
+}
+
+/// Why no descriptor decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undecided {
+    /// The file system keeps none.
+    FileSystem(String),
+    /// Another machine decides, by whom it takes the user for.
+    Machine,
+    /// A Linux of the user's decides.
+    Wsl,
+    /// It cannot be asked, for this reason.
+    Unknown(String),
+}
+
+impl Undecided {
+    /// It is of the user's logon: an account of its own has other drives and no Linux.
+    #[must_use]
+    pub fn is_the_users(&self) -> bool {
+        matches!(self, Undecided::Machine | Undecided::Wsl)
+    }
+}
+
+impl fmt::Display for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = &self.path;
+        match &self.why {
+            Undecided::FileSystem(name) => write!(f, "{path} ({name})"),
+            Undecided::Machine => write!(f, "{path} (another machine)"),
+            Undecided::Wsl => write!(f, "{path} (WSL)"),
+            Undecided::Unknown(why) => write!(f, "{path} (cannot be asked: {why})"),
         }
     }
 }
@@ -90,6 +134,8 @@ pub struct Site {
     pub hidden: Vec<Outside>,
     /// A few things outside: the profile and what is in it, where all may write, what the machine's programs obey.
     pub outside: Vec<Outside>,
+    /// Where no descriptor decides who writes.
+    pub open: Vec<Open>,
     /// Repositories further in than the write roots themselves were looked for; else what git runs of one is not known.
     pub repositories: bool,
     /// The number of this ring, at random.

@@ -1,11 +1,13 @@
 //! Refusals, identities and the page, one by one.
 
-use ringfence_nt_access::{Acl, SecurityDescriptor, Sid, Token};
+use ringfence_nt_access::{
+    Acl, Group, Integrity, Membership, SecurityDescriptor, Sid, Token, well_known,
+};
 use ringfence_ops::{Availability, Enforcement};
 use ringfence_plan::promise;
 use ringfence_plan::windows::{
-    Facts, FileId, Guarded, Outside, Place, Plan, Principals, Purpose, Root, RootRefusal, Site,
-    Volume, plan, refuse_root, synthetic,
+    Facts, FileId, Guarded, Open, Outside, Place, Plan, Principals, Purpose, Root, RootRefusal,
+    Site, Undecided, Volume, plan, refuse_root, synthetic,
 };
 
 use super::support::policy;
@@ -62,6 +64,7 @@ fn site() -> Site {
         roots: vec![root],
         hidden: vec![of_profile(r"C:\Users\dev\.ssh")],
         outside: vec![of_profile(r"C:\Users\dev\Documents")],
+        open: Vec::new(),
         repositories: true,
         ring: 1,
     }
@@ -71,8 +74,7 @@ fn planned(text: &str) -> Plan {
     plan(&policy(text), &site(), &Facts::windows_11_standard_user()).unwrap()
 }
 
-const ACCEPTED: &str =
-    "[enforcement]\naccept = [\"network\", \"hide\", \"processes\", \"write.delete\", \"protect\"]";
+const ACCEPTED: &str = "[enforcement]\naccept = [\"network\", \"hide\", \"processes\", \"descendants\", \"write.delete\", \"protect\"]";
 
 #[test]
 fn a_sid_is_the_same_for_the_same_and_another_for_another() {
@@ -173,6 +175,7 @@ fn what_is_not_kept_as_you_is_refused_by_name_until_it_is_accepted() {
             promise::NETWORK,
             promise::HIDE,
             promise::PROCESSES,
+            promise::DESCENDANTS,
             promise::WRITE_DELETE,
             promise::PROTECT_GIT
         ]
@@ -185,11 +188,76 @@ fn what_is_not_kept_as_you_is_refused_by_name_until_it_is_accepted() {
         .map(|s| s.promise.as_str())
         .collect();
     assert!(told.contains(&promise::PROTECT_MISSING), "{told:?}");
-    assert_eq!(told.len(), 6, "{told:?}");
+    assert_eq!(told.len(), 7, "{told:?}");
     // With the network on, nothing is lost there.
     let text = format!("{ACCEPTED}\n[network]\nmode = \"on\"");
     let told = planned(&text).shortfalls;
     assert!(!told.iter().any(|short| short.promise == promise::NETWORK));
+    // But who serves a share knows nothing of the token.
+    assert!(told.iter().any(|short| short.what.contains("localhost")));
+}
+
+/// What a plan of this site is refused for, of one promise; nothing where it is not.
+fn lacks(promise: &str, site: &Site, facts: &Facts) -> Vec<String> {
+    let lacking = plan(&policy(ACCEPTED), site, facts).map_or_else(|no| no.lacking, |_| Vec::new());
+    let of = lacking.into_iter().filter(|lack| lack.promise == promise);
+    of.map(|lack| lack.what).collect()
+}
+
+#[test]
+fn where_no_descriptor_decides_each_place_is_named_and_refused() {
+    let mut facts = Facts::windows_11_standard_user();
+    let mut with = site();
+    assert!(lacks(promise::WRITE, &with, &facts).is_empty());
+    with.open = [
+        (r"D:\", Undecided::FileSystem("exFAT".to_owned())),
+        (r"Z:\", Undecided::Machine),
+        (r"\\wsl.localhost\Ubuntu", Undecided::Wsl),
+        (r"E:\", Undecided::Unknown("it is locked".to_owned())),
+    ]
+    .into_iter()
+    .map(|(path, why)| Open {
+        path: path.to_owned(),
+        why,
+    })
+    .collect();
+    assert_eq!(
+        lacks(promise::WRITE, &with, &facts),
+        [
+            r"no permissions decide there, and all can be written: D:\ (exFAT), Z:\ (another machine), \\wsl.localhost\Ubuntu (WSL), E:\ (cannot be asked: it is locked)"
+        ]
+    );
+    // An account of its own has no drives and no Linux of the user's, and the same disks.
+    facts.principals = Some(ACCOUNTS);
+    facts.fence = Availability::Yes;
+    assert_eq!(
+        lacks(promise::WRITE, &with, &facts),
+        [
+            r"no permissions decide there, and all can be written: D:\ (exFAT), E:\ (cannot be asked: it is locked)"
+        ]
+    );
+    with.open.retain(|open| open.why.is_the_users());
+    assert!(lacks(promise::WRITE, &with, &facts).is_empty());
+}
+
+#[test]
+fn an_elevated_prompt_makes_no_ring_as_the_user() {
+    let mut facts = Facts::windows_11_standard_user();
+    assert!(lacks(promise::PRIVILEGES, &site(), &facts).is_empty());
+    facts.user.integrity = Integrity::HIGH;
+    assert_eq!(lacks(promise::PRIVILEGES, &site(), &facts).len(), 1);
+    facts.user.integrity = Integrity::MEDIUM;
+    facts.user.groups.push(Group {
+        sid: well_known::ADMINISTRATORS,
+        membership: Membership::DenyOnly,
+    });
+    assert!(lacks(promise::PRIVILEGES, &site(), &facts).is_empty());
+    facts.user.groups.last_mut().unwrap().membership = Membership::Enabled;
+    assert_eq!(lacks(promise::PRIVILEGES, &site(), &facts).len(), 1);
+    // An account of its own is no administrator, whoever asks for it.
+    facts.principals = Some(ACCOUNTS);
+    facts.fence = Availability::Yes;
+    assert!(lacks(promise::PRIVILEGES, &site(), &facts).is_empty());
 }
 
 /// An account of its own reads nothing in the profile and reaches no network: as the model answers, and only if its fence holds.
@@ -203,7 +271,8 @@ fn an_account_of_its_own_keeps_what_the_user_does_not() {
     facts.fence = Availability::Yes;
     let made = plan(&policy(""), &site(), &facts).unwrap();
     let told: Vec<&str> = made.shortfalls.iter().map(|s| s.promise.as_str()).collect();
-    assert_eq!(told, [promise::PROTECT_MISSING]);
+    // What services start is the account's, but not in the job.
+    assert_eq!(told, [promise::DESCENDANTS, promise::PROTECT_MISSING]);
     // A hidden file that everybody may read is readable whoever one is.
     let mut open = site();
     open.hidden[0].descriptor = sd("O:USERG:USERD:(A;;FR;;;WD)");

@@ -254,6 +254,7 @@ impl Tree {
                     parent: self.parent_of(&before, node).cloned(),
                 })
                 .collect(),
+            open: Vec::new(),
             repositories: true,
             ring: 7,
         }

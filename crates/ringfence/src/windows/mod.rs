@@ -22,6 +22,7 @@ mod sweep;
 mod temp;
 #[cfg(test)]
 mod tests;
+mod undecided;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -14,7 +14,7 @@ use ringfence_policy::{Effective, Mode, Protect, Sourced};
 use ringfence_sys_windows::file::{self, DriveType, access};
 use ringfence_sys_windows::random;
 
-use super::convert;
+use super::{convert, undecided};
 use crate::error::Error;
 use crate::sys;
 
@@ -86,6 +86,7 @@ pub(super) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
             .filter_map(|hide| outside(&hide.value.path))
             .collect(),
         outside: others(asked.home),
+        open: undecided::places(),
         repositories: false,
         ring: number()?,
     };

@@ -8,20 +8,21 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 
 /// What a ring of the user's does not keep, on a machine that keeps a token to its restrictions.
-const AS_THE_USER: [&str; 7] = [
+const AS_THE_USER: [&str; 8] = [
     "network",
     "processes",
+    "descendants",
     "write.delete",
     "hide",
     "protect.git",
     "protect.workspace",
     "protect.paths",
 ];
-/// What Wine accepts and does not do.
+/// What Wine accepts and does not do, and that its user is an administrator.
 const LIES: [&str; 7] = [
     "ring",
     "write",
-    "descendants",
+    "privileges",
     "limits.processes",
     "limits.memory",
     "ipc",
