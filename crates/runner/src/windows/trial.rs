@@ -117,3 +117,28 @@ fn nobody() -> Result<Sid, SysError> {
         .collect();
     Sid::parse(&format!("S-1-5-21-{}", words.join("-")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_a_job_limits_of_the_desktop_are_known_not_to_be_nested() {
+        let nested = |found: Result<(), BuildError>| {
+            matches!(found, Err(BuildError::NotDone(NotDone::Nested)))
+        };
+        // Who runs tests may have put this process into a job of its own.
+        let before = jobs::is_in_any(process::current()).unwrap();
+        assert_eq!(nested(trial().desktop), before);
+        let job = Job::create(None, None).unwrap();
+        job.assign(process::current()).unwrap();
+        assert!(nested(trial().desktop));
+        // And none are set then: a process could not be put into that job.
+        let spec = Spec {
+            restrict: nobody().into_iter().collect(),
+            ..Spec::free()
+        };
+        let made = job::made(&spec).unwrap();
+        assert!(job::keeps_desktop(&made).is_err());
+    }
+}
