@@ -484,6 +484,8 @@ fn doctor_says_what_there_is_and_that_nothing_is_enforced() {
         "ring",
         "tokens",
         "desktop",
+        "nul",
+        "named objects",
         "have  state",
         r"managed: none (HKLM\SOFTWARE\Policies\Ringfence\Policy)",
         "can NOT be enforced here",

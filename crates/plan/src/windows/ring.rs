@@ -377,7 +377,7 @@ fn leaks(draft: &mut Draft<'_>, policy: &Effective, site: &Site, facts: &Facts, 
     if unelevated && is_elevated(&facts.user) {
         draft.lack(
             promise::PRIVILEGES,
-            "this runs elevated: commands are denied the administrators' group, and keep the high integrity".to_owned(),
+            "this runs elevated: commands are denied the administrators' group, and may keep the high integrity".to_owned(),
             "start it without elevation",
         );
     }
@@ -423,7 +423,8 @@ fn brokers(draft: &mut Draft<'_>, unelevated: bool) {
     }
 }
 
-/// Whether this is an administrator's full token. What it starts is denied the group, and no more.
+/// Whether this is an administrator's full token. What it starts is denied the group; whether it has a lower integrity is
+/// not documented.
 fn is_elevated(user: &Token) -> bool {
     let administrators = |group: &Group| {
         group.sid == well_known::ADMINISTRATORS && group.membership == Membership::Enabled
