@@ -143,7 +143,9 @@ fn parent_of(id: u32) -> u32 {
 
 #[test]
 fn the_descriptor_of_a_process_decides_who_opens_it() {
-    let nobody = sddl::parse("D:(A;;0x1fffff;;;SY)").unwrap();
+    // All but to end it is everybody's: what is nobody's, Wine's program for devices cannot open, and ends; and with it all that
+    // is known of volumes.
+    let nobody = sddl::parse("D:(A;;0x1fffff;;;SY)(A;;0x1ffffe;;;WD)").unwrap();
     let child = Child::new("wait", &[]);
     let mut start = child.start();
     start.descriptor = Some(&nobody);
