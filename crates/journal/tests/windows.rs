@@ -250,6 +250,35 @@ fn a_tree_of_real_files_is_walked_once_and_taken_back() {
     assert!(!path_of(&dir.journal(), root.id).exists());
 }
 
+/// `RINGFENCE_FILES` says of how many files; 100 where it is not set.
+#[test]
+fn a_second_grant_is_as_small_in_a_large_tree() {
+    let files = std::env::var("RINGFENCE_FILES").ok();
+    let files: u32 = files.map_or(100, |files| files.parse().unwrap());
+    let dir = Dir::tree();
+    for n in 0..files {
+        let below = dir.0.join("work").join(format!("many{}", n / 100));
+        if n % 100 == 0 {
+            std::fs::create_dir(&below).unwrap();
+        }
+        std::fs::write(below.join(n.to_string()), "").unwrap();
+    }
+    let objects = u64::from(9 + files + files.div_ceil(100));
+    let kept = Kept::new(&dir.0, u64::MAX);
+    let grants = || match is_wine() {
+        true => granted(&kept, &dir.0),
+        false => granted(&Files, &dir.0),
+    };
+    let first = grants();
+    assert_eq!((first.way, first.written), (Way::Walked, objects));
+    kept.calls.store(0, Ordering::SeqCst);
+    let before = counters();
+    let again = grants();
+    assert_eq!((again.way, again.seen, again.written), (Way::Stood, 0, 0));
+    assert_eq!(counters(), before);
+    assert!(kept.calls.load(Ordering::SeqCst) <= 8);
+}
+
 const CHILD: &str = "RINGFENCE_TEST_JOURNAL";
 
 /// What a test starts: grants or takes back in a directory, and ends at a call.

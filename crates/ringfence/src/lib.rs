@@ -9,7 +9,7 @@
 //! it. It runs as the real user and never leaves that user's process group, so that a
 //! terminal, Ctrl-C and job control work as without it.
 //!
-//! On Windows rings are made as the user, of other parts ([`windows`]); servers, questions and what changed are not there yet.
+//! On Windows rings are made as the user, of other parts (`windows`); servers, questions and what changed are not there yet.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(target_os = "linux"),
