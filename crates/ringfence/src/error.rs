@@ -299,6 +299,12 @@ pub enum Error {
         "there is no home to keep the journal of granted directories in; {TO_HAVE_STATE}; nothing was written"
     )]
     NoJournal,
+    /// What was granted cannot be taken back.
+    #[error("{why}")]
+    NotTakenBack {
+        /// Why, and what to do.
+        why: String,
+    },
     /// The workspace cannot be granted to commands.
     #[error("the workspace cannot be granted to commands: {why}")]
     NotGranted {

@@ -123,7 +123,7 @@ fn where_every_ring_is_refused_nothing_is_proved() {
     assert!(rows.iter().any(|row| row["detail"] == refused), "{rows:?}");
 }
 
-/// `ringfence.exe run` refuses as long as there is no ring, and under Wine it always does.
+/// `ringfence.exe run` refuses until something is accepted, under Wine and as the user.
 #[test]
 fn the_program_says_that_every_ring_was_refused() {
     let verify = |words: &[&str]| {

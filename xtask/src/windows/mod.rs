@@ -138,7 +138,7 @@ fn clippy(root: &Path, toolchain: &Toolchain) -> Result<()> {
     for (target, packages) in [(GNU, packages()), (MSVC, named(|package| !package.c))] {
         println!("== clippy for {target}");
         let mut command = toolchain.cargo(root);
-        // Without examples: they are of rings, which are not there yet.
+        // Without examples: they are of rings that stay, which are Linux's.
         command.args(["clippy", "--lib", "--bins", "--tests", "--target", target]);
         command.args(packages).args(["--", "-D", "warnings"]);
         run::must_pass(&mut command)?;

@@ -106,8 +106,8 @@ pub(super) fn run(
     // Another checkout's tests are laid in the same place: one after the other.
     let _alone = alone(root, account.as_ref())?;
     let place = Place::make(root, account, &nextest)?;
-    // What the ledger's tests write with (`.config/nextest.toml` has it archived). The other examples are of rings, which
-    // are not there yet.
+    // What the ledger's tests write with (`.config/nextest.toml` has it archived). The other examples are of rings
+    // that stay, which are Linux's.
     let mut writer = toolchain.cargo(root);
     writer.args(["build", "--target", GNU]).args(LIGHTER);
     writer.args(["--package", "ringfence-ledger", "--example", "append"]);

@@ -19,6 +19,7 @@ mod run;
 mod serve;
 mod sessions;
 mod shim;
+mod told;
 mod top;
 mod traced;
 mod trust;
@@ -104,5 +105,5 @@ pub(crate) fn run(cli: Cli, early: Early) -> ExitCode {
 
 /// The report of `--json` for what was typed wrong.
 pub(crate) fn not_understood(message: &str, code: u8) {
-    run::print(&report::not_understood(message, code));
+    run::print(&told::not_understood(message, code));
 }

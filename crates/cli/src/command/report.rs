@@ -1,11 +1,12 @@
-//! `--json`: what a run was, or why there was none, as one line.
+//! `--json`: what a run on Linux was, as one line.
 
+use ringfence::Finished;
 use ringfence::ring::Grant;
 use ringfence::traced::Refusal;
-use ringfence::{Error, Finished, Kind};
-use ringfence_ops::Shortfall;
 use ringfence_plan::Plan;
 use serde_json::{Value, json};
+
+use super::told::shortfalls;
 
 /// How a command ended, and what was enforced.
 pub(super) fn finished(finished: &Finished, code: u8) -> Value {
@@ -77,40 +78,6 @@ fn refusal(refusal: &Refusal) -> Value {
     data
 }
 
-/// Why no command was run to its end.
-pub(super) fn failed(error: &Error, code: u8) -> Value {
-    let (how, lacking) = match error {
-        Error::Refused(refusal) => ("refused", shortfalls(&refusal.lacking)),
-        Error::Forbidden(_) => ("forbidden", Vec::new()),
-        Error::Asks(_) | Error::Declined(_) | Error::Outside(_) | Error::Unasked { .. } => {
-            ("asked", Vec::new())
-        }
-        error => match error.kind() {
-            Kind::Ringfence => ("failed", Vec::new()),
-            Kind::NotExecutable => ("not-executable", Vec::new()),
-            Kind::NotFound => ("not-found", Vec::new()),
-        },
-    };
-    json!({
-        "ended": { "how": how, "value": null },
-        "exit_code": code,
-        "error": error.to_string(),
-        "lacking": lacking,
-        "verdict": error.verdict(),
-    })
-}
-
-/// Why what was typed could not be understood.
-pub(super) fn not_understood(message: &str, code: u8) -> Value {
-    json!({
-        "ended": { "how": "failed", "value": null },
-        "exit_code": code,
-        "error": message,
-        "lacking": [],
-        "verdict": null,
-    })
-}
-
 /// What `--explain` prints.
 pub(super) fn plan(plan: Option<&Plan>) -> Value {
     let Some(plan) = plan else {
@@ -129,17 +96,4 @@ pub(super) fn plan(plan: Option<&Plan>) -> Value {
             .collect::<Vec<_>>(),
         "shortfalls": shortfalls(&plan.shortfalls),
     })
-}
-
-fn shortfalls(all: &[Shortfall]) -> Vec<Value> {
-    all.iter()
-        .map(|short| {
-            json!({
-                "promise": short.promise,
-                "what": short.what,
-                "remedy": short.remedy,
-                "accepted": short.accepted,
-            })
-        })
-        .collect()
 }

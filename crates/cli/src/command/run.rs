@@ -15,7 +15,7 @@ use ringfence_plan::promise;
 use ringfence_policy::{Approval, Ask, Mode};
 use serde_json::Value;
 
-use crate::command::{changed, report};
+use crate::command::{changed, report, told};
 use crate::flags::PolicyFlags;
 use crate::grammar::{self, RingFlags, RunArgs, ShellArgs};
 use crate::{own, say};
@@ -79,7 +79,7 @@ fn until_done(mut request: Request, early: Early, how: &How) -> ExitCode {
     let fail = |error: &Error| {
         let code = say::error(error);
         if how.json {
-            print(&report::failed(error, code));
+            print(&told::failed(error, code));
         }
         ExitCode::from(code)
     };

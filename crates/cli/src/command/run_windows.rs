@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ringfence::windows::{Control, Progress, run_watched};
-use ringfence::{By, Ended, Error, Finished, Kind, Request, begin};
-use ringfence_ops::Shortfall;
+use ringfence::{By, Ended, Error, Finished, Request, begin};
 use ringfence_plan::promise;
 use ringfence_plan::windows::Plan;
 use ringfence_policy::Mode;
@@ -16,6 +15,8 @@ use serde_json::{Value, json};
 use crate::flags::PolicyFlags;
 use crate::grammar::{RingFlags, RunArgs, ShellArgs};
 use crate::say;
+
+use super::told::{failed, shortfalls};
 
 pub(crate) fn run(args: RunArgs) -> ExitCode {
     let RunArgs { policy, ring, argv } = args;
@@ -113,8 +114,7 @@ fn finish(finished: &Finished, as_json: bool) -> ExitCode {
                  that begins so (to allow it: make it outside first)"
             )),
             Some(why) => say::line(format_args!(
-                "WARNING: {path} was made in the ring, where that name is protected, and could not be taken away: {}; look at \
-                 it before you use it",
+                "WARNING: {path} is protected: {}; look at it before you use it",
                 say::Plain(why)
             )),
         }
@@ -147,7 +147,7 @@ fn finish(finished: &Finished, as_json: bool) -> ExitCode {
     std::process::exit(code.cast_signed())
 }
 
-fn print(report: &Value) {
+pub(super) fn print(report: &Value) {
     // There is no other place to complain in.
     let _closed = writeln!(std::io::stderr(), "{report}");
 }
@@ -191,28 +191,6 @@ fn finished_json(finished: &Finished, code: u32) -> Value {
     })
 }
 
-fn failed(error: &Error, code: u8) -> Value {
-    let (how, lacking) = match error {
-        Error::Refused(refusal) => ("refused", shortfalls(&refusal.lacking)),
-        Error::Forbidden(_) => ("forbidden", Vec::new()),
-        Error::Asks(_) | Error::Declined(_) | Error::Outside(_) | Error::Unasked { .. } => {
-            ("asked", Vec::new())
-        }
-        error => match error.kind() {
-            Kind::Ringfence => ("failed", Vec::new()),
-            Kind::NotExecutable => ("not-executable", Vec::new()),
-            Kind::NotFound => ("not-found", Vec::new()),
-        },
-    };
-    json!({
-        "ended": { "how": how, "value": null },
-        "exit_code": code,
-        "error": error.to_string(),
-        "lacking": lacking,
-        "verdict": error.verdict(),
-    })
-}
-
 fn plan_json(plan: Option<&Plan>) -> Value {
     let Some(plan) = plan else {
         return json!({ "ring": null, "steps": [], "shortfalls": [] });
@@ -242,19 +220,6 @@ fn step(line: &str) -> Value {
         None => (line, promise::RING),
     };
     json!({ "need": "must", "op": op, "promise": promise })
-}
-
-fn shortfalls(all: &[Shortfall]) -> Vec<Value> {
-    all.iter()
-        .map(|short| {
-            json!({
-                "promise": short.promise,
-                "what": short.what,
-                "remedy": short.remedy,
-                "accepted": short.accepted,
-            })
-        })
-        .collect()
 }
 
 /// Says on the caller's terminal how far a walk through a write root is. Ctrl-C ends it with this program; the next goes on.

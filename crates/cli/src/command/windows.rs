@@ -12,12 +12,12 @@ mod policy;
 mod rules;
 #[path = "run_windows.rs"]
 mod run;
+mod told;
 mod trust;
 mod verify;
 
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -68,7 +68,7 @@ pub(crate) type WhyArgs = NotYet;
 /// With this an agent's hook keeps a command from being run; with any other code it would be, and outside of every ring.
 pub(crate) const BLOCK: u8 = 2;
 
-/// Nothing is begun early: there is no ring to make.
+/// Nothing is begun early: no process makes a ring here.
 #[derive(Debug)]
 pub(crate) struct Early;
 
@@ -121,15 +121,7 @@ fn not_yet(command: &str) -> ExitCode {
 
 /// The report of `--json` for what was typed wrong.
 pub(crate) fn not_understood(message: &str, code: u8) {
-    let report = json!({
-        "ended": { "how": "failed", "value": null },
-        "exit_code": code,
-        "error": message,
-        "lacking": [],
-        "verdict": null,
-    });
-    // There is no other place to complain in.
-    let _closed = writeln!(std::io::stderr(), "{report}");
+    run::print(&told::not_understood(message, code));
 }
 
 /// A machine, as `doctor --json` prints it.

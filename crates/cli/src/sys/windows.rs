@@ -48,7 +48,7 @@ pub(crate) fn owner() -> Owner {
     }
 }
 
-/// Whether a process is there that was there at a time. No command is run on Windows yet, so none is.
-pub(crate) fn alive(_pid: u32, _then: Timestamp) -> bool {
-    false
+/// Whether a process is there that was there at a time: one that has its number now may be another.
+pub(crate) fn alive(pid: u32, then: Timestamp) -> bool {
+    ringfence::windows::lives(pid, then.into())
 }

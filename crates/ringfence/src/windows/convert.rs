@@ -62,6 +62,7 @@ pub(super) fn token(of: &sys::token::Token) -> Result<Token, SysError> {
             membership: membership(group.attributes),
         });
     }
+    // A system that has no such SIDs does not answer: that is none.
     let restricting = of.restricting().unwrap_or_default();
     let restricting = restricting
         .iter()

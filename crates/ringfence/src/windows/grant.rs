@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use ringfence_journal::windows::Files;
-use ringfence_journal::{Grant, Granted, JournalError, Part, UndoError, Way};
+use ringfence_journal::{Grant, Granted, JournalError, Part, Way};
+use ringfence_nt_access::Sid;
 use ringfence_ops::Shortfall;
 use ringfence_plan::Refusal;
 use ringfence_plan::windows::{FileId, RootPlan};
@@ -41,27 +42,31 @@ pub(super) fn ready(prepared: &mut Prepared, control: &dyn Control) -> Result<()
     let state = prepared.state.as_ref().ok_or(Error::NoJournal)?;
     let dir = journals(state);
     state.make_dir(&dir)?;
-    let mut lacking = Vec::new();
-    let mut noted = Vec::new();
+    let mut less = Vec::new();
     let mut left_out = Vec::new();
+    let mut without = Vec::new();
     for (n, root) in plan.roots.iter().enumerate() {
         match granted(prepared, &dir, root, control) {
             Ok(done) => {
-                let (less, told) = left(prepared, root, &done);
+                let (guards, told) = left(prepared, root, &done);
                 left_out.extend(told);
-                noted.extend(less);
+                less.extend(guards);
             }
             Err(why) if n == 0 => return Err(Error::NotGranted { why }),
-            Err(why) => left_out.push(why),
+            Err(why) => {
+                left_out.push(why);
+                without.push(root.sid);
+            }
         }
     }
-    noted.retain(|short: &Shortfall| {
-        if !short.accepted {
-            lacking.push(short.clone());
-        }
-        short.accepted
-    });
+    // What was granted of one that is left out, and guarded or not, no token of this ring is let write.
+    if let Some(plan) = &mut prepared.plan {
+        plan.roots.retain(|root| !without.contains(&root.sid));
+        let kept = |sid: &Sid| !without.contains(sid);
+        plan.token.restrict.retain(kept);
+    }
     prepared.left_out.extend(left_out);
+    let (noted, lacking): (Vec<_>, Vec<_>) = less.into_iter().partition(|short| short.accepted);
     prepared.noted.extend(noted);
     if lacking.is_empty() {
         Ok(())
@@ -147,10 +152,13 @@ fn dir() -> Option<PathBuf> {
 /// Takes back all that was written in a root, and in what was moved out of it.
 ///
 /// # Errors
-/// [`UndoError`]. What of it could not be is in [`Undone::left`].
-pub fn undo(root: &Root, control: &dyn Control) -> Result<Undone, UndoError> {
-    let dir = dir().unwrap_or_default();
-    ringfence_journal::undo(&Files, &dir, root.id, control)
+/// [`Error::NotTakenBack`]. What of it could not be is in [`Undone::left`].
+pub fn undo(root: &Root, control: &dyn Control) -> Result<Undone, Error> {
+    let dir = dir().ok_or(Error::NoJournal)?;
+    let undone = ringfence_journal::undo(&Files, &dir, root.id, control);
+    undone.map_err(|error| Error::NotTakenBack {
+        why: error.to_string(),
+    })
 }
 
 /// Which directory a path is; none where there is none.

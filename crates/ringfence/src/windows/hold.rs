@@ -2,8 +2,12 @@
 //! the next time.
 
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::windows::fs::OpenOptionsExt;
 use std::path::PathBuf;
+
+use ringfence_ops::Shortfall;
+use ringfence_plan::promise;
 
 use super::grant;
 use super::prepare::Prepared;
@@ -15,8 +19,8 @@ const FILE_SHARE_WRITE: u32 = 2;
 const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
 
 /// Holds the user's policy, the state, and the journals of the roots: as long as these are open nobody deletes or renames them
-/// (`ERROR_SHARING_VIOLATION`). What is not there is not held.
-pub(super) fn held(prepared: &Prepared) -> Vec<File> {
+/// (`ERROR_SHARING_VIOLATION`). With what of that could not be held; what is not there need not be.
+pub(super) fn held(prepared: &Prepared) -> (Vec<File>, Option<Shortfall>) {
     let home = layers::home();
     let policy = layers::user_file(home.as_deref());
     let mut paths: Vec<PathBuf> = policy
@@ -25,20 +29,33 @@ pub(super) fn held(prepared: &Prepared) -> Vec<File> {
         .flatten()
         .collect();
     if let Some(state) = &prepared.state {
-        paths.push(state.dir().to_owned());
-        paths.push(grant::journals(state));
-        let ids = prepared.plan.iter().flat_map(|plan| &plan.roots);
-        paths.extend(ids.map(|root| ringfence_journal::path_of(&grant::journals(state), root.id)));
+        let journals = grant::journals(state);
+        let roots = prepared.plan.iter().flat_map(|plan| &plan.roots);
+        paths.extend(roots.map(|root| ringfence_journal::path_of(&journals, root.id)));
+        paths.extend([state.dir().to_owned(), journals]);
     }
-    paths
-        .iter()
-        .filter_map(|path| {
-            OpenOptions::new()
-                .read(true)
-                .share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE)
-                .custom_flags(FILE_FLAG_BACKUP_SEMANTICS)
-                .open(path)
-                .ok()
-        })
-        .collect()
+    let mut files = Vec::new();
+    let mut not = Vec::new();
+    for path in &paths {
+        let opened = OpenOptions::new()
+            .read(true)
+            .share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE)
+            .custom_flags(FILE_FLAG_BACKUP_SEMANTICS)
+            .open(path);
+        match opened {
+            Ok(file) => files.push(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => not.push(format!("{} ({error})", path.display())),
+        }
+    }
+    let less = (!not.is_empty()).then(|| Shortfall {
+        promise: promise::PROTECT_OWN.to_owned(),
+        what: format!(
+            "what Ringfence goes by could be deleted meanwhile: {}",
+            not.join(", ")
+        ),
+        remedy: "close the program that has it open".to_owned(),
+        accepted: prepared.accepts(promise::PROTECT_OWN),
+    });
+    (files, less)
 }

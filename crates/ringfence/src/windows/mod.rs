@@ -26,10 +26,11 @@ mod undecided;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ringfence_ops::Outcome;
 use ringfence_policy::Flags;
+use ringfence_sys_windows::process::{Process, access};
 
 use crate::pty::PtyMode;
 use crate::recorded::By;
@@ -38,6 +39,27 @@ pub use grant::{Control, Place, Progress, Root, Stage, Undone, Unreadable, roots
 pub use machine::facts;
 pub use prepare::{Begun, begin};
 pub use supervise::{run, run_watched};
+
+/// Whether a process lives that was started before a time, but for two seconds.
+#[must_use]
+pub fn lives(pid: u32, then: SystemTime) -> bool {
+    /// Between 1601, where Windows begins to count, and 1970.
+    const EPOCHS: Duration = Duration::from_secs(11_644_473_600);
+    let Ok(process) = Process::open(pid, access::QUERY_LIMITED | access::SYNCHRONIZE) else {
+        return false;
+    };
+    let Ok(None) = process.exit_code() else {
+        return false;
+    };
+    let then = then
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    process.created().is_ok_and(|created| {
+        // In 100 ns.
+        let created = Duration::from_micros(created / 10);
+        created <= EPOCHS + then + Duration::from_secs(2)
+    })
+}
 
 /// What a person asks for.
 #[derive(Debug, Clone, Default)]
@@ -92,6 +114,10 @@ pub struct Done {
     pub processes: u64,
 }
 
+/// A protected name that appeared and was taken away; or that was not, or that another object has now: with why it is to be looked
+/// at.
+pub type Taken = (PathBuf, Option<String>);
+
 /// A command that ran.
 #[derive(Debug)]
 pub struct Finished {
@@ -101,8 +127,8 @@ pub struct Finished {
     pub ring: Option<&'static str>,
     /// What was really enforced.
     pub outcome: Outcome,
-    /// Protected names that appeared and were taken away (or, with why, were not).
-    pub taken_away: Vec<(PathBuf, Option<String>)>,
+    /// What became of protected names.
+    pub taken_away: Vec<Taken>,
     /// What commands cannot write although it was asked for, and why.
     pub left_out: Vec<String>,
     /// Processor time of all its processes, microseconds.

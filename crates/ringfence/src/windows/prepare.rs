@@ -260,20 +260,22 @@ impl Begun {
 
 /// Ringfence itself in a write root: a command puts another in its place, or a library beside it, and that runs in no ring.
 fn own_program(policy: &Effective, plan: &Plan) -> Result<Option<Shortfall>, Error> {
-    let own = std::env::current_exe().ok();
-    let own = own.and_then(|own| sys::canonical(&own).ok());
-    let Some(own) = own else { return Ok(None) };
+    let own = std::env::current_exe().and_then(|own| sys::canonical(&own));
     let mut roots = plan.roots.iter().map(|root| Path::new(&root.path));
-    let Some(root) = roots.find(|root| is_in(&own, root)) else {
-        return Ok(None);
+    let what = match own {
+        Err(error) => format!("where Ringfence itself lies cannot be told: {error}"),
+        Ok(own) => match roots.find(|root| is_in(&own, root)) {
+            None => return Ok(None),
+            Some(root) => format!(
+                "{} lies in the write root {}: commands can put another in its place, or a library beside it",
+                own.display(),
+                root.display()
+            ),
+        },
     };
     let short = Shortfall {
         promise: promise::PROTECT_OWN.to_owned(),
-        what: format!(
-            "{} lies in the write root {}: commands can put another in its place, or a library beside it",
-            own.display(),
-            root.display()
-        ),
+        what,
         remedy: "install Ringfence where commands do not write".to_owned(),
         accepted: ringfence_plan::accepts(policy, promise::PROTECT_OWN),
     };

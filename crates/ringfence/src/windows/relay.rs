@@ -26,6 +26,16 @@ const CTRL_C: &[u8] = b"\x03";
 /// As a console ends what is typed: Ctrl-Z at the beginning of a line.
 const END_OF_INPUT: &[u8] = b"\x1a\r";
 
+/// How far output came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carried {
+    All,
+    /// The reader did not take it in time.
+    TimeUp,
+    /// This program was told to end meanwhile.
+    Signalled,
+}
+
 /// What a command is started with, and what is carried for it.
 #[derive(Debug)]
 pub(super) struct Relay {
@@ -246,26 +256,25 @@ impl Relay {
         }
     }
 
-    /// Waits until all is carried, until a time or a signal at most; whether it was.
-    pub(super) fn finish(mut self, until: Option<Instant>, signals: &Signals) -> bool {
+    /// Waits until all is carried, until a time or a signal at most.
+    pub(super) fn finish(mut self, until: Option<Instant>, signals: &Signals) -> Carried {
         // Its output ends with the console, and its threads with that. Before Windows 11 24H2 that waits for who reads it, and
-        // who reads what we write may take its time.
+        // who reads what we write may take its time: so another thread closes it. Where none is to be had this one does.
         drop(lock(&self.keys).take());
         let console = self.console.take();
-        let closing = thread::Builder::new().spawn(move || drop(console));
-        if closing.is_err() {
-            return false;
-        }
+        let _closing = thread::Builder::new().spawn(move || drop(console));
         let mut left = self.carrying;
         while left > 0 {
             match self.ended.1.recv_timeout(LOOK) {
                 Ok(()) => left -= 1,
-                Err(_) if signals.take().is_some() => return false,
-                Err(_) if until.is_some_and(|until| Instant::now() >= until) => return false,
+                Err(_) if signals.take().is_some() => return Carried::Signalled,
+                Err(_) if until.is_some_and(|until| Instant::now() >= until) => {
+                    return Carried::TimeUp;
+                }
                 Err(_) => {}
             }
         }
-        true
+        Carried::All
     }
 }
 

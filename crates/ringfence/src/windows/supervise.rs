@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use ringfence_ops::Shortfall;
+use ringfence_plan::promise;
 use ringfence_plan::windows::Plan;
 use ringfence_runner::windows::{BuildError, Command, Hold, Ring, Running, Spec, harden};
 use ringfence_sys_windows::console::{Signal, Signals, signals};
@@ -16,9 +17,9 @@ use ringfence_sys_windows::wait::{self, Waited};
 use super::console::{Lent, Stream, own, own_size};
 use super::grant::Control;
 use super::prepare::{Begun, Prepared};
-use super::relay::Relay;
+use super::relay::{Carried, Relay};
 use super::temp::Temp;
-use super::{Done, Ended, Finished, advice, convert, grant, hold, not_started, sweep};
+use super::{Done, Ended, Finished, Taken, advice, convert, grant, hold, not_started, sweep};
 use crate::error::Error;
 use crate::sys;
 
@@ -150,7 +151,10 @@ fn not_built(error: BuildError) -> Error {
 /// One command in its ring.
 fn one(prepared: &Prepared) -> Result<Finished, Error> {
     let ring = Ring::build(&spec(prepared)?).map_err(not_built)?;
-    let _kept = prepared.plan.as_ref().map(|_| hold::held(prepared));
+    let (_kept, unheld) = match prepared.plan {
+        Some(_) => hold::held(prepared),
+        None => (Vec::new(), None),
+    };
     let temp = match &prepared.plan {
         Some(plan) => Some(Temp::make(
             prepared.number,
@@ -199,21 +203,23 @@ fn one(prepared: &Prepared) -> Result<Finished, Error> {
     // Whatever became of it: nothing of the ring lives on.
     ring.end(LEFT_BEHIND)
         .map_err(system("ending what the command left"))?;
-    let printed_all = watched.is_ok();
     let ended = watched?;
     let too_much = relay.was_too_much();
     let carried = relay.finish(deadline.map(|at| at + GRACE), &signals);
     drop(lent);
-    let ended = match ended {
-        Ended::Exited(_) if too_much => Ended::TooMuchOutput,
-        Ended::Exited(_) if !carried && printed_all => Ended::TimedOut,
-        ended => ended,
+    let ended = match (ended, carried) {
+        (Ended::Exited(_), _) if too_much => Ended::TooMuchOutput,
+        (Ended::Exited(_), Carried::TimeUp) => Ended::TimedOut,
+        // Who reads it did not take it all, and was told to go.
+        (Ended::Exited(_), Carried::Signalled) => Ended::Exited(CONTROL_C_EXIT),
+        (ended, _) => ended,
     };
-    let taken_away = swept(prepared);
+    let (taken_away, mut less) = swept(prepared);
+    less.extend(unheld);
     Ok(Finished {
         ended,
         ring: prepared.ring_name(),
-        outcome: prepared.outcome(left(&taken_away)),
+        outcome: prepared.outcome(less),
         taken_away,
         left_out: prepared.left_out.clone(),
         cpu_us: ring.cpu_us().unwrap_or_default(),
@@ -246,29 +252,22 @@ fn started(
         .map_err(|error| not_started::error(&prepared.program.path, error))
 }
 
-fn swept(prepared: &Prepared) -> Vec<(std::path::PathBuf, Option<String>)> {
+/// Protected names that came to be, and protected objects that are others now; with what of that is a promise not kept.
+fn swept(prepared: &Prepared) -> (Vec<Taken>, Vec<Shortfall>) {
     let roots = prepared.plan.iter().flat_map(|plan| &plan.roots);
     let made = roots.flat_map(|root| sweep::sweep(Path::new(&root.path), &root.missing));
-    made.chain(sweep::replaced(&prepared.stood)).collect()
-}
-
-/// Protected names that could not be taken away are a promise not kept.
-fn left(taken: &[(std::path::PathBuf, Option<String>)]) -> Vec<Shortfall> {
-    taken
-        .iter()
-        .filter_map(|(path, why)| {
-            let why = why.as_ref()?;
-            Some(Shortfall {
-                promise: ringfence_plan::promise::PROTECT_MISSING.to_owned(),
-                what: format!(
-                    "{} was made and could not be moved aside: {why}",
-                    path.display()
-                ),
-                remedy: "look at it before you use it".to_owned(),
-                accepted: false,
-            })
+    let made = made.map(|taken| (promise::PROTECT_MISSING, taken));
+    let all: Vec<_> = made.chain(sweep::replaced(&prepared.stood)).collect();
+    let less = all.iter().filter_map(|(promise, (path, why))| {
+        Some(Shortfall {
+            promise: (*promise).to_owned(),
+            what: format!("{}: {}", path.display(), why.as_ref()?),
+            remedy: "look at it before you use it".to_owned(),
+            accepted: prepared.accepts(promise),
         })
-        .collect()
+    });
+    let less = less.collect();
+    (all.into_iter().map(|(_, taken)| taken).collect(), less)
 }
 
 /// What is waited for while a command runs.

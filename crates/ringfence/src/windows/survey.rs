@@ -39,10 +39,9 @@ pub(super) struct Survey {
 /// A protected object that is there.
 #[derive(Debug, Clone)]
 pub(super) struct Stood {
-    pub(super) root: PathBuf,
-    /// Below the root.
-    pub(super) below: PathBuf,
+    pub(super) path: PathBuf,
     pub(super) id: FileId,
+    pub(super) promise: &'static str,
 }
 
 /// Resolves each path once.
@@ -83,7 +82,7 @@ pub(super) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
         hidden: policy
             .hide
             .iter()
-            .filter_map(|hide| outside(&hide.value.path))
+            .filter_map(|hide| hidden(&hide.value.path))
             .collect(),
         outside: others(asked.home),
         open: undecided::places(),
@@ -96,14 +95,13 @@ pub(super) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
 /// Which objects the protected ones of a root are.
 fn stood(root: &Root) -> Vec<Stood> {
     let of = |guarded: &Guarded| {
-        let (handle, _) = open(Path::new(&guarded.path)).ok()?;
+        let path = PathBuf::from(&guarded.path);
+        // One that cannot be opened cannot be guarded either, which is refused.
+        let (handle, _) = open(&path).ok()?;
         Some(Stood {
-            root: PathBuf::from(&root.path),
-            below: Path::new(&guarded.path)
-                .strip_prefix(&root.path)
-                .ok()?
-                .to_owned(),
             id: convert::file_id(handle.as_handle()).ok()?,
+            promise: guarded.promise,
+            path,
         })
     };
     root.guarded.iter().filter_map(of).collect()
@@ -246,7 +244,14 @@ fn root(at: Found, policy: &Effective) -> Root {
     let (mut guarded, mut missing) = (Vec::new(), Vec::new());
     for (below, promise) in protected(&at.path, policy) {
         let path = |below: &Path| at.path.join(below).to_string_lossy().into_owned();
-        if at.path.join(&below).symlink_metadata().is_ok() {
+        // What cannot be looked at is there: guarding it fails, and is told.
+        let absent = |error: io::Error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            )
+        };
+        if !at.path.join(&below).symlink_metadata().is_err_and(absent) {
             let above = below.ancestors().skip(1);
             let mut pins: Vec<String> = above
                 .filter(|dir| !dir.as_os_str().is_empty())
@@ -308,6 +313,18 @@ fn protected(root: &Path, policy: &Effective) -> Vec<(PathBuf, &'static str)> {
     let mut seen = BTreeSet::new();
     all.retain(|(below, _)| seen.insert(below.clone()));
     all
+}
+
+/// What is hidden and exists. Of what does not show who may read it nothing is known: it counts as readable.
+fn hidden(path: &Path) -> Option<Outside> {
+    outside(path).or_else(|| match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        _ => Some(Outside {
+            path: path.to_string_lossy().into_owned(),
+            descriptor: SecurityDescriptor::default(),
+            parent: None,
+        }),
+    })
 }
 
 /// Something that exists, with the descriptor of the directory it is in.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ringfence_sys_windows::file::{self, Kind, access};
 
+use super::Taken;
 use super::convert;
 use super::survey::Stood;
 use crate::sys;
@@ -16,7 +17,7 @@ const FILE_ATTRIBUTE_REPARSE_POINT: u32 = 0x400;
 const ASIDE: &str = "from-ring";
 
 /// Moves aside what is there of these names below a root; what it was, and why what could not be was not.
-pub(super) fn sweep(root: &Path, missing: &[String]) -> Vec<(PathBuf, Option<String>)> {
+pub(super) fn sweep(root: &Path, missing: &[String]) -> Vec<Taken> {
     missing
         .iter()
         .filter_map(|name| {
@@ -25,7 +26,10 @@ pub(super) fn sweep(root: &Path, missing: &[String]) -> Vec<(PathBuf, Option<Str
             match aside(root, &below) {
                 Ok(None) => None,
                 Ok(Some(moved)) => Some((moved, None)),
-                Err(error) => Some((path, Some(error.to_string()))),
+                Err(error) => {
+                    let why = format!("it was made and could not be moved aside: {error}");
+                    Some((path, Some(why)))
+                }
             }
         })
         .collect()
@@ -33,15 +37,14 @@ pub(super) fn sweep(root: &Path, missing: &[String]) -> Vec<(PathBuf, Option<Str
 
 /// Protected objects that are not there any more, or in whose place others stand: nothing kept a command of the user's from that,
 /// and what is there now is not what was.
-pub(super) fn replaced(stood: &[Stood]) -> Vec<(PathBuf, Option<String>)> {
+pub(super) fn replaced(stood: &[Stood]) -> Vec<(&'static str, Taken)> {
     let of = |was: &Stood| {
-        let path = was.root.join(&was.below);
-        let why = match file::open_exact(&path, access::READ_ATTRIBUTES) {
+        let why = match file::open_exact(&was.path, access::READ_ATTRIBUTES) {
             Ok(now) if convert::file_id(now.as_handle()) == Ok(was.id) => return None,
             Ok(_) => "another stands there than before the command".to_owned(),
             Err(error) => format!("it was there before the command: {error}"),
         };
-        Some((path, Some(why)))
+        Some((was.promise, (was.path.clone(), Some(why))))
     };
     stood.iter().filter_map(of).collect()
 }

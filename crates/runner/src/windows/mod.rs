@@ -60,13 +60,6 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// All.
-    pub const ALL: Hold = Hold {
-        token: true,
-        ends: true,
-        limits: true,
-        desktop: true,
-    };
     /// Nothing.
     pub const NONE: Hold = Hold {
         token: false,

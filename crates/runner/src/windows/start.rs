@@ -33,8 +33,6 @@ pub struct Command<'a> {
 #[derive(Debug)]
 pub struct Running {
     process: Process,
-    /// Its number.
-    pub id: u32,
 }
 
 impl Ring {
@@ -55,7 +53,6 @@ impl Ring {
         let started = start.start()?;
         Ok(Running {
             process: started.process,
-            id: started.id,
         })
     }
 }

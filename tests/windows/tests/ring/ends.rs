@@ -74,6 +74,12 @@ fn a_ring_whose_harness_is_killed_ends_with_it() {
     let mut out = BufReader::new(harness.stdout.take().unwrap());
     out.read_line(&mut line).unwrap();
     assert!(lives(&line));
+    let log = || {
+        let words = ["log", "list"].map(Into::into);
+        let output = place.ringfence(&words).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(log().contains("runs"), "{}", log());
     let (id, _) = line.split_once(' ').unwrap();
     let grandchild = Process::open(
         id.parse().unwrap(),
@@ -83,6 +89,7 @@ fn a_ring_whose_harness_is_killed_ends_with_it() {
     harness.kill().unwrap();
     harness.wait().unwrap();
     assert!(grandchild.wait(None).unwrap().is_some());
+    assert!(log().contains("not told"), "{}", log());
     // The directory for temporary files is left, and the next ring removes it.
     let temps = || {
         std::fs::read_dir(place.dir.join(r"temp\ringfence-rings"))

@@ -159,7 +159,7 @@ pub(crate) fn name_bytes(name: &OsStr) -> Cow<'_, [u8]> {
     Cow::Borrowed(name.as_encoded_bytes())
 }
 
-/// What an object is cannot be asked yet: the volume's number and the file's are for `sys-windows` to get. So no object is
+/// What an object is is not asked yet, although the volume's number and the file's could be. So no object is
 /// granted, and a grant of one does not hold.
 pub(crate) fn identity(_path: &Path, _meta: &Metadata) -> io::Result<Identity> {
     Err(io::Error::new(

@@ -1,13 +1,11 @@
 //! Protected paths inside the workspace.
 
 use super::place::{beside, create, formed, path, write};
+use super::write::{read_only, set_dacl};
 use crate::answer::Tried;
 use crate::facts::Facts;
 use crate::row::{Attempt, Group, Need, Row};
-use ringfence_sys_windows::acl::{self, Parts};
-use ringfence_sys_windows::file::{self, access};
 use std::fs::{self, OpenOptions};
-use std::os::windows::io::AsHandle as _;
 
 const fn row(
     name: &'static str,
@@ -258,26 +256,4 @@ fn link_away(facts: &Facts, argument: &'static str) -> Tried {
     let link = facts.workspace.join("linked-away");
     let written = fs::hard_link(path(facts, argument), &link).and_then(|()| write(&link));
     Tried::of(written, &[])
-}
-
-fn set_dacl(facts: &Facts, argument: &'static str) -> Tried {
-    let stored = file::open(
-        &path(facts, argument),
-        access::WRITE_DAC | access::READ_CONTROL,
-    )
-    .and_then(|file| {
-        let now = acl::read(file.as_handle(), Parts::DACL)?;
-        acl::store(file.as_handle(), Parts::DACL, &now)
-    });
-    Tried::of(stored.map_err(crate::sys), &[])
-}
-
-fn read_only(facts: &Facts, argument: &'static str) -> Tried {
-    let path = path(facts, argument);
-    let set = fs::metadata(&path).and_then(|meta| {
-        let mut permissions = meta.permissions();
-        permissions.set_readonly(true);
-        fs::set_permissions(&path, permissions)
-    });
-    Tried::of(set, &[])
 }

@@ -369,7 +369,7 @@ fn own(facts: &Facts, argument: &'static str) -> Tried {
 }
 
 /// Stores the list that is there: what it takes is the same.
-fn set_dacl(facts: &Facts, argument: &'static str) -> Tried {
+pub(super) fn set_dacl(facts: &Facts, argument: &'static str) -> Tried {
     let stored = file::open(
         &path(facts, argument),
         access::WRITE_DAC | access::READ_CONTROL,
@@ -381,7 +381,7 @@ fn set_dacl(facts: &Facts, argument: &'static str) -> Tried {
     Tried::of(stored.map_err(crate::sys), &[])
 }
 
-fn read_only(facts: &Facts, argument: &'static str) -> Tried {
+pub(super) fn read_only(facts: &Facts, argument: &'static str) -> Tried {
     let path = path(facts, argument);
     let set = fs::metadata(&path).and_then(|meta| {
         let mut permissions = meta.permissions();
