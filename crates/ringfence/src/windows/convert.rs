@@ -53,7 +53,7 @@ pub(super) fn sys_acl(list: &Acl) -> Result<sys::Acl, SysError> {
 }
 
 /// A token, as far as it decides about access.
-pub(super) fn token(of: &sys::token::Token) -> Result<Token, SysError> {
+pub(crate) fn token(of: &sys::token::Token) -> Result<Token, SysError> {
     let user = sid(&of.user()?)?;
     let mut groups = Vec::new();
     for group in of.groups()? {

@@ -7,7 +7,7 @@
 
 mod advice;
 mod console;
-mod convert;
+pub(crate) mod convert;
 mod grant;
 mod hold;
 mod machine;

@@ -7,7 +7,7 @@ use std::os::windows::io::AsHandle;
 use std::path::PathBuf;
 
 use ringfence_nt_access::{
-    Doubt, Group, Malformed, Mask, Membership, Restriction, SecurityDescriptor, Sid, Token,
+    Doubt, Malformed, Mask, Privileges, Restriction, SecurityDescriptor, Sid, Token,
     maximum_allowed, object, well_known,
 };
 use ringfence_policy::FileText;
@@ -17,6 +17,7 @@ use ringfence_sys_windows::{SysError, token};
 
 use crate::careful;
 use crate::error::Error;
+use crate::windows::convert;
 
 /// Where it is, as people are told: key and value, always of the 64-bit view.
 pub(crate) const MANAGED: &str = r"HKLM\SOFTWARE\Policies\Ringfence\Policy";
@@ -130,24 +131,11 @@ fn who_may_change(key: &SecurityDescriptor, own: &Token) -> Option<&'static str>
 
 /// The token of this process, without its privileges.
 fn own() -> Result<Token, Unusable> {
-    const ENABLED: u32 = 0x4;
-    const DENY_ONLY: u32 = 0x10;
     let token = token::Token::own(token::access::QUERY)?;
-    let mut own = Token::of(Sid::parse(token.user()?.as_bytes())?, &[]);
-    for group in token.groups()? {
-        let membership = if group.attributes & DENY_ONLY != 0 {
-            Membership::DenyOnly
-        } else if group.attributes & ENABLED != 0 {
-            Membership::Enabled
-        } else {
-            Membership::Disabled
-        };
-        own.groups.push(Group {
-            sid: Sid::parse(group.sid.as_bytes())?,
-            membership,
-        });
-    }
-    Ok(own)
+    Ok(Token {
+        privileges: Privileges::NONE,
+        ..convert::token(&token)?
+    })
 }
 
 #[cfg(test)]
