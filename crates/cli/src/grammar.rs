@@ -161,7 +161,7 @@ pub(crate) struct ShellArgs {
     pub(crate) ring: RingFlags,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Ring")]
 pub(crate) struct RingFlags {
     /// The directory to work in, writable in the ring [default: the repository you are in, else the current directory]

@@ -17,6 +17,7 @@ mod command;
 mod flags;
 mod grammar;
 mod own;
+mod plain;
 mod say;
 mod sys;
 
@@ -39,6 +40,10 @@ fn main() -> ExitCode {
         Err(error) => return say::refuse(error),
     }
     let early = command::early(&typed);
+    if let Some(args) = plain::plain(&typed) {
+        let command = grammar::Command::Run(grammar::Deferred(args));
+        return command::run(grammar::Cli { command }, early);
+    }
     match grammar::Cli::try_parse_from(typed) {
         Ok(cli) => command::run(cli, early),
         Err(error) => say::usage(&error),

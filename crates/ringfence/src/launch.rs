@@ -1,5 +1,6 @@
 //! Starting the runner and handing it the plan and the command.
 
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
@@ -132,14 +133,44 @@ impl Launched {
     /// Lets the runner go. Every process of the command is dead by then; the runner itself
     /// ends with its socket, and is waited for.
     pub(crate) fn end(self) {
+        drop(self.leave());
+    }
+
+    /// The same, and what is left to do can be done while the kernel takes down mounts and namespaces.
+    pub(crate) fn leave(self) -> Leaving {
         let Launched {
             socket,
             runner,
             group,
         } = self;
         drop(socket);
-        reap(&runner);
-        drop(group);
+        Leaving {
+            runner,
+            _group: group,
+            locks: Vec::new(),
+        }
+    }
+}
+
+/// A ring that is being taken down. Dropped, it is waited for.
+#[derive(Debug)]
+pub(crate) struct Leaving {
+    runner: Runner,
+    /// It can be removed when the runner is out of it.
+    _group: Option<Group>,
+    locks: Vec<File>,
+}
+
+impl Leaving {
+    /// What nobody else may use until the ring is gone.
+    pub(crate) fn hold(&mut self, locks: Vec<File>) {
+        self.locks.extend(locks);
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        reap(&self.runner);
     }
 }
 

@@ -18,7 +18,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::changed::Changes;
 use crate::error::Error;
 use crate::late::Late;
-use crate::launch::{self, Launched, Waiting, hand_over, own_stdio};
+use crate::launch::{self, Launched, Leaving, Waiting, hand_over, own_stdio};
 use crate::look::{FIRST, Looks, look_now};
 use crate::offer::Ran;
 use crate::prepare::{Begun, Prepared};
@@ -76,6 +76,8 @@ pub struct Finished {
     /// Why it was not seen, in spite of that.
     pub untraced: Option<String>,
     pub(crate) traced: Option<Traced>,
+    /// The ring, as long as it is not wholly gone.
+    pub(crate) leaving: Option<Leaving>,
     /// What it was, where something may be offered.
     pub(crate) ran: Option<Ran>,
     /// Repositories that were made in a ring and in which git would run programs.
@@ -154,6 +156,9 @@ pub fn run(mut begun: Begun) -> Result<Finished, Error> {
     if let Some(less) = recorder.shortfall() {
         finished.outcome = finished.outcome.with(less);
     }
+    // Also where this process exits right after: not every process 1 reaps what it is left, and in a
+    // container nobody's runners would pile up.
+    drop(finished.leaving.take());
     Ok(finished)
 }
 
@@ -191,7 +196,7 @@ fn run_begun(mut begun: Begun) -> Result<Finished, Error> {
             Err(error)
         }
     });
-    let result = match first {
+    let mut result = match first {
         // Namespaces turned out not to be had: plan as if that had been known. The plan
         // for less refuses, unless the user has accepted what it cannot keep.
         Err(Error::Namespaces { error, remedy }) if linux_mode == LinuxMode::Auto => {
@@ -209,7 +214,12 @@ fn run_begun(mut begun: Begun) -> Result<Finished, Error> {
         other => other,
     };
     drop(prepared.temp_own.take());
-    drop(std::mem::take(&mut prepared.locks));
+    let locks = std::mem::take(&mut prepared.locks);
+    if let Ok(finished) = &mut result
+        && let Some(leaving) = &mut finished.leaving
+    {
+        leaving.hold(locks);
+    }
     result
 }
 
@@ -289,9 +299,7 @@ impl Attempt<'_> {
                 error,
             }),
         };
-        // Also where this process exits right after: not every process 1 reaps what it is
-        // left, and in a container nobody's runners would pile up.
-        launched.end();
+        let leaving = launched.leave();
         let deadline = prepared.time().and_then(|l| self.start.checked_add(l));
         let mut finished = relay.deliver(result, deadline, self.signals)?;
         finished.elapsed = self.start.elapsed();
@@ -299,6 +307,7 @@ impl Attempt<'_> {
         finished.changes = before.map(|before| before.changes(prepared.recorder.only_key()));
         finished.traced = report.map(Noted::read);
         finished.untraced.clone_from(&prepared.untraced);
+        finished.leaving = Some(leaving);
         Ok(finished)
     }
 }
@@ -613,6 +622,7 @@ impl Supervisor<'_> {
             refusals: Vec::new(),
             untraced: None,
             traced: None,
+            leaving: None,
             ran: None,
             made,
             max_rss_kib,

@@ -57,6 +57,7 @@ pub(crate) fn run(prepared: &Prepared, start: Instant) -> Result<Finished, Error
         refusals: Vec::new(),
         untraced: prepared.untraced.clone(),
         traced: None,
+        leaving: None,
         ran: None,
         made: Vec::new(),
         taken_away: Vec::new(),

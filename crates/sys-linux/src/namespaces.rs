@@ -44,10 +44,24 @@ pub fn unshare_uts() -> Result<(), SysError> {
 /// The thread has little to do, and its stack is mapped while a command waits for it.
 const STACK: usize = 64 * 1024;
 
-/// A network namespace that a thread of its own makes. It takes the kernel longer than all
-/// other namespaces together (a millisecond or two), and needs nothing that is known later.
+/// A network namespace that is being made. It takes the kernel longer than all other namespaces
+/// together (a millisecond or two), and needs nothing that is known later.
 #[derive(Debug)]
-pub struct Network(JoinHandle<Result<Made, SysError>>);
+pub struct Network(Making);
+
+#[derive(Debug)]
+enum Making {
+    /// A thread of its own makes it.
+    Beside(JoinHandle<Result<Made, SysError>>),
+    /// The calling thread has made it, and is in it.
+    Here {
+        loopback: Result<(), SysError>,
+    },
+}
+
+/// With so many processors one has this process' parent, the other this process: a thread beside it would wait for either, and be
+/// waited for in turn.
+const TOO_FEW: u32 = 2;
 
 #[derive(Debug)]
 struct Made {
@@ -56,15 +70,20 @@ struct Made {
 }
 
 impl Network {
-    /// Begins to make one, with `lo` up in it.
+    /// Begins to make one, with `lo` up in it: in a thread, where a processor is to be had for it.
     ///
     /// # Errors
-    /// When there can be no thread.
+    /// When there can be no thread, or what `unshare(2)` says.
     pub fn begin() -> Result<Network, SysError> {
+        let few = rustix::thread::sched_getaffinity(None).is_ok_and(|set| set.count() <= TOO_FEW);
+        if few {
+            let loopback = loopback_up(&unshare_network()?);
+            return Ok(Network(Making::Here { loopback }));
+        }
         std::thread::Builder::new()
             .stack_size(STACK)
             .spawn(make)
-            .map(Network)
+            .map(|thread| Network(Making::Beside(thread)))
             .named("clone")
     }
 
@@ -74,8 +93,11 @@ impl Network {
     /// # Errors
     /// What `unshare(2)` and `setns(2)` say. The caller is where it was.
     pub fn enter(self) -> Result<Result<(), SysError>, SysError> {
-        let made = self
-            .0
+        let thread = match self.0 {
+            Making::Here { loopback } => return Ok(loopback),
+            Making::Beside(thread) => thread,
+        };
+        let made = thread
             .join()
             .map_err(|_panicked| SysError::new("unshare", libc::EIO))??;
         rustix::thread::move_into_link_name_space(
@@ -87,19 +109,24 @@ impl Network {
     }
 }
 
-fn make() -> Result<Made, SysError> {
+/// Enters a new one with the calling thread alone: a socket in it.
+fn unshare_network() -> Result<OwnedFd, SysError> {
     // SAFETY: takes an integer only. What is left behind is the network namespace, this
     // thread's alone: of what other threads share with it nothing is unshared.
     if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
         return Err(SysError::last("unshare"));
     }
-    let socket = rustix::net::socket_with(
+    rustix::net::socket_with(
         AddressFamily::INET,
         SocketType::DGRAM,
         SocketFlags::CLOEXEC,
         None,
     )
-    .named("socket")?;
+    .named("socket")
+}
+
+fn make() -> Result<Made, SysError> {
+    let socket = unshare_network()?;
     // SAFETY: SIOCGSKNS takes no argument.
     let fd = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGSKNS) };
     if fd < 0 {

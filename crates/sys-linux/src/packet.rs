@@ -165,30 +165,24 @@ impl Packets {
     /// one that is none.
     pub fn receive(&self) -> Result<Option<Received>, SysError> {
         let bad = || SysError::new("recvmsg", libc::EBADMSG);
+        let Some(size) = self.next_size()? else {
+            return Ok(None);
+        };
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut head = [0_u8; 1];
-        let mut body = vec![0_u8; self.inline_max];
+        let mut body = vec![0_u8; size.saturating_sub(head.len()).min(self.inline_max)];
         let mut parts = [IoSliceMut::new(&mut head), IoSliceMut::new(&mut body)];
-        let mut once = || {
-            rustix::io::retry_on_intr(|| {
-                rustix::net::recvmsg(
-                    &self.fd,
-                    &mut parts,
-                    &mut ancillary,
-                    RecvFlags::CMSG_CLOEXEC,
-                )
-            })
-        };
-        let got = match once() {
-            // The other end was closed with something unread in it. That is told once, and before
-            // what it had to say.
-            Err(rustix::io::Errno::CONNRESET) => once(),
-            other => other,
-        };
-        let got = match got {
-            Err(rustix::io::Errno::CONNRESET) => return Ok(None),
-            other => other.named("recvmsg")?,
+        let got = retry(|| {
+            rustix::net::recvmsg(
+                &self.fd,
+                &mut parts,
+                &mut ancillary,
+                RecvFlags::CMSG_CLOEXEC,
+            )
+        })?;
+        let Some(got) = got else {
+            return Ok(None);
         };
         if got.bytes == 0 {
             return Ok(None);
@@ -231,5 +225,34 @@ impl Packets {
             }
             _ => Err(bad()),
         }
+    }
+
+    /// Waits for the next message, and leaves it: how long it is, 0 where the other end was closed. Most are short, and a buffer for the longest costs
+    /// a page fault for each of its pages in a process that has just begun.
+    fn next_size(&self) -> Result<Option<usize>, SysError> {
+        let mut nothing = [MaybeUninit::<u8>::uninit(); 0];
+        retry(|| {
+            rustix::net::recv(
+                &self.fd,
+                &mut nothing,
+                RecvFlags::PEEK | RecvFlags::TRUNC,
+            )
+            .map(|(_, size)| size)
+        })
+    }
+}
+
+/// Once more where a signal came between; `None` when the other end is gone.
+fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> Result<Option<T>, SysError> {
+    let mut once = || rustix::io::retry_on_intr(&mut call);
+    let got = match once() {
+        // The other end was closed with something unread in it. That is told once, and before
+        // what it had to say.
+        Err(rustix::io::Errno::CONNRESET) => once(),
+        other => other,
+    };
+    match got {
+        Err(rustix::io::Errno::CONNRESET) => Ok(None),
+        other => other.named("recvmsg").map(Some),
     }
 }

@@ -1,0 +1,134 @@
+//! The words most commands are run with, read without a grammar.
+//!
+//! `ringfence run -- COMMAND` is typed (by agents, hooks and shims above all) for each command, and describing
+//! what else could be typed takes longer than planning the ring. What is read here is what the grammar would
+//! make of it; whatever is not surely that is left to the grammar, and so is every mistake.
+
+use std::ffi::OsString;
+
+use crate::flags::PolicyFlags;
+use crate::grammar::{RingFlags, RunArgs};
+
+/// `ringfence run` with no flag but such as say yes.
+pub(crate) fn plain(typed: &[OsString]) -> Option<RunArgs> {
+    let (verb, mut rest) = typed.get(1..)?.split_first()?;
+    if verb != "run" {
+        return None;
+    }
+    let mut ring = RingFlags::default();
+    loop {
+        let (word, after) = rest.split_first()?;
+        let flag = match word.as_encoded_bytes() {
+            b"--" => {
+                rest = after;
+                break;
+            }
+            b"--json" => &mut ring.json,
+            b"--changes" => &mut ring.changes,
+            b"--trace" => &mut ring.trace,
+            b"--starting-rules" => &mut ring.starting_rules,
+            b"--rules-answered" => &mut ring.rules_answered,
+            [b'-', ..] => return None,
+            _ => break,
+        };
+        if std::mem::replace(flag, true) {
+            return None;
+        }
+        rest = after;
+    }
+    (!rest.is_empty()).then(|| RunArgs {
+        policy: PolicyFlags::default(),
+        ring,
+        argv: rest.to_vec(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::grammar::{Cli, Command, Deferred};
+
+    const WORDS: [&str; 21] = [
+        "run",
+        "shell",
+        "ru",
+        "--",
+        "-",
+        "",
+        "true",
+        "/bin/sh",
+        "-c",
+        "--json",
+        "--changes",
+        "--trace",
+        "--starting-rules",
+        "--rules-answered",
+        "--explain",
+        "--json=true",
+        "--workspace",
+        "--help",
+        "-h",
+        "--version",
+        "--jso",
+    ];
+
+    fn by_grammar(typed: &[OsString]) -> Option<RunArgs> {
+        match Cli::try_parse_from(typed).ok()?.command {
+            Command::Run(Deferred(args)) => Some(args),
+            _ => None,
+        }
+    }
+
+    fn os(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn what_is_typed_most_is_plain() {
+        for words in [
+            &["ringfence", "run", "--", "true"][..],
+            &["ringfence", "run", "make", "--", "-j2"],
+            &["ringfence", "run", "--json", "--", "--json"],
+            &["ringfence", "run", "--starting-rules", "--rules-answered", "--", "/bin/sh", "-c", "x"],
+        ] {
+            let typed = os(words);
+            let read = plain(&typed).map(|read| format!("{read:?}"));
+            assert!(read.is_some(), "{words:?}");
+            assert_eq!(read, by_grammar(&typed).map(|read| format!("{read:?}")));
+        }
+    }
+
+    #[test]
+    fn what_is_not_surely_plain_is_the_grammars() {
+        for words in [
+            &["ringfence", "run"][..],
+            &["ringfence", "run", "--"],
+            &["ringfence", "run", "--json", "--json", "true"],
+            &["ringfence", "run", "--network", "on", "true"],
+            &["ringfence", "run", "-h"],
+            &["ringfence", "shell"],
+            &["ringfence"],
+        ] {
+            assert!(plain(&os(words)).is_none(), "{words:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn what_is_plain_is_what_the_grammar_makes_of_it(
+            words in prop::collection::vec(prop::sample::select(&WORDS[..]), 0..6)
+        ) {
+            let mut typed = os(&["ringfence", "run"]);
+            typed.extend(os(&words));
+            if let Some(read) = plain(&typed) {
+                let expected = by_grammar(&typed).map(|read| format!("{read:?}"));
+                prop_assert_eq!(Some(format!("{read:?}")), expected);
+            }
+        }
+    }
+}
