@@ -11,7 +11,12 @@ use std::process::{Command, Stdio};
 
 /// The packages and the binaries that the end-to-end tests start.
 pub(crate) const PACKAGES: [&str; 3] = ["ringfence-cli", "ringfence-runner", "ringfence-probe"];
-pub(crate) const BINARIES: [&str; 3] = ["ringfence", "ringfence-runner", "ringfence-probe"];
+pub(crate) const BINARIES: [&str; 4] = [
+    "ringfence",
+    "ringfence-tools",
+    "ringfence-runner",
+    "ringfence-probe",
+];
 
 /// What the project's own kind of machine can do. In CI a test that lacks one of these fails
 /// instead of skipping, so a machine that got weaker cannot turn tests into nothing.
@@ -21,7 +26,7 @@ const PROMISED_ROOT: &str = ",root";
 
 /// The variable that says so.
 const EXPECT: &str = "RINGFENCE_EXPECT";
-/// Where the end-to-end tests find the harness, and beside it the other two.
+/// Where the end-to-end tests find the harness, and beside it the others.
 pub(crate) const HARNESS: &str = "RINGFENCE_BIN";
 
 pub(crate) struct Options {

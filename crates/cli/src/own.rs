@@ -1,10 +1,14 @@
-//! Where this program lies, for commands to come.
+//! Where Ringfence's programs lie, for commands to come.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::say;
+use crate::command::BLOCK;
+use crate::exit::ExitCode;
+use crate::{say, sys};
 
 /// Why that is not known.
 #[derive(Debug, Error)]
@@ -16,12 +20,57 @@ pub(crate) enum NoSelf {
 }
 
 /// The absolute path of this program.
-pub(crate) fn program() -> Result<PathBuf, NoSelf> {
+fn this() -> Result<PathBuf, NoSelf> {
     let own = std::env::current_exe().map_err(NoSelf::Unknown)?;
     // Of one that was removed the kernel says `PATH (deleted)`.
     if own.is_file() {
         Ok(own)
     } else {
         Err(NoSelf::Gone(own))
+    }
+}
+
+/// Where one of the two is, the other lies beside it. Under another name a program is what its caller made it.
+fn beside(this: PathBuf, name: &str, other: &str) -> PathBuf {
+    match this.file_name().is_some_and(|own| own == other) {
+        true => this.with_file_name(name),
+        false => this,
+    }
+}
+
+/// The absolute path of what people and agents start.
+pub(crate) fn program() -> Result<PathBuf, NoSelf> {
+    Ok(beside(this()?, sys::PROGRAM, sys::TOOLS))
+}
+
+/// The absolute path of what does everything.
+pub(crate) fn tools() -> Result<PathBuf, NoSelf> {
+    Ok(beside(this()?, sys::TOOLS, sys::PROGRAM))
+}
+
+/// Becomes what does everything; the exit code where that cannot be.
+pub(crate) fn become_tools(typed: &[OsString]) -> ExitCode {
+    let tools = match this() {
+        // Whatever this program is called: it is the other one.
+        Ok(this) => this.with_file_name(sys::TOOLS),
+        Err(error) => return refuse(typed, &error),
+    };
+    let error = sys::become_program(&tools, typed);
+    refuse(typed, &unusable(&tools, &error))
+}
+
+fn unusable(tools: &Path, error: &std::io::Error) -> impl Display {
+    format!(
+        "{}: {error}; install ringfence, ringfence-tools and ringfence-runner together",
+        say::Plain(tools)
+    )
+}
+
+/// A hook that cannot answer must not let the command go for that.
+fn refuse(typed: &[OsString], why: &dyn Display) -> ExitCode {
+    let refused = say::refuse(why);
+    match typed.get(1).is_some_and(|verb| verb == "hook") {
+        true => ExitCode::from(BLOCK),
+        false => refused,
     }
 }

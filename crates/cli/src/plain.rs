@@ -92,7 +92,16 @@ mod tests {
             &["ringfence", "run", "--", "true"][..],
             &["ringfence", "run", "make", "--", "-j2"],
             &["ringfence", "run", "--json", "--", "--json"],
-            &["ringfence", "run", "--starting-rules", "--rules-answered", "--", "/bin/sh", "-c", "x"],
+            &[
+                "ringfence",
+                "run",
+                "--starting-rules",
+                "--rules-answered",
+                "--",
+                "/bin/sh",
+                "-c",
+                "x",
+            ],
         ] {
             let typed = os(words);
             let read = plain(&typed).map(|read| format!("{read:?}"));

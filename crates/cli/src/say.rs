@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::fmt::{self, Display};
 use std::io::Write;
 use std::path::Path;
-use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use ringfence::{Error, Kind};
@@ -13,6 +12,7 @@ use ringfence_ops::Shortfall;
 use ringfence_policy::plain;
 
 use crate::command;
+use crate::exit::ExitCode;
 use crate::grammar::whole;
 
 /// Something that was asked about does not hold.

@@ -14,6 +14,11 @@ use crate::mounts;
 /// fails then is refused or told as if it had been known before.
 #[must_use]
 pub fn quick() -> Facts {
+    quick_where(userns())
+}
+
+/// The same where it is known whether user namespaces are to be had: a runner stands in one.
+pub(crate) fn quick_where(userns: Availability) -> Facts {
     let kernel = version(&probe::release());
     Facts {
         kernel,
@@ -26,7 +31,7 @@ pub fn quick() -> Facts {
         gid: rustix::process::getegid().as_raw(),
         root: capability::is_root(),
         landlock: landlock::abi(),
-        userns: userns(),
+        userns,
         seccomp: probe::has_seccomp(),
         proc: Availability::Yes,
         overlay: kernel >= (5, 11),

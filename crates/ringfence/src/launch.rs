@@ -277,6 +277,11 @@ impl Early {
         Early(None)
     }
 
+    /// Whether one has been started, in a user namespace of its own.
+    pub(crate) fn stands(&self) -> bool {
+        matches!(self.0, Some(Ok(_)))
+    }
+
     /// The runner for this kind of ring: this one, or another.
     pub(crate) fn take(
         mut self,

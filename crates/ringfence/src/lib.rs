@@ -112,6 +112,10 @@ pub use pty::PtyMode;
 pub use recorded::By;
 #[cfg(target_os = "linux")]
 pub use ring::{Command, Ring};
+/// For Ringfence's own programs: they begin without what the standard library does before `main`.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[doc(hidden)]
+pub use ringfence_sys_linux::program;
 #[cfg(target_os = "linux")]
 pub use site::Made;
 pub use state::State;

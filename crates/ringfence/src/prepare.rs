@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringfence_ops::Facts;
 use ringfence_ops::linux::Located;
+use ringfence_ops::{Availability, Facts};
 use ringfence_plan::{Access, Plan, RingMode, Site, plan};
 use ringfence_policy::{Effective, Flags, Mode};
 
@@ -273,6 +273,8 @@ pub fn begin_with(request: Request, early: Early) -> Result<Begun, Error> {
     let rules = Rules::of(&policy, request.starting_rules)?.with_granted(commands, state.as_ref());
     let facts = if policy.limits.memory.is_some() || policy.limits.processes.is_some() {
         facts::full()
+    } else if early.stands() {
+        facts::quick_where(Availability::Yes)
     } else {
         facts::quick()
     };

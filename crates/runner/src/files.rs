@@ -198,16 +198,6 @@ fn open_dir(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, SysError> {
     .named("openat")
 }
 
-pub(crate) fn open_any(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, SysError> {
-    rustix::fs::openat(
-        dir,
-        name,
-        OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .named("openat")
-}
-
 /// Opens what the plan located, in this mount namespace, and holds its identity
 /// against the plan's.
 pub(crate) fn open_verified(at: &Located) -> Result<OwnedFd, SysError> {

@@ -20,5 +20,7 @@ pub fn serve() -> Result<(), SysError> {
     ringfence_sys_linux::capability::drop_bounding()?;
     ringfence_sys_linux::capability::narrow()?;
     let socket = Packets::inherited(RUNNER_SOCKET, INLINE_MAX, MESSAGE_MAX)?;
-    session::Session::new(socket)?.run()
+    // The process ends with it: the kernel closes all it holds at once, and the harness waits for that.
+    let mut session = std::mem::ManuallyDrop::new(session::Session::new(socket)?);
+    session.run()
 }

@@ -19,9 +19,7 @@ use ringfence_sys_linux::{SysError, landlock, object, process};
 use ringfence_wire::{Failure, Note, Stage};
 use rustix::io::Errno;
 
-use crate::files::{
-    Files, HARMLESS, IDENTITY, Nodes, SEALED, make_mount_point, open_any, open_verified,
-};
+use crate::files::{Files, HARMLESS, IDENTITY, Nodes, SEALED, make_mount_point, open_verified};
 use crate::keeper::Keeper;
 
 /// A ring that stands, as far as its commands need to know it.
@@ -61,9 +59,7 @@ pub(crate) struct Namespaces {
 impl Namespaces {
     /// Makes them, and enters all but the network's.
     pub(crate) fn make(net: bool) -> Result<Namespaces, SysError> {
-        // First: it takes longest, and a thread of its own.
-        let network = net.then(Network::begin).transpose()?;
-        namespaces::unshare()?;
+        let network = namespaces::unshare(net)?;
         Ok(Namespaces { network })
     }
 }
@@ -330,14 +326,17 @@ impl Builder {
     }
 
     fn proc_hidden(&mut self, proc: &OwnedFd, hidden: &[&str]) -> Result<(), SysError> {
+        // By its name, which is the kernel's: one lookup for each, of which a ring of root's has many.
+        let mut spare = None;
         for name in hidden {
             let name = CString::new(*name).unwrap_or_default();
-            match open_any(proc.as_fd(), &name) {
-                Ok(onto) => {
-                    let nothing = self.files()?.nothing(false)?;
-                    mount::attach(nothing.as_fd(), onto.as_fd())?;
-                }
-                Err(e) if e.errno == Errno::NOENT.raw_os_error() => {}
+            let nothing = match spare.take() {
+                Some(nothing) => nothing,
+                None => self.files()?.nothing(false)?,
+            };
+            match mount::attach_named(nothing.as_fd(), proc.as_fd(), &name) {
+                Ok(()) => {}
+                Err(e) if e.errno == Errno::NOENT.raw_os_error() => spare = Some(nothing),
                 Err(e) => return Err(e),
             }
         }
@@ -412,8 +411,7 @@ fn proc_read_only(proc: &OwnedFd, names: &[&str]) -> Result<(), SysError> {
         match mount::clone_named(proc.as_fd(), &name, false) {
             Ok(part) => {
                 mount::set(part.as_fd(), SEALED, false)?;
-                let onto = open_any(proc.as_fd(), &name)?;
-                mount::attach(part.as_fd(), onto.as_fd())?;
+                mount::attach_named(part.as_fd(), proc.as_fd(), &name)?;
             }
             Err(e) if e.errno == Errno::NOENT.raw_os_error() => {}
             Err(e) => return Err(e),

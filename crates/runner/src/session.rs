@@ -129,7 +129,7 @@ impl Session {
         })
     }
 
-    pub(crate) fn run(mut self) -> Result<(), SysError> {
+    pub(crate) fn run(&mut self) -> Result<(), SysError> {
         let served = self.serve();
         if served != Ok(Over::Served) {
             // The harness is gone, or cannot be heard, and with it the ring. Nobody is left to

@@ -9,6 +9,8 @@
 #[cfg(feature = "attempt")]
 pub mod attempt;
 pub mod capability;
+#[cfg(target_env = "gnu")]
+pub mod entry;
 pub mod error;
 pub mod landlock;
 pub mod listing;

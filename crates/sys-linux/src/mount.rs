@@ -140,7 +140,8 @@ pub fn attach(tree: BorrowedFd<'_>, onto: BorrowedFd<'_>) -> Result<(), SysError
     .named("move_mount")
 }
 
-/// Attaches a detached tree on a name in a directory of the caller's own making.
+/// Attaches a detached tree on a name in a directory of the caller's own making, or the kernel's; a
+/// link of that name is not followed.
 ///
 /// # Errors
 /// What `move_mount(2)` says.

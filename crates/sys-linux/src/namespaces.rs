@@ -12,13 +12,26 @@ use crate::error::{Named, SysError};
 /// is closed on exec.
 const SIOCGSKNS: libc::Ioctl = 0x894C;
 
-/// Makes a mount, an ipc and a uts namespace, and enters them. Mounts that appear outside still
-/// propagate inwards, until that is changed.
+/// Makes a mount, an ipc and a uts namespace, and enters them; with `network`, begins to make that of a network. Mounts
+/// that appear outside still propagate inwards, until that is changed.
 ///
 /// # Errors
-/// What `unshare(2)` says.
-pub fn unshare() -> Result<(), SysError> {
-    let all = libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+/// What `unshare(2)` says, or that there can be no thread.
+pub fn unshare(network: bool) -> Result<Option<Network>, SysError> {
+    if network && few_processors() {
+        enter(ALL | libc::CLONE_NEWNET)?;
+        let loopback = loopback_up(&socket()?);
+        return Ok(Some(Network(Making::Here { loopback })));
+    }
+    // First: it takes longest.
+    let network = network.then(Network::beside).transpose()?;
+    enter(ALL)?;
+    Ok(network)
+}
+
+const ALL: libc::c_int = libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+
+fn enter(all: libc::c_int) -> Result<(), SysError> {
     // SAFETY: takes an integer only. Root and working directory, which a mount namespace must
     // not share with a thread of another, become this thread's own.
     if unsafe { libc::unshare(all) } == 0 {
@@ -54,14 +67,16 @@ enum Making {
     /// A thread of its own makes it.
     Beside(JoinHandle<Result<Made, SysError>>),
     /// The calling thread has made it, and is in it.
-    Here {
-        loopback: Result<(), SysError>,
-    },
+    Here { loopback: Result<(), SysError> },
 }
 
 /// With so many processors one has this process' parent, the other this process: a thread beside it would wait for either, and be
 /// waited for in turn.
-const TOO_FEW: u32 = 2;
+const FEW: u32 = 2;
+
+fn few_processors() -> bool {
+    rustix::thread::sched_getaffinity(None).is_ok_and(|set| set.count() <= FEW)
+}
 
 #[derive(Debug)]
 struct Made {
@@ -70,16 +85,11 @@ struct Made {
 }
 
 impl Network {
-    /// Begins to make one, with `lo` up in it: in a thread, where a processor is to be had for it.
+    /// Begins to make one, with `lo` up in it, in a thread.
     ///
     /// # Errors
-    /// When there can be no thread, or what `unshare(2)` says.
-    pub fn begin() -> Result<Network, SysError> {
-        let few = rustix::thread::sched_getaffinity(None).is_ok_and(|set| set.count() <= TOO_FEW);
-        if few {
-            let loopback = loopback_up(&unshare_network()?);
-            return Ok(Network(Making::Here { loopback }));
-        }
+    /// When there can be no thread.
+    pub fn beside() -> Result<Network, SysError> {
         std::thread::Builder::new()
             .stack_size(STACK)
             .spawn(make)
@@ -109,24 +119,11 @@ impl Network {
     }
 }
 
-/// Enters a new one with the calling thread alone: a socket in it.
-fn unshare_network() -> Result<OwnedFd, SysError> {
-    // SAFETY: takes an integer only. What is left behind is the network namespace, this
-    // thread's alone: of what other threads share with it nothing is unshared.
-    if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
-        return Err(SysError::last("unshare"));
-    }
-    rustix::net::socket_with(
-        AddressFamily::INET,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC,
-        None,
-    )
-    .named("socket")
-}
-
 fn make() -> Result<Made, SysError> {
-    let socket = unshare_network()?;
+    // What is left behind is the network namespace, this thread's alone: of what other threads share with it nothing is
+    // unshared.
+    enter(libc::CLONE_NEWNET)?;
+    let socket = socket()?;
     // SAFETY: SIOCGSKNS takes no argument.
     let fd = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGSKNS) };
     if fd < 0 {
@@ -138,6 +135,17 @@ fn make() -> Result<Made, SysError> {
         namespace,
         loopback: loopback_up(&socket),
     })
+}
+
+/// A socket in the calling thread's network namespace.
+fn socket() -> Result<OwnedFd, SysError> {
+    rustix::net::socket_with(
+        AddressFamily::INET,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .named("socket")
 }
 
 /// Brings up `lo` in the socket's network namespace. The kernel then gives it `127.0.0.1`

@@ -230,14 +230,10 @@ impl Packets {
     /// Waits for the next message, and leaves it: how long it is, 0 where the other end was closed. Most are short, and a buffer for the longest costs
     /// a page fault for each of its pages in a process that has just begun.
     fn next_size(&self) -> Result<Option<usize>, SysError> {
-        let mut nothing = [MaybeUninit::<u8>::uninit(); 0];
+        let mut nothing: [u8; 0] = [];
         retry(|| {
-            rustix::net::recv(
-                &self.fd,
-                &mut nothing,
-                RecvFlags::PEEK | RecvFlags::TRUNC,
-            )
-            .map(|(_, size)| size)
+            rustix::net::recv(&self.fd, &mut nothing, RecvFlags::PEEK | RecvFlags::TRUNC)
+                .map(|(_, size)| size)
         })
     }
 }

@@ -181,7 +181,7 @@ fn a_network_of_ones_own_has_loopback_once_it_is_up() {
         .and_then(|listener| TcpStream::connect(listener.local_addr()?));
     assert!(before.is_err(), "{before:?}");
     let host = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
-    let lo = Network::begin().unwrap().enter().unwrap();
+    let lo = Network::beside().unwrap().enter().unwrap();
     assert_eq!(lo, Ok(()));
     let own = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
     assert_ne!(own, host);

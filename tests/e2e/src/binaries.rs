@@ -60,6 +60,7 @@ fn anyone_may_reach(dir: &Path) -> bool {
 fn reachable_copy(from: &Path) -> PathBuf {
     let names = [
         "ringfence",
+        "ringfence-tools",
         "ringfence-runner",
         "ringfence-probe",
         "ringfence-stays",

@@ -217,8 +217,8 @@ fn platform(package: &Package, file: &str, code: &str, is_root: bool) -> Vec<Fin
     findings
 }
 
-/// Whether the attribute that holds this `cfg(` is on `mod name;` or `use …;`, or has only said that what is then
-/// not used may stay.
+/// Whether the attribute that holds this `cfg(` is on `mod name;` or `use …;`, on how a program begins, or has only said
+/// that what is then not used may stay.
 fn leaves_a_module_out(code: &str, at: usize) -> bool {
     let rest = &code[at..];
     // Within a function or another module it would leave out a part.
@@ -232,7 +232,8 @@ fn leaves_a_module_out(code: &str, at: usize) -> bool {
         let said: String = inside[..end - "cfg_attr(".len()]
             .split_whitespace()
             .collect();
-        return said.contains("allow(dead_code") && said.matches("allow(").count() == 1;
+        return said.ends_with("no_main)")
+            || said.contains("allow(dead_code") && said.matches("allow(").count() == 1;
     }
     let mut item = rest[end + 1..].trim_start();
     while item.starts_with("#[") {
@@ -248,7 +249,11 @@ fn leaves_a_module_out(code: &str, at: usize) -> bool {
         name.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_')
             .starts_with(';')
     });
-    is_module || item.starts_with("use ")
+    let begins = item.starts_with("fn main()")
+        || item.split_once("!(").is_some_and(|(path, _)| {
+            path.ends_with("::program") && !path.contains(char::is_whitespace)
+        });
+    is_module || begins || item.starts_with("use ")
 }
 
 fn names(file: &str) -> Option<Finding> {
@@ -343,7 +348,8 @@ mod tests {
         let gate = "#[cfg(target_os = \"linux\")]\n";
         let left_out = format!(
             "{ROOT}#![cfg_attr(windows, allow(dead_code, reason = \"x\"))]\n{gate}mod a;\n\
-             #[cfg(windows)]\n#[path = \"b.rs\"]\npub mod a;\n{gate}pub use a::{{B, C}};\n"
+             #[cfg(windows)]\n#[path = \"b.rs\"]\npub mod a;\n{gate}pub use a::{{B, C}};\n\
+             #![cfg_attr(windows, no_main)]\n{gate}ringfence::program!(begin);\n{gate}fn main() {{}}\n"
         );
         let whole = [
             ("src/lib.rs", &*left_out),

@@ -101,7 +101,24 @@ fn build(root: &Path) -> Result<PathBuf> {
         "warm",
     ]);
     run::must_pass(&mut example)?;
-    workspace::binaries(root, "release")
+    let built = workspace::binaries(root, "release")?;
+    let installed = workspace::target_dir(root).join("bench-programs");
+    install(&built, &installed)?;
+    Ok(installed)
+}
+
+/// Copies the binaries, as an installation does, and as those were that they are measured against: what a linker has
+/// just written lies in the page cache in single pages, of which each is mapped by itself.
+fn install(from: &Path, to: &Path) -> Result<()> {
+    if to.exists() {
+        std::fs::remove_dir_all(to)?;
+    }
+    std::fs::create_dir_all(to.join("examples"))?;
+    for name in test::BINARIES.into_iter().chain(["examples/warm"]) {
+        std::fs::copy(from.join(name), to.join(name))
+            .with_context(|| format!("cannot copy {name}"))?;
+    }
+    Ok(())
 }
 
 /// The tables, or the one with the peers, as whoever this is.
@@ -142,17 +159,7 @@ fn measure_as(
     options: &Options,
 ) -> Result<String> {
     let dir = account.home.join("ringfence-bench-programs");
-    if dir.exists() {
-        std::fs::remove_dir_all(&dir)?;
-    }
-    std::fs::create_dir_all(&dir)?;
-    for name in test::BINARIES {
-        std::fs::copy(binaries.join(name), dir.join(name))
-            .with_context(|| format!("cannot copy {name}"))?;
-    }
-    std::fs::create_dir(dir.join("examples"))?;
-    std::fs::copy(binaries.join("examples/warm"), dir.join("examples/warm"))
-        .context("cannot copy examples/warm")?;
+    install(binaries, &dir)?;
     let own = dir.join("xtask");
     std::fs::copy(std::env::current_exe()?, &own)?;
     let tables = dir.join("tables.md");

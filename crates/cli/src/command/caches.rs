@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 use std::path::Path;
-use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use ringfence::caches::{CACHES, Cleared, Kept, clear, kept};
 use ringfence::{Error, State, layers};
 use serde_json::json;
 
+use crate::exit::ExitCode;
 use crate::say;
 
 /// What rings write to a tool's cache stays with their workspace, in Ringfence's state. It

@@ -1,10 +1,9 @@
 //! `ringfence completions`.
 
-use std::process::ExitCode;
-
 use clap::Args;
 use clap_complete::{Shell, generate};
 
+use crate::exit::ExitCode;
 use crate::grammar::whole;
 use crate::say;
 

@@ -1,13 +1,13 @@
 //! `ringfence doctor`.
 
 use std::fmt::Write;
-use std::process::ExitCode;
 
 use clap::Args;
 use ringfence::doctor::{Finding, Machine, Status, examine, findings};
 use ringfence_plan::promise;
 
 use super::machine_json;
+use crate::exit::ExitCode;
 use crate::say;
 
 /// Asks the kernel, and makes a real ring in a temporary directory. Exit code 0 when the

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fmt::Write;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -14,6 +13,7 @@ use ringfence_ledger::shell;
 use ringfence_policy::{show_duration, show_size};
 use serde_json::{Value, json};
 
+use crate::exit::ExitCode;
 use crate::say;
 
 /// What you answered with "this session" or "this project" is kept until the session ends, or until you take it

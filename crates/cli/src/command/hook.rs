@@ -5,7 +5,6 @@ mod claude_code;
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use ringfence::{State, layers, rules};
@@ -15,6 +14,7 @@ use ringfence_rules::Shell;
 use thiserror::Error;
 
 use crate::command::hook::claude_code::{Answer, Blocked, Ring};
+use crate::exit::ExitCode;
 use crate::flags::Kept;
 use crate::own::{self, NoSelf};
 use crate::say;

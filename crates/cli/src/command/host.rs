@@ -1,11 +1,11 @@
 //! `ringfence undo`: takes back what rings wrote on this machine.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 
 use super::host_here;
+use crate::exit::ExitCode;
 
 /// What a ring needs of this machine that lasts (on Windows: entries in the permissions of write roots) is in a journal before it is
 /// made. On Linux rings leave nothing.

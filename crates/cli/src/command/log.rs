@@ -5,7 +5,6 @@ pub(super) mod page;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::{Span, Timestamp, Zoned};
@@ -16,6 +15,7 @@ use ringfence_ledger::{Entry, Known, Place, Record, entries, export, latest};
 use ringfence_policy::plain;
 use serde_json::json;
 
+use crate::exit::ExitCode;
 use crate::say;
 use crate::sys::{News, owner};
 

@@ -1,11 +1,11 @@
 //! `ringfence man`.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 use clap_mangen::Man;
 
+use crate::exit::ExitCode;
 use crate::grammar::whole;
 use crate::say;
 

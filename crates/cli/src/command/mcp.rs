@@ -1,12 +1,12 @@
 //! `ringfence mcp`.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 use ringfence::{By, Request};
 use ringfence_serve::{Client, Served};
 
+use crate::exit::ExitCode;
 use crate::flags::PolicyFlags;
 use crate::say;
 

@@ -28,12 +28,12 @@ mod verify;
 mod why;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use ringfence::Early;
 use ringfence_serve::report::machine_json;
 
-use crate::grammar::{Cli, Command, Deferred};
+use crate::exit::ExitCode;
+use crate::grammar::{Cli, Command, Deferred, RunArgs};
 
 pub(crate) use caches::CachesArgs;
 pub(crate) use completions::CompletionsArgs;
@@ -71,6 +71,11 @@ pub(crate) fn early(typed: &[OsString]) -> Early {
     } else {
         Early::none()
     }
+}
+
+/// Runs a command whose words are plain.
+pub(crate) fn run_plainly(args: RunArgs) -> ExitCode {
+    run::run(args, Early::start())
 }
 
 /// `early` is for what runs a command.

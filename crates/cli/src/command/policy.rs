@@ -3,12 +3,12 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use ringfence::{Error, State, layers, trust};
 use ringfence_policy::{Flags, Sources, init_text, schema, show, show_json};
 
+use crate::exit::ExitCode;
 use crate::flags::PolicyFlags;
 use crate::say;
 

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use ringfence::{Error, State, layers, rules as in_force};
@@ -12,6 +11,7 @@ use ringfence_rules::import::{Imported, from_claude, from_codex};
 use ringfence_rules::{Judged, MatchedRule, RuleSet, SegmentKind, Shell, Verdict};
 use serde_json::json;
 
+use crate::exit::ExitCode;
 use crate::say;
 
 #[derive(Debug, Args)]

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
-use std::process::ExitCode;
 
 use ringfence::ask::{Answer, Heard, Page, ask, can_ask};
 use ringfence::offer::{first_in_session, offers};
@@ -16,6 +15,7 @@ use ringfence_policy::{Approval, Ask, Mode};
 use serde_json::Value;
 
 use crate::command::{changed, report, told};
+use crate::exit::ExitCode;
 use crate::flags::PolicyFlags;
 use crate::grammar::{self, RingFlags, RunArgs, ShellArgs};
 use crate::{own, say};
@@ -153,7 +153,7 @@ fn once(request: &mut Request, early: Early, how: &How) -> Result<Done, Error> {
     let confined = begun.policy.mode.value != Mode::FullAccess;
     let offered = begun.policy.approval.ask.value == Ask::OnDenial && confined;
     if trace || offered {
-        match own::program() {
+        match own::tools() {
             Ok(program) => begun.trace(request, program),
             Err(error) if trace => return Ok(Done::Over(say::refuse(error))),
             Err(_) => {}

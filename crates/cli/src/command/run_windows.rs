@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ringfence::windows::{Control, Progress, run_watched};
@@ -12,6 +11,7 @@ use ringfence_plan::windows::Plan;
 use ringfence_policy::Mode;
 use serde_json::{Value, json};
 
+use crate::exit::ExitCode;
 use crate::flags::PolicyFlags;
 use crate::grammar::{RingFlags, RunArgs, ShellArgs};
 use crate::say;

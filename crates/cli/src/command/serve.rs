@@ -1,11 +1,11 @@
 //! `ringfence serve`.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 use ringfence_serve::{Client, Served, protocol, runtime_directory, socket_name};
 
+use crate::exit::ExitCode;
 use crate::say;
 
 /// A client speaks JSON-RPC 2.0, one message a line, on stdin and stdout; `ringfence sessions` finds

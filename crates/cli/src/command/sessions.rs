@@ -1,13 +1,13 @@
 //! `ringfence sessions`.
 
 use std::fmt::Write;
-use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use ringfence_serve::protocol::{CommandListed, Ended};
 use ringfence_serve::visitor::{Held, Name, Visit, VisitError, held};
 use serde_json::json;
 
+use crate::exit::ExitCode;
 use crate::say;
 
 /// Rings and commands that `ringfence serve` and `ringfence mcp` hold, of yours. A name is SERVER.NUMBER.

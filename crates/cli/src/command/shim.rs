@@ -8,7 +8,6 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
 use ringfence::why::{explain, place};
@@ -17,6 +16,7 @@ use ringfence_plan::Access;
 use thiserror::Error;
 
 use crate::command::shim::file::{Shim, Unwritable};
+use crate::exit::ExitCode;
 use crate::flags::Kept;
 use crate::own::{self, NoSelf};
 use crate::say;

@@ -4,7 +4,6 @@ mod view;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -15,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify;
 
 use super::log::{alive, list, page};
+use crate::exit::ExitCode;
 use crate::say;
 use view::{Open, View};
 

@@ -1,8 +1,8 @@
 //! `ringfence traced`: what looks at a command's calls, inside of its ring.
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
+use crate::exit::ExitCode;
 use clap::Args;
 
 #[derive(Debug, Args)]

@@ -2,12 +2,12 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
 use ringfence::{Error, State, layers, trust};
 use ringfence_policy::{FileText, Flags, Trust, widens};
 
+use crate::exit::ExitCode;
 use crate::say;
 
 #[derive(Debug, Args)]

@@ -1,13 +1,13 @@
 //! `ringfence undo-command`.
 
 use std::io::{IsTerminal, Write};
-use std::process::ExitCode;
 
 use clap::Args;
 use ringfence::undo::{Left, NoUndo, Plan, Planned, Undo, Undone, Verdict, What, Which, look};
 use ringfence_policy::plain;
 use serde_json::{Value, json};
 
+use crate::exit::ExitCode;
 use crate::say;
 
 /// Put back what a command changed: what files held, what was deleted, what was renamed. What changed since is left alone

@@ -6,13 +6,15 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
+
+use crate::exit::ExitCode;
 
 use clap::Args;
 use ringfence::environment::inside;
 use serde_json::{Value, json};
 
-use crate::{say, sys};
+use crate::{own, say, sys};
 
 /// Each row of a table is tried twice, by the same code: outside, where it must work, and
 /// in a ring, where it must not. Exit code 1 when one gets out or gives no clear answer.
@@ -33,7 +35,7 @@ pub(crate) fn verify(args: VerifyArgs) -> ExitCode {
             "verify: this runs in a ring, where the outside cannot be tried; do it outside",
         );
     }
-    let Ok(own) = std::env::current_exe() else {
+    let Ok(own) = own::program() else {
         return say::refuse(format_args!(
             "verify: this program's own path is not known{}",
             sys::TO_KNOW_PATH

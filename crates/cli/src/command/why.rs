@@ -5,7 +5,6 @@ mod last;
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::{ArgGroup, Args};
 use ringfence::why::{Answer, explain, place};
@@ -17,6 +16,7 @@ use ringfence_serve::report::{
     caches, command_json, decision, dropped, every_root, inside, path_json, shortfalls,
 };
 
+use crate::exit::ExitCode;
 use crate::flags::PolicyFlags;
 use crate::say;
 

@@ -18,14 +18,14 @@ mod verify;
 
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use clap::Args;
 use ringfence::doctor::{Finding, Machine};
 use ringfence_plan::promise;
 use serde_json::json;
 
-use crate::grammar::{Cli, Command, Deferred};
+use crate::exit::ExitCode;
+use crate::grammar::{Cli, Command, Deferred, RunArgs};
 use crate::say;
 
 pub(crate) use completions::CompletionsArgs;
@@ -79,6 +79,11 @@ pub(crate) fn early(_typed: &[OsString]) -> Early {
 /// No shim is made here, so none is followed.
 pub(crate) fn followed(_typed: &[OsString]) -> Result<Option<Vec<OsString>>, Infallible> {
     Ok(None)
+}
+
+/// Runs a command whose words are plain.
+pub(crate) fn run_plainly(args: RunArgs) -> ExitCode {
+    run::run(args)
 }
 
 pub(crate) fn run(cli: Cli, _early: Early) -> ExitCode {

@@ -1,5 +1,6 @@
 //! Linux.
 
+use std::ffi::OsString;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -12,10 +13,25 @@ use ringfence::layers;
 use ringfence_ledger::export::ocsf::Owner;
 use rustix::fs::inotify;
 
+/// There are two programs.
+pub(crate) const ONE_PROGRAM: bool = false;
+/// What runs plain commands.
+pub(crate) const PROGRAM: &str = "ringfence";
+/// What does everything, beside it.
+pub(crate) const TOOLS: &str = "ringfence-tools";
 /// The probe's program, which lies beside this one.
 pub(crate) const PROBE: &str = "ringfence-probe";
 /// What to do where this program's path is not known.
 pub(crate) const TO_KNOW_PATH: &str = "; is /proc mounted?";
+
+/// Becomes another program, with the same words, its own name among them. Returns where that cannot be.
+pub(crate) fn become_program(program: &Path, typed: &[OsString]) -> io::Error {
+    let mut command = Command::new(program);
+    if let Some((own, words)) = typed.split_first() {
+        command.arg0(own).args(words);
+    }
+    command.exec()
+}
 
 /// Has signals of the terminal go to this program alone.
 pub(crate) fn apart(command: &mut Command) -> &mut Command {

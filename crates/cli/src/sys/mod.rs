@@ -6,6 +6,12 @@ mod linux;
 mod windows;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{News, PROBE, TO_KNOW_PATH, alive, apart, name_home, owner};
+pub(crate) use linux::{
+    News, ONE_PROGRAM, PROBE, PROGRAM, TO_KNOW_PATH, TOOLS, alive, apart, become_program,
+    name_home, owner,
+};
 #[cfg(windows)]
-pub(crate) use windows::{News, PROBE, TO_KNOW_PATH, alive, apart, name_home, owner};
+pub(crate) use windows::{
+    News, ONE_PROGRAM, PROBE, PROGRAM, TO_KNOW_PATH, TOOLS, alive, apart, become_program,
+    name_home, owner,
+};

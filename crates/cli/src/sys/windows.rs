@@ -1,5 +1,6 @@
 //! Windows.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::windows::process::CommandExt;
 use std::path::Path;
@@ -8,10 +9,21 @@ use std::process::Command;
 use jiff::Timestamp;
 use ringfence_ledger::export::ocsf::Owner;
 
+/// One program does all.
+pub(crate) const ONE_PROGRAM: bool = true;
+/// Which is this.
+pub(crate) const PROGRAM: &str = "ringfence.exe";
+/// And this.
+pub(crate) const TOOLS: &str = PROGRAM;
 /// The probe's program, which lies beside this one.
 pub(crate) const PROBE: &str = "ringfence-probe.exe";
 /// What to do where this program's path is not known.
 pub(crate) const TO_KNOW_PATH: &str = "";
+
+/// No program becomes another here.
+pub(crate) fn become_program(_program: &Path, _typed: &[OsString]) -> io::Error {
+    io::ErrorKind::Unsupported.into()
+}
 
 /// Has signals of the console go to this program alone.
 pub(crate) fn apart(command: &mut Command) -> &mut Command {

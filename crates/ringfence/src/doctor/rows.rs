@@ -292,7 +292,7 @@ fn own(machine: &Machine) -> Vec<Finding> {
             "runner",
             Status::Lack,
             format!("{} is of another version", path.display()),
-            "install ringfence and ringfence-runner together",
+            "install ringfence, ringfence-tools and ringfence-runner together",
         ),
         Binary::Missing(path) => row(
             "runner",

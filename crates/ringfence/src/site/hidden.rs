@@ -36,7 +36,14 @@ impl Listings {
                 } else {
                     home.join(name)
                 };
-                let entries = std::fs::read_dir(&dir).ok()?;
+                let entries = match std::fs::read_dir(&dir) {
+                    Ok(entries) => entries,
+                    // Nothing is in it, then.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                        return Some((dir, BTreeSet::new()));
+                    }
+                    Err(_) => return None,
+                };
                 let names: BTreeSet<OsString> = entries
                     .take(Listings::MOST)
                     .map(|e| e.map(|e| e.file_name()))

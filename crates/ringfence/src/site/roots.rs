@@ -441,10 +441,16 @@ impl Top {
 /// lies there.
 fn own_programs(guards: &mut Guards<'_>, root: &Found, dir: Option<&Path>) {
     let Some(dir) = dir else { return };
-    for name in ["ringfence", "ringfence-runner", "ringfence-probe"] {
+    let names = [
+        "ringfence",
+        "ringfence-tools",
+        "ringfence-runner",
+        "ringfence-probe",
+    ];
+    for name in names {
         if let Ok(relative) = dir.join(name).strip_prefix(&root.at.path) {
-            // One that does not exist need not: whoever makes it is asked for nothing.
-            let _absent = guards.add_existing(
+            // Also one that does not exist: the others would start what is put there.
+            let _unprotected = guards.add(
                 root.handle.as_fd(),
                 &root.at,
                 relative,

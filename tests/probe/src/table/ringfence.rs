@@ -25,6 +25,11 @@ pub(super) const ROWS: &[Row] = &[
         .with("ringfence-runner")
         .needs(HARNESS)
         .after(binary_is_marked),
+    row("self.tools", "change the tools' binary", change_binary)
+        .promise("write.metadata")
+        .with("ringfence-tools")
+        .needs(HARNESS)
+        .after(binary_is_marked),
     row(
         "self.beside",
         "make a program beside the harness",

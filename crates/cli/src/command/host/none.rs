@@ -1,8 +1,8 @@
 //! Where rings leave nothing.
 
 use std::path::Path;
-use std::process::ExitCode;
 
+use crate::exit::ExitCode;
 use crate::say;
 
 pub(super) fn undo(_root: Option<&Path>, _list: bool, json: bool) -> ExitCode {

@@ -1,13 +1,13 @@
 //! Windows: entries in the permissions of write roots, and of all in them.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use ringfence::windows::{self, Place, Root, Stage, Undone, Unreadable};
 use ringfence_policy::plain;
 use serde_json::{Value, json};
 
 use super::run::Shown;
+use crate::exit::ExitCode;
 use crate::say;
 
 pub(super) fn undo(root: Option<&Path>, list: bool, as_json: bool) -> ExitCode {

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use ringfence::{By, Error, Request, State, begin, layers};
 use ringfence_ledger::story::{Command, Story};
@@ -13,6 +12,7 @@ use serde_json::Value;
 
 use crate::command::log::list::words;
 use crate::command::run;
+use crate::exit::ExitCode;
 use crate::flags::PolicyFlags;
 use crate::say;
 

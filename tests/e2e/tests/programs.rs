@@ -1,0 +1,75 @@
+//! Ringfence's programs, which lie beside each other and start each other by that.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use std::fs;
+
+use ringfence_e2e::{Input, Workspace, binaries, rings};
+
+/// Copies some of them to where the workspace's person can start them; what to type for the first.
+fn installed(ws: &Workspace, below: &str, names: &[&str]) -> String {
+    let to = ws.dir(below);
+    let from = binaries().ringfence.parent().unwrap();
+    for name in names {
+        fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+    to.join(names[0]).into_os_string().into_string().unwrap()
+}
+
+rings! {
+    /// The reader of plain words starts them; whatever else is typed is for the other program, by the same process.
+    what_is_not_plain_is_done_by_the_tools needs ["userns"] |ws| {
+        for words in [
+            &["run", "--", "sh", "-c", "exit 7"][..],
+            &["run", "--network=off", "--", "sh", "-c", "exit 7"],
+            &["run", "sh", "-c", "exit 7"],
+        ] {
+            ws.ringfence(words.iter().copied()).run().exits(7);
+        }
+        let done = ws.ringfence(["--version"]).run().ok();
+        assert!(done.out().starts_with("ringfence "), "{done}");
+        let done = ws.ringfence(["run", "--netwrok=off", "--", "true"]).run().exits(125);
+        assert!(done.err().contains("--netwrok"), "{done}");
+        // It is known by its own name, and not by that of what it became.
+        let done = ws.ringfence(["hook", "claude-code", "--settings"]).run().ok();
+        assert!(done.out().contains("/ringfence hook claude-code"), "{done}");
+        assert!(!done.out().contains("ringfence-tools"), "{done}");
+    }
+
+    without_the_tools_nothing_is_let_go needs ["userns"] |ws| {
+        let ringfence = installed(ws, "../alone", &["ringfence", "ringfence-runner"]);
+        ws.bare([ringfence.as_str(), "run", "--", "sh", "-c", "exit 7"]).run().exits(7);
+        let done = ws.bare([ringfence.as_str(), "policy", "show"]).run().exits(125);
+        assert_eq!(done.err().lines().count(), 1, "{done}");
+        assert!(done.err().contains("alone/ringfence-tools"), "{done}");
+        assert!(done.err().contains("install ringfence, ringfence-tools and ringfence-runner together"), "{done}");
+        // An agent takes any other code for leave to run the command as it is.
+        let call = Input::Bytes(b"{}".to_vec());
+        let done = ws.bare([ringfence.as_str(), "hook", "claude-code"]).input(call).run().exits(2);
+        assert!(done.out().is_empty(), "{done}");
+    }
+
+    /// What `ringfence` would become is not to be made by a command, where the programs lie in a write root.
+    the_tools_are_not_planted needs ["userns"] |ws| {
+        let ringfence = installed(ws, "bin", &["ringfence", "ringfence-runner"]);
+        let plant = "cp /bin/sh bin/ringfence-tools";
+        ws.bare_sh(plant).run().ok();
+        assert!(ws.has("bin/ringfence-tools"), "the control makes it");
+        ws.bare_sh("rm bin/ringfence-tools").run().ok();
+        let done = ws.bare([ringfence.as_str(), "run", "--", "sh", "-c", plant]).run();
+        assert!(!ws.has("bin/ringfence-tools"), "{done}");
+        assert!(done.err().contains("ringfence-tools"), "{done}");
+        // What is there already cannot be changed.
+        installed(ws, "bin", &["ringfence", "ringfence-runner", "ringfence-tools"]);
+        let before = fs::read(ws.at("bin/ringfence-tools")).unwrap();
+        let done = ws
+            .bare([ringfence.as_str(), "run", "--", "sh", "-c", "rm -f bin/ringfence-tools; cp /bin/sh bin/ringfence-tools"])
+            .run();
+        assert_ne!(done.status.code(), Some(0), "{done}");
+        assert!(fs::read(ws.at("bin/ringfence-tools")).unwrap() == before, "{done}");
+    }
+}
