@@ -1,7 +1,7 @@
 //! `cargo run --release -- …` in a checkout: builds the harness and the runner,
 //! then becomes the harness.
 //!
-//! `cargo run` builds one binary, and a ring needs two (three with `verify`), so
+//! `cargo run` builds one binary, and a ring needs two (four with all that is not a plain command), so
 //! this small program asks cargo for all of them in the profile it was itself
 //! built in, and replaces itself with `ringfence`.
 #![forbid(unsafe_code)]

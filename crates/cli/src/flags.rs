@@ -79,6 +79,31 @@ pub(crate) struct PolicyFlags {
     nested: bool,
 }
 
+impl PolicyFlags {
+    /// Takes one value more of a flag that may be repeated; `false` where that is for the grammar to do.
+    pub(crate) fn take(&mut self, name: &str, value: &str) -> bool {
+        let paths = match name {
+            "write" => &mut self.write,
+            "protect" => &mut self.protect,
+            "hide" => &mut self.hide,
+            "socket" => &mut self.socket,
+            "reveal" => return put(&mut self.reveal, value),
+            "read" => return put(&mut self.read, value),
+            "pass-env" => return put(&mut self.pass_env, value),
+            "drop-env" => return put(&mut self.drop_env, value),
+            "accept" => return put(&mut self.accept, value),
+            _ => return false,
+        };
+        put(paths, value)
+    }
+}
+
+/// An empty value is the grammar's to refuse.
+fn put<T: for<'a> From<&'a str>>(list: &mut Vec<T>, value: &str) -> bool {
+    list.push(value.into());
+    !value.is_empty()
+}
+
 /// Flags of `run` that are kept for commands to come: parsed, so that what is wrong is said
 /// now, and the words themselves, which are handed on as they were typed.
 #[derive(Debug)]

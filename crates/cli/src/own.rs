@@ -17,6 +17,8 @@ pub(crate) enum NoSelf {
     Unknown(std::io::Error),
     #[error("{}: this program was replaced or removed; install it again", say::Plain(.0))]
     Gone(PathBuf),
+    #[error("{}: is missing; install ringfence, ringfence-tools and ringfence-runner together", say::Plain(.0))]
+    Apart(PathBuf),
 }
 
 /// The absolute path of this program.
@@ -31,29 +33,33 @@ fn this() -> Result<PathBuf, NoSelf> {
 }
 
 /// Where one of the two is, the other lies beside it. Under another name a program is what its caller made it.
-fn beside(this: PathBuf, name: &str, other: &str) -> PathBuf {
-    match this.file_name().is_some_and(|own| own == other) {
-        true => this.with_file_name(name),
-        false => this,
+fn beside(this: PathBuf, name: &str, other: &str) -> Result<PathBuf, NoSelf> {
+    if this.file_name().is_none_or(|own| own != other) {
+        return Ok(this);
+    }
+    let beside = this.with_file_name(name);
+    match beside.is_file() {
+        true => Ok(beside),
+        false => Err(NoSelf::Apart(beside)),
     }
 }
 
 /// The absolute path of what people and agents start.
 pub(crate) fn program() -> Result<PathBuf, NoSelf> {
-    Ok(beside(this()?, sys::PROGRAM, sys::TOOLS))
+    beside(this()?, sys::PROGRAM, sys::TOOLS)
 }
 
 /// The absolute path of what does everything.
 pub(crate) fn tools() -> Result<PathBuf, NoSelf> {
-    Ok(beside(this()?, sys::TOOLS, sys::PROGRAM))
+    beside(this()?, sys::TOOLS, sys::PROGRAM)
 }
 
 /// Becomes what does everything; the exit code where that cannot be.
 pub(crate) fn become_tools(typed: &[OsString]) -> ExitCode {
-    let tools = match this() {
-        // Whatever this program is called: it is the other one.
-        Ok(this) => this.with_file_name(sys::TOOLS),
-        Err(error) => return refuse(typed, &error),
+    // Whatever this program is called: it is the other one. Where there is no /proc the kernel has said what was executed.
+    let tools = match (this(), sys::executed()) {
+        (Ok(this), _) | (Err(NoSelf::Unknown(_)), Some(this)) => this.with_file_name(sys::TOOLS),
+        (Err(error), _) => return refuse(typed, &error),
     };
     let error = sys::become_program(&tools, typed);
     refuse(typed, &unusable(&tools, &error))

@@ -4,20 +4,28 @@
 //! what else could be typed takes longer than planning the ring. What is read here is what the grammar would
 //! make of it; whatever is not surely that is left to the grammar, and so is every mistake.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use crate::flags::PolicyFlags;
 use crate::grammar::{RingFlags, RunArgs};
 
-/// `ringfence run` with no flag but such as say yes.
+/// `ringfence run` with no flag but such as say yes, and lists: what shims and hooks type.
 pub(crate) fn plain(typed: &[OsString]) -> Option<RunArgs> {
     let (verb, mut rest) = typed.get(1..)?.split_first()?;
     if verb != "run" {
         return None;
     }
     let mut ring = RingFlags::default();
+    let mut policy = PolicyFlags::default();
     loop {
         let (word, after) = rest.split_first()?;
+        if let Some((name, value)) = with_value(word) {
+            if !policy.take(name, value) {
+                return None;
+            }
+            rest = after;
+            continue;
+        }
         let flag = match word.as_encoded_bytes() {
             b"--" => {
                 rest = after;
@@ -37,10 +45,15 @@ pub(crate) fn plain(typed: &[OsString]) -> Option<RunArgs> {
         rest = after;
     }
     (!rest.is_empty()).then(|| RunArgs {
-        policy: PolicyFlags::default(),
+        policy,
         ring,
         argv: rest.to_vec(),
     })
+}
+
+/// `--name=value`, in text.
+fn with_value(word: &OsStr) -> Option<(&str, &str)> {
+    word.to_str()?.strip_prefix("--")?.split_once('=')
 }
 
 #[cfg(test)]
@@ -51,7 +64,7 @@ mod tests {
     use super::*;
     use crate::grammar::{Cli, Command, Deferred};
 
-    const WORDS: [&str; 21] = [
+    const WORDS: [&str; 36] = [
         "run",
         "shell",
         "ru",
@@ -73,6 +86,21 @@ mod tests {
         "-h",
         "--version",
         "--jso",
+        "--protect=/a b",
+        "--protect",
+        "--protect=",
+        "--write=~/x",
+        "--hide=h=i",
+        "--socket=/s",
+        "--reveal=npm",
+        "--read=all",
+        "--pass-env=A*",
+        "--drop-env=SHELL",
+        "--drop-env=",
+        "--accept=ledger",
+        "--mode=read-only",
+        "--cache-tools=a,b",
+        "--nested",
     ];
 
     fn by_grammar(typed: &[OsString]) -> Option<RunArgs> {
@@ -92,6 +120,18 @@ mod tests {
             &["ringfence", "run", "--", "true"][..],
             &["ringfence", "run", "make", "--", "-j2"],
             &["ringfence", "run", "--json", "--", "--json"],
+            // A shim's words.
+            &[
+                "ringfence",
+                "run",
+                "--protect=/s",
+                "--drop-env=SHELL",
+                "--starting-rules",
+                "--",
+                "/bin/sh",
+                "-c",
+                "x",
+            ],
             &[
                 "ringfence",
                 "run",
@@ -117,6 +157,8 @@ mod tests {
             &["ringfence", "run", "--"],
             &["ringfence", "run", "--json", "--json", "true"],
             &["ringfence", "run", "--network", "on", "true"],
+            &["ringfence", "run", "--write=", "true"],
+            &["ringfence", "run", "--write", "/a", "true"],
             &["ringfence", "run", "-h"],
             &["ringfence", "shell"],
             &["ringfence"],

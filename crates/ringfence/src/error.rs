@@ -326,7 +326,7 @@ pub enum Error {
     },
     /// The runner said what it must not.
     #[error(
-        "the runner broke the protocol: {0}; reinstall ringfence and ringfence-runner together"
+        "the runner broke the protocol: {0}; reinstall ringfence, ringfence-tools and ringfence-runner together"
     )]
     Protocol(ringfence_wire::Malformed),
 }

@@ -83,6 +83,13 @@ pub(crate) fn not_built(plan: &Plan, failure: &Failure) -> Error {
     }
 }
 
+/// Becomes another program with these words; why it could not.
+#[doc(hidden)]
+pub fn become_program(program: &Path, argv: &[std::ffi::OsString]) -> std::io::Error {
+    let error = ringfence_sys_linux::process::execute(program, argv);
+    std::io::Error::from_raw_os_error(error.errno)
+}
+
 /// Where the runner's binary is: beside this one, and nowhere else.
 ///
 /// # Errors

@@ -102,6 +102,10 @@ mod workspace;
 mod workspace;
 
 pub use error::{Error, Kind};
+/// For Ringfence's own programs: as `execve(2)`, and no shell is given what is no program.
+#[cfg(target_os = "linux")]
+#[doc(hidden)]
+pub use launch::become_program;
 #[cfg(target_os = "linux")]
 pub use launch::{Early, Launched, runner_program};
 #[cfg(target_os = "linux")]

@@ -155,6 +155,11 @@ impl Relay {
         ]
     }
 
+    /// Whether what the command prints comes this way.
+    pub(crate) fn carries_output(&self) -> bool {
+        self.output.is_some()
+    }
+
     /// Whether [`Relay::start_input`] has something to do.
     pub(crate) fn has_input(&self) -> bool {
         self.pumps[0].is_some()

@@ -299,7 +299,11 @@ impl Attempt<'_> {
                 error,
             }),
         };
-        let leaving = launched.leave();
+        let mut leaving = Some(launched.leave());
+        if relay.carries_output() {
+            // Its reader may take any time.
+            drop(leaving.take());
+        }
         let deadline = prepared.time().and_then(|l| self.start.checked_add(l));
         let mut finished = relay.deliver(result, deadline, self.signals)?;
         finished.elapsed = self.start.elapsed();
@@ -307,7 +311,7 @@ impl Attempt<'_> {
         finished.changes = before.map(|before| before.changes(prepared.recorder.only_key()));
         finished.traced = report.map(Noted::read);
         finished.untraced.clone_from(&prepared.untraced);
-        finished.leaving = Some(leaving);
+        finished.leaving = leaving;
         Ok(finished)
     }
 }

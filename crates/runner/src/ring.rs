@@ -52,12 +52,12 @@ struct Under {
 /// The namespaces of a ring to be built.
 #[derive(Debug)]
 pub(crate) struct Namespaces {
-    /// The network's, which is still being made, and entered when the ring stands.
+    /// The network's, which may still be in the making, and is entered when the ring stands.
     network: Option<Network>,
 }
 
 impl Namespaces {
-    /// Makes them, and enters all but the network's.
+    /// Makes them, and enters all but the network's, which a thread may be making.
     pub(crate) fn make(net: bool) -> Result<Namespaces, SysError> {
         let network = namespaces::unshare(net)?;
         Ok(Namespaces { network })
@@ -110,7 +110,7 @@ pub(crate) fn build(
         }
     }
     builder.seal().map_err(|e| failed(Stage::Step, e))?;
-    // Last: until now a thread made it.
+    // Last: until now a thread may have made it.
     builder
         .enter_network()
         .map_err(|e| failed(Stage::Namespaces, e))?;

@@ -48,8 +48,19 @@ fn standard_streams() -> Result<(), SysError> {
             break;
         }
         let error = SysError::last("poll");
-        if error.errno != libc::EINTR {
-            return Err(error);
+        match error.errno {
+            libc::EINTR => {}
+            // Fewer descriptors than three may be open, or memory is short: each is asked about alone.
+            libc::EINVAL | libc::EAGAIN | libc::ENOMEM => {
+                for fd in &mut fds {
+                    // SAFETY: integers only.
+                    if unsafe { libc::fcntl(fd.fd, libc::F_GETFD) } < 0 {
+                        fd.revents = libc::POLLNVAL;
+                    }
+                }
+                break;
+            }
+            _ => return Err(error),
         }
     }
     for closed in fds.iter().filter(|fd| fd.revents & libc::POLLNVAL != 0) {

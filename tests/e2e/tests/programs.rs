@@ -51,6 +51,30 @@ rings! {
         let call = Input::Bytes(b"{}".to_vec());
         let done = ws.bare([ringfence.as_str(), "hook", "claude-code"]).input(call).run().exits(2);
         assert!(done.out().is_empty(), "{done}");
+        // Neither is what looks at its calls.
+        let done = ws.bare([ringfence.as_str(), "run", "--trace", "--", "sh", "-c", "exit 7"]).run().exits(125);
+        assert!(done.err().contains("alone/ringfence-tools"), "{done}");
+        // What was cut off is no program, and no shell's to read.
+        let mode = fs::metadata(&ringfence).unwrap().permissions();
+        fs::write(ws.at("../alone/ringfence-tools"), "").unwrap();
+        fs::set_permissions(ws.at("../alone/ringfence-tools"), mode).unwrap();
+        let call = Input::Bytes(b"{}".to_vec());
+        let done = ws.bare([ringfence.as_str(), "hook", "claude-code"]).input(call).run().exits(2);
+        assert!(done.err().contains("ringfence-tools"), "{done}");
+    }
+
+    /// Under another name it is started, and nothing is said that names what is not there.
+    what_was_renamed_makes_no_shims needs ["userns"] |ws| {
+        installed(ws, "../renamed", &["ringfence", "ringfence-tools", "ringfence-runner"]);
+        let rf = ws.at("../renamed/rf");
+        fs::rename(ws.at("../renamed/ringfence"), &rf).unwrap();
+        let rf = rf.into_os_string().into_string().unwrap();
+        ws.bare([rf.as_str(), "run", "--", "sh", "-c", "exit 7"]).run().exits(7);
+        ws.bare([rf.as_str(), "run", "--network=off", "--", "sh", "-c", "exit 7"]).run().exits(7);
+        let shims = ws.at("../shims");
+        let done = ws.bare([rf.as_str(), "shim", shims.to_str().unwrap()]).run().exits(125);
+        assert!(done.err().contains("renamed/ringfence: is missing"), "{done}");
+        assert!(!shims.exists(), "{done}");
     }
 
     /// What `ringfence` would become is not to be made by a command, where the programs lie in a write root.

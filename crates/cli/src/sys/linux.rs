@@ -1,11 +1,12 @@
 //! Linux.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jiff::Timestamp;
@@ -26,11 +27,13 @@ pub(crate) const TO_KNOW_PATH: &str = "; is /proc mounted?";
 
 /// Becomes another program, with the same words, its own name among them. Returns where that cannot be.
 pub(crate) fn become_program(program: &Path, typed: &[OsString]) -> io::Error {
-    let mut command = Command::new(program);
-    if let Some((own, words)) = typed.split_first() {
-        command.arg0(own).args(words);
-    }
-    command.exec()
+    ringfence::become_program(program, typed)
+}
+
+/// The path this program was executed by (`AT_EXECFN`, `getauxval(3)`).
+pub(crate) fn executed() -> Option<PathBuf> {
+    let path = rustix::param::linux_execfn().to_bytes();
+    (!path.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(path)))
 }
 
 /// Has signals of the terminal go to this program alone.

@@ -7,7 +7,7 @@ mod windows;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    News, ONE_PROGRAM, PROBE, PROGRAM, TO_KNOW_PATH, TOOLS, alive, apart, become_program,
+    News, ONE_PROGRAM, PROBE, PROGRAM, TO_KNOW_PATH, TOOLS, alive, apart, become_program, executed,
     name_home, owner,
 };
 #[cfg(windows)]

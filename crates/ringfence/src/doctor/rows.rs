@@ -187,7 +187,7 @@ fn namespaces(machine: &Machine) -> Vec<Finding> {
             if made { Status::Note } else { Status::Lack },
             "AppArmor restricts user namespaces (kernel.apparmor_restrict_unprivileged_userns = 1, \
              Ubuntu 23.10 and newer)",
-            "add an AppArmor profile with `userns,` for ringfence-runner and ringfence; or sudo \
+            "add an AppArmor profile with `userns,` for ringfence, ringfence-tools and ringfence-runner; or sudo \
              sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
         ));
     }

@@ -447,15 +447,17 @@ fn own_programs(guards: &mut Guards<'_>, root: &Found, dir: Option<&Path>) {
         "ringfence-runner",
         "ringfence-probe",
     ];
+    let stands = dir.join("ringfence").is_file();
     for name in names {
         if let Ok(relative) = dir.join(name).strip_prefix(&root.at.path) {
-            // Also one that does not exist: the others would start what is put there.
-            let _unprotected = guards.add(
-                root.handle.as_fd(),
-                &root.at,
-                relative,
-                promise::PROTECT_OWN,
-            );
+            let (handle, promise) = (root.handle.as_fd(), promise::PROTECT_OWN);
+            // What `ringfence` would become is not to be made for it. Of the others one that does not exist need not:
+            // whoever makes it is asked for nothing.
+            let _unprotected = if stands && name == "ringfence-tools" {
+                guards.add(handle, &root.at, relative, promise)
+            } else {
+                guards.add_existing(handle, &root.at, relative, promise)
+            };
         }
     }
 }
