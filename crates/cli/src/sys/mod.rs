@@ -12,6 +12,6 @@ pub(crate) use linux::{
 };
 #[cfg(windows)]
 pub(crate) use windows::{
-    News, ONE_PROGRAM, PROBE, PROGRAM, TO_KNOW_PATH, TOOLS, alive, apart, become_program,
+    News, ONE_PROGRAM, PROBE, PROGRAM, TO_KNOW_PATH, TOOLS, alive, apart, become_program, executed,
     name_home, owner,
 };
