@@ -297,8 +297,8 @@ rings! {
 
     /// A command that is looked at ends as it would, also where it cannot be looked at.
     looked_at_or_not needs ["userns"] |ws| {
-        // What looks at the calls is this program itself.
-        let own = binaries().ringfence.display().to_string();
+        // What looks at the calls is Ringfence's own.
+        let own = binaries().ringfence.with_file_name("ringfence-tools").display().to_string();
         let hidden = ws.ring(["sh", "-c", "exit 3"]).flags(["--trace", "--hide", &own]).run().exits(3);
         assert!(hidden.err().contains("is not seen in the ring"), "{hidden}");
         let none = ws.ring(["sh", "-c", "exit 3"]).flags(["--trace", "--mode", "full-access"]).run().exits(3);
