@@ -140,7 +140,7 @@ rings! {
             let script = format!("trap : INT QUIT; ulimit -c 0; {attach}; echo \"[$?]\"; stty -a | grep -ow -e '-*icanon'; echo over");
             let mut terminal = ws.bare_sh(&format!("set +e; {script}")).on_terminal(80, 24);
             terminal.until_shows("up");
-            let attached = descendants(terminal.pid()).into_iter().find(|(_, name)| name == "ringfence");
+            let attached = descendants(terminal.pid()).into_iter().find(|(_, name)| name == "ringfence-tools");
             let (pid, _) = attached.expect("it runs");
             let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
             rustix::process::kill_process(pid, signal).unwrap();
