@@ -1,12 +1,10 @@
 //! Where Ringfence's programs lie, for commands to come.
 
 use std::ffi::OsString;
-use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::command::BLOCK;
 use crate::exit::ExitCode;
 use crate::{say, sys};
 
@@ -59,24 +57,11 @@ pub(crate) fn become_tools(typed: &[OsString]) -> ExitCode {
     // Whatever this program is called: it is the other one. Where there is no /proc the kernel has said what was executed.
     let tools = match (this(), sys::executed()) {
         (Ok(this), _) | (Err(NoSelf::Unknown(_)), Some(this)) => this.with_file_name(sys::TOOLS),
-        (Err(error), _) => return refuse(typed, &error),
+        (Err(error), _) => return say::or_block(say::refuse(error)),
     };
     let error = sys::become_program(&tools, typed);
-    refuse(typed, &unusable(&tools, &error))
-}
-
-fn unusable(tools: &Path, error: &std::io::Error) -> impl Display {
-    format!(
+    say::or_block(say::refuse(format_args!(
         "{}: {error}; install ringfence, ringfence-tools and ringfence-runner together",
-        say::Plain(tools)
-    )
-}
-
-/// A hook that cannot answer must not let the command go for that.
-fn refuse(typed: &[OsString], why: &dyn Display) -> ExitCode {
-    let refused = say::refuse(why);
-    match typed.get(1).is_some_and(|verb| verb == "hook") {
-        true => ExitCode::from(BLOCK),
-        false => refused,
-    }
+        say::Plain(&tools)
+    )))
 }

@@ -113,19 +113,21 @@ impl<T: AsRef<Path>> Display for Plain<T> {
 
 /// Says what was typed wrong, in one line; help and version are what was asked for.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    // A hook whose flags are wrong must not let the command go for that.
-    let is_hook = std::env::args_os()
-        .nth(1)
-        .is_some_and(|verb| verb == "hook");
     let asked_for = matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     );
     let code = told(error);
-    if is_hook && !asked_for {
-        ExitCode::from(command::BLOCK)
-    } else {
-        code
+    if asked_for { code } else { or_block(code) }
+}
+
+/// The exit code of what could not be done. An agent takes any but one of its hook's for leave to run the command as it
+/// is: a hook that cannot answer must not let it go for that.
+pub(crate) fn or_block(code: ExitCode) -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    match words.next().is_some_and(|verb| verb == "hook") {
+        true => ExitCode::from(command::BLOCK),
+        false => code,
     }
 }
 

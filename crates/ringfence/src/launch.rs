@@ -83,13 +83,6 @@ pub(crate) fn not_built(plan: &Plan, failure: &Failure) -> Error {
     }
 }
 
-/// Becomes another program with these words; why it could not.
-#[doc(hidden)]
-pub fn become_program(program: &Path, argv: &[std::ffi::OsString]) -> std::io::Error {
-    let error = ringfence_sys_linux::process::execute(program, argv);
-    std::io::Error::from_raw_os_error(error.errno)
-}
-
 /// Where the runner's binary is: beside this one, and nowhere else.
 ///
 /// # Errors
@@ -553,6 +546,37 @@ pub(crate) fn own_stream(number: usize) -> Result<std::os::fd::OwnedFd, Error> {
 mod tests {
     use super::*;
     use rustix::io::Errno;
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+    /// Two rings with one upper layer are undefined: the kernel may still have the first one's overlay.
+    #[test]
+    fn what_nobody_else_may_use_is_held_until_the_runner_is_gone() {
+        let dir = std::env::temp_dir().join(format!("ringfence-leaving-{}", std::process::id()));
+        let open = || File::create(&dir).unwrap();
+        let lock = open();
+        lock.lock().unwrap();
+        let mut child = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let pidfd = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()).unwrap();
+        let mut leaving = Leaving {
+            runner: Runner { pid, pidfd },
+            _group: None,
+            locks: Vec::new(),
+        };
+        leaving.hold(vec![lock]);
+        let gone = std::thread::spawn(move || drop(leaving));
+        let other = open();
+        assert!(other.try_lock().is_err(), "it runs");
+        drop(child.stdin.take());
+        gone.join().unwrap();
+        other.try_lock().unwrap();
+        // It has been waited for.
+        assert!(child.wait().is_err());
+        std::fs::remove_file(&dir).unwrap();
+    }
 
     #[test]
     fn only_a_refusal_is_taken_for_one() {

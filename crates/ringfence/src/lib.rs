@@ -37,6 +37,8 @@ pub mod environment;
 mod error;
 #[cfg(target_os = "linux")]
 pub mod facts;
+#[cfg(target_os = "linux")]
+mod finished;
 pub mod grants;
 #[cfg(target_os = "linux")]
 mod group;
@@ -102,10 +104,8 @@ mod workspace;
 mod workspace;
 
 pub use error::{Error, Kind};
-/// For Ringfence's own programs: as `execve(2)`, and no shell is given what is no program.
 #[cfg(target_os = "linux")]
-#[doc(hidden)]
-pub use launch::become_program;
+pub use finished::{Ended, Finished};
 #[cfg(target_os = "linux")]
 pub use launch::{Early, Launched, runner_program};
 #[cfg(target_os = "linux")]
@@ -120,10 +120,14 @@ pub use ring::{Command, Ring};
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[doc(hidden)]
 pub use ringfence_sys_linux::program;
+/// For Ringfence's own programs: as `execve(2)`, and no shell is given what is no program.
+#[cfg(target_os = "linux")]
+#[doc(hidden)]
+pub use ringfence_sys_linux::spawn::execute;
 #[cfg(target_os = "linux")]
 pub use site::Made;
 pub use state::State;
 #[cfg(target_os = "linux")]
-pub use supervise::{Ended, Finished, run};
+pub use supervise::run;
 #[cfg(windows)]
 pub use windows::{Begun, Ended, Finished, Request, begin, run};

@@ -13,13 +13,13 @@ use ringfence_policy::{Approval, Ask, Layer, Sourced, show_duration, show_size};
 
 use crate::ask::{Answer, Heard};
 use crate::error::Error;
+use crate::finished::{Ended, Finished};
 use crate::grants::{Grants, Held, Lasts, Object, Session, What};
 use crate::prepare::Request;
 use crate::record::Recorder;
 use crate::ring::Grant;
 use crate::rules::nobody_is_asked;
 use crate::state::State;
-use crate::supervise::{Ended, Finished};
 use crate::sys;
 use crate::traced::Refusal;
 

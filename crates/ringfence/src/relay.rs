@@ -19,9 +19,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use crate::error::Error;
-use crate::supervise::{
-    Ended, Finished, GRACE, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SIGWINCH,
-};
+use crate::finished::{Ended, Finished};
+use crate::supervise::{GRACE, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SIGWINCH};
 use pump::{Cue, Pump, Shared, lock, pipe, timespec};
 
 pub(crate) use crate::pty::PtyMode;

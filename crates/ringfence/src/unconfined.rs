@@ -18,11 +18,12 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 
 use crate::error::Error;
+use crate::finished::{Ended, Finished};
 use crate::launch::own_stdio;
 use crate::prepare::Prepared;
 use crate::refused::without_ring;
 use crate::relay::{Relay, Screen};
-use crate::supervise::{Ended, Finished, GRACE, SIGCONT, SIGKILL, SIGTERM, take_signals};
+use crate::supervise::{GRACE, SIGCONT, SIGKILL, SIGTERM, take_signals};
 
 /// Between two looks at how much was printed, where that is bounded.
 const LOOK: Duration = Duration::from_millis(50);

@@ -1,42 +1,6 @@
 //! This process and its children.
 
-use std::ffi::{CString, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
-
 use crate::error::SysError;
-
-/// Becomes another program, with these words and this process' environment. Returns where that cannot be. Not as `execvp(3)`: what
-/// the kernel does not take for a program is not given to a shell; and no signal's disposition is changed.
-pub fn execute(program: &Path, argv: &[OsString]) -> SysError {
-    let whole = |text: Vec<u8>| CString::new(text).ok();
-    let variable = |(name, value): (OsString, OsString)| {
-        let mut text = name.into_vec();
-        text.push(b'=');
-        text.extend(value.into_vec());
-        whole(text)
-    };
-    let program = whole(program.as_os_str().as_bytes().to_vec());
-    let argv: Option<Vec<CString>> = argv.iter().map(|w| whole(w.as_bytes().to_vec())).collect();
-    let env: Option<Vec<CString>> = std::env::vars_os().map(variable).collect();
-    let (Some(program), Some(argv), Some(env)) = (program, argv, env) else {
-        return SysError::new("execve", libc::EINVAL);
-    };
-    let ended = |strings: &[CString]| {
-        let pointers = strings.iter().map(|s| s.as_ptr());
-        pointers.chain([std::ptr::null()]).collect::<Vec<_>>()
-    };
-    let (argv_pointers, env_pointers) = (ended(&argv), ended(&env));
-    // SAFETY: program, argv and envp are null-terminated, and live for the call: `argv` and `env` own what they point to.
-    unsafe {
-        libc::execve(
-            program.as_ptr(),
-            argv_pointers.as_ptr(),
-            env_pointers.as_ptr(),
-        )
-    };
-    SysError::last("execve")
-}
 
 /// Dies when the thread that made this process dies.
 ///

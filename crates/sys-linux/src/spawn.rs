@@ -99,6 +99,30 @@ impl Strings {
     }
 }
 
+/// Becomes another program, with these words and this process' environment. Returns where that cannot be. Not as
+/// `execvp(3)`: what the kernel does not take for a program is not given to a shell; and no signal's disposition is changed.
+pub fn execute(program: &Path, argv: &[OsString]) -> SysError {
+    let variable = |(mut name, value): (OsString, OsString)| {
+        name.push("=");
+        name.push(value);
+        name
+    };
+    let env: Vec<OsString> = std::env::vars_os().map(variable).collect();
+    let program = CString::new(program.as_os_str().as_bytes());
+    let (Ok(program), Ok(argv), Ok(env)) = (program, Strings::new(argv), Strings::new(&env)) else {
+        return SysError::new("execve", libc::EINVAL);
+    };
+    // SAFETY: program, argv and envp are null-terminated, and live for the call.
+    unsafe {
+        libc::execve(
+            program.as_ptr(),
+            argv.pointers.as_ptr(),
+            env.pointers.as_ptr(),
+        )
+    };
+    SysError::last("execve")
+}
+
 /// A failure's place in the child, before anyone translates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {

@@ -186,7 +186,8 @@ fn top_level_names(group: &str) -> Vec<&str> {
     names
 }
 
-/// Code for one operating system lies under `src/sys/` or in a `sys-*` crate. A crate root may leave whole modules out.
+/// Code for one operating system lies under `src/sys/` or in a `sys-*` crate. A crate root may leave whole modules
+/// out, and say how its program begins.
 fn platform(package: &Package, file: &str, code: &str, is_root: bool) -> Vec<Finding> {
     let allowed = package.name.starts_with("ringfence-sys-")
         || file.contains("/src/sys/")
@@ -232,8 +233,8 @@ fn leaves_a_module_out(code: &str, at: usize) -> bool {
         let said: String = inside[..end - "cfg_attr(".len()]
             .split_whitespace()
             .collect();
-        return said.ends_with("no_main)")
-            || said.contains("allow(dead_code") && said.matches("allow(").count() == 1;
+        let begins = said.ends_with(",no_main)") && !said.contains("allow(");
+        return begins || said.contains("allow(dead_code") && said.matches("allow(").count() == 1;
     }
     let mut item = rest[end + 1..].trim_start();
     while item.starts_with("#[") {
@@ -363,6 +364,9 @@ mod tests {
             format!("fn f() {{ {gate}use a::b; b(); }}"),
             "#![cfg_attr(windows, allow(unsafe_code))]".to_owned(),
             "#![cfg_attr(windows, allow(dead_code), allow(unused))]".to_owned(),
+            "#![cfg_attr(windows, allow(unsafe_code), no_main)]".to_owned(),
+            format!("{gate}fn main_too() {{}}"),
+            format!("{gate}ringfence::other!(begin);"),
         ] {
             let root = format!("{ROOT}{item}");
             let findings = found("ringfence-ledger", &[("src/lib.rs", &root)]);

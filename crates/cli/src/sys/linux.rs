@@ -27,7 +27,7 @@ pub(crate) const TO_KNOW_PATH: &str = "; is /proc mounted?";
 
 /// Becomes another program, with the same words, its own name among them. Returns where that cannot be.
 pub(crate) fn become_program(program: &Path, typed: &[OsString]) -> io::Error {
-    ringfence::become_program(program, typed)
+    io::Error::from_raw_os_error(ringfence::execute(program, typed).errno)
 }
 
 /// The path this program was executed by (`AT_EXECFN`, `getauxval(3)`).
