@@ -1,7 +1,7 @@
 //! What the program says about itself, kept as files: a change of the grammar
 //! is a change in review.
 
-use crate::{clients, run, workspace};
+use crate::{clients, test, workspace};
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,8 +12,7 @@ const PROTOCOL: &str = "docs/reference/serve.schema.json";
 
 /// Compares the files with what the debug build says; `update` rewrites them.
 pub(crate) fn run(root: &Path, update: bool) -> Result<bool> {
-    let mut build = run::cargo(root);
-    run::must_pass(build.args(["build", "--package", "ringfence-cli"]))?;
+    test::build_programs(root)?;
     let program = workspace::binaries(root, "debug")?.join("ringfence");
     let mut text = String::new();
     help(&program, &[], &mut text)?;

@@ -24,6 +24,9 @@ const PROMISED: &str = "userns,landlock=4,tools";
 /// What it promises more where the tests run as root.
 const PROMISED_ROOT: &str = ",root";
 
+/// How many tests nextest runs at once, where no flag of its says that.
+const THREADS: &str = "NEXTEST_TEST_THREADS";
+
 /// The variable that says so.
 const EXPECT: &str = "RINGFENCE_EXPECT";
 /// Where the end-to-end tests find the harness, and beside it the others.
@@ -45,13 +48,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<Counts> {
     if !options.no_setup {
         tools::setup(root)?;
     }
-    let mut build = run::cargo(root);
-    build.arg("build");
-    for package in PACKAGES {
-        build.args(["--package", package]);
-    }
-    run::must_pass(&mut build)?;
-
+    build_programs(root)?;
     if options.only_clients {
         return clients::test(root);
     }
@@ -63,7 +60,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<Counts> {
         let mut tests = Command::new(&nextest);
         tests.current_dir(root);
         tests.args(["nextest", "run", "--workspace", "--profile", profile]);
-        tests.args(["--no-tests", "pass"]).args(&options.rest);
+        tests.args(["--no-tests", "pass"]);
+        tests.args(&options.rest);
+        at_once(&mut tests);
         tests.env(HARNESS, binaries.join("ringfence"));
         expect(&mut tests, run::is_root());
         let junit = workspace::target_dir(root)
@@ -88,6 +87,26 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<Counts> {
         counts.add(as_ordinary_user(root, options, &nextest)?);
     }
     Ok(counts)
+}
+
+/// Builds the programs as a checkout does, all at once: the features of what they share are then the same each time, and it
+/// is compiled once.
+pub(crate) fn build_programs(root: &Path) -> Result<()> {
+    let mut build = run::cargo(root);
+    build.arg("build");
+    for package in PACKAGES {
+        build.args(["--package", package]);
+    }
+    run::must_pass(&mut build)
+}
+
+/// One test more at once than there are processors, where nothing else is asked for: probes wait half of their time, for what
+/// must not happen.
+pub(crate) fn at_once(tests: &mut Command) {
+    if std::env::var_os(THREADS).is_none() {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        tests.env(THREADS, (processors + 1).to_string());
+    }
 }
 
 /// The tests that meet the kernel, again as an account without privileges. The end-to-end tests

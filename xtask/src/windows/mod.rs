@@ -109,15 +109,21 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<Option<Counts>> {
     if wanted("clippy") {
         clippy(root, &toolchain)?;
     }
+    // What the tests need is built with them, and its programs are looked at then: that without them it compiles too
+    // takes no more than a check.
+    let all = options.only.is_none();
     if wanted("build") {
-        build(root, &toolchain)?;
+        build(root, &toolchain, if all { "check" } else { "build" })?;
     }
+    let mut counts = None;
     if wanted("test") {
         let wine = Wine::setup(root, account.as_ref())?;
-        let counts = suite::run(root, &toolchain, &wine, account, &options.rest)?;
-        return Ok(Some(counts));
+        counts = Some(suite::run(root, &toolchain, &wine, account, &options.rest)?);
     }
-    Ok(None)
+    if wanted("build") {
+        built(root)?;
+    }
+    Ok(counts)
 }
 
 /// The packages as arguments of cargo.
@@ -140,18 +146,25 @@ fn clippy(root: &Path, toolchain: &Toolchain) -> Result<()> {
         let mut command = toolchain.cargo(root);
         // Without examples: they are of rings that stay, which are Linux's.
         command.args(["clippy", "--lib", "--bins", "--tests", "--target", target]);
-        command.args(packages).args(["--", "-D", "warnings"]);
+        command
+            .args(LIGHTER)
+            .args(packages)
+            .args(["--", "-D", "warnings"]);
         run::must_pass(&mut command)?;
     }
     Ok(())
 }
 
-fn build(root: &Path, toolchain: &Toolchain) -> Result<()> {
-    println!("== build for {GNU}");
+fn build(root: &Path, toolchain: &Toolchain, how: &str) -> Result<()> {
+    println!("== {how} for {GNU}");
     let mut command = toolchain.cargo(root);
-    command.args(["build", "--target", GNU]).args(LIGHTER);
+    command.args([how, "--target", GNU]).args(LIGHTER);
     command.args(packages());
-    run::must_pass(&mut command)?;
+    run::must_pass(&mut command)
+}
+
+/// Looks at the programs that were built.
+fn built(root: &Path) -> Result<()> {
     resources::check_compiled(root)?;
     let built = workspace::target_dir(root).join(GNU).join("debug");
     for program in PACKAGES.iter().filter_map(|package| package.program) {
