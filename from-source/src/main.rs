@@ -1,7 +1,6 @@
-//! `cargo run --release -- …` in a checkout: builds the harness and the runner,
-//! then becomes the harness.
+//! `cargo run --release -- …` in a checkout: builds Ringfence's programs, then becomes `ringfence`.
 //!
-//! `cargo run` builds one binary, and a ring needs two (four with all that is not a plain command), so
+//! `cargo run` builds one binary, and a plain command needs two (they are four with the tools and the probe), so
 //! this small program asks cargo for all of them in the profile it was itself
 //! built in, and replaces itself with `ringfence`.
 #![forbid(unsafe_code)]

@@ -74,7 +74,11 @@ fn cited_tests(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let cells: Vec<&str> = line.trim().trim_matches('|').split('|').collect();
-        if cells.len() < 2 || cells[0].trim().parse::<u32>().is_err() {
+        // One that came between two has a letter: 34a.
+        let row = cells[0]
+            .trim()
+            .trim_end_matches(|c: char| c.is_ascii_lowercase());
+        if cells.len() < 2 || row.parse::<u32>().is_err() {
             continue;
         }
         let last = cells[cells.len() - 1];

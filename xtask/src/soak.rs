@@ -23,12 +23,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
     let nextest = tools::nextest(root)?;
-    let mut build = run::cargo(root);
-    build.arg("build");
-    for package in test::PACKAGES {
-        build.args(["--package", package]);
-    }
-    run::must_pass(&mut build)?;
+    test::build_programs(root)?;
     let kills = options.kills.unwrap_or(200).to_string();
     let mut tests = Command::new(&nextest);
     tests.current_dir(root);

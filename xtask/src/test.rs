@@ -83,7 +83,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<Counts> {
             counts.add(clients::test(root)?);
         }
     }
-    if run::is_root() && !options.no_user && profile != "unit" {
+    // The end-to-end tests have taken both parts.
+    let again = options.only_user || !matches!(profile, "unit" | "e2e");
+    if run::is_root() && !options.no_user && again {
         counts.add(as_ordinary_user(root, options, &nextest)?);
     }
     Ok(counts)

@@ -11,7 +11,7 @@ use crate::{say, sys};
 /// Why that is not known.
 #[derive(Debug, Error)]
 pub(crate) enum NoSelf {
-    #[error("this program's own path is not known: {0}; is /proc mounted?")]
+    #[error("this program's own path is not known: {0}{know}", know = sys::TO_KNOW_PATH)]
     Unknown(std::io::Error),
     #[error("{}: this program was replaced or removed; install it again", say::Plain(.0))]
     Gone(PathBuf),

@@ -339,6 +339,26 @@ fn managed_lists_bound_the_others() {
 }
 
 #[test]
+fn an_empty_list_means_none() {
+    let none = "[caches]\ntools = []\n[environment]\npass = []\n[filesystem]\nwrite = []\n";
+    let policy = ok(&layers("", none, "", Trust::Untrusted, Flags::default()));
+    assert_eq!(policy.caches.tools.unwrap().value, [""; 0]);
+    assert!(policy.environment.pass.is_empty() && policy.write.is_empty());
+    // As a bound it is one.
+    for (key, list) in [
+        ("caches.tools", "[caches]\ntools = [\"npm\"]"),
+        ("environment.pass", "[environment]\npass = [\"CI\"]"),
+        ("filesystem.write", "[filesystem]\nwrite = [\"/srv\"]"),
+    ] {
+        let error = with_managed(none, list).unwrap_err();
+        assert!(
+            matches!(&error, PolicyError::BeyondManaged { key: k, .. } if *k == key),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn a_managed_file_closes_the_ways_around_it() {
     let policy = with_managed("[environment]\ndrop = [\"X\"]", "mode = \"full-access\"").unwrap();
     assert_eq!(policy.mode.value, Mode::WorkspaceWrite);

@@ -6,7 +6,8 @@
 //! leaves behind.
 //!
 //! It ends with the harness: by `PR_SET_PDEATHSIG` until the ring stands (without a pid namespace,
-//! always), then by the end of its socket, so that it can take away what appeared under protected names.
+//! and before Landlock 6, always), then by the end of its socket, so that it can end what a command left and take away what
+//! appeared under protected names.
 //!
 //! On Windows a ring is a token and a job (`windows`). Where commands run as the user, the harness links it
 //! and no process of its own is started: between two processes of one user there is no line to defend.

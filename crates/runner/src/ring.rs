@@ -239,8 +239,13 @@ impl Builder {
             Op::Subreaper => {
                 process::subreaper()?;
                 // Without a pid namespace nothing dies with this process: it must live on
-                // to end what it adopted when its socket says that the harness is gone.
-                process::outlive_parent()
+                // to end what it adopted when its socket says that the harness is gone. Where a
+                // command can stop this process it would not hear that, and the signal is what ends
+                // it, and the command with it.
+                if rights::scopes(landlock::abi()) & rights::SCOPE_SIGNAL != 0 {
+                    process::outlive_parent()?;
+                }
+                Ok(())
             }
         }
     }

@@ -287,8 +287,7 @@ impl Session {
                         process::not_dumpable()?;
                         // From here on there may be names to take away when the harness dies,
                         // which the end of its socket tells; the signal would not wait for it.
-                        // Without a pid namespace a command might stop this process, and then
-                        // only the signal ends it.
+                        // Without a pid namespace the plan has a step that sees to it.
                         if self.init {
                             process::outlive_parent()?;
                         }

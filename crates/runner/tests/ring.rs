@@ -173,14 +173,7 @@ fn all_dies_with_a_harness_that_is_gone() {
             vec![(Must, Op::Subreaper)]
         };
         let mut ring = Ring::built(namespaces, steps);
-        // Without a pid namespace what left its session outlives a runner that was not
-        // there to end it; the command itself does not.
-        let behind = if namespaces {
-            LEAVE_BEHIND
-        } else {
-            "echo left;"
-        };
-        let mut output = ring.script(1, &format!("{behind} exec sleep 1000"));
+        let mut output = ring.script(1, &format!("{LEAVE_BEHIND} exec sleep 1000"));
         read_until(&mut output, "left\n");
         ring.socket = None;
         assert_eq!(read(output), "");

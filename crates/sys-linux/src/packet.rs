@@ -90,7 +90,7 @@ impl Packets {
         self.fd.as_fd()
     }
 
-    /// Sends one message with at most three descriptors.
+    /// Sends one message with at most four descriptors.
     ///
     /// # Errors
     /// What `sendmsg(2)` says; `EPIPE` when the other end is gone, `EMSGSIZE` for a

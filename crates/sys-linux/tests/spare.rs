@@ -74,7 +74,7 @@ fn it_is_as_restricted_and_as_clean_as_one_started_from_nothing() {
     let dir = Dir::new();
     let mut start = Start::sh(
         "grep -v -e ^Pid -e ^Tgid -e ^Vm -e ^Rss -e ctxt -e ^NSpid -e ^NSpgid -e ^NStgid -e ^NSsid \
-           -e allowed /proc/self/status; ls /proc/self/fd; pwd; env; ulimit -a",
+           -e ^SigQ -e allowed /proc/self/status; ls /proc/self/fd; pwd; env; ulimit -a",
     );
     start.seccomp = Some(filter(ALLOW));
     start.limits = vec![

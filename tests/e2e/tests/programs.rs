@@ -54,6 +54,11 @@ rings! {
         // Neither is what looks at its calls.
         let done = ws.bare([ringfence.as_str(), "run", "--trace", "--", "sh", "-c", "exit 7"]).run().exits(125);
         assert!(done.err().contains("alone/ringfence-tools"), "{done}");
+        // Where that was asked of each command it is confined all the same, and it is told.
+        ws.file("../config/ringfence/policy.toml", "[approval]\nask = \"on-denial\"\n");
+        let run = ws.bare([ringfence.as_str(), "run", "--", "sh", "-c", "exit 7"]);
+        let done = run.env("XDG_CONFIG_HOME", ws.at("../config")).run().exits(7);
+        assert!(done.err().contains("is not offered: ") && done.err().contains("alone/ringfence-tools"), "{done}");
         // What was cut off is no program, and no shell's to read.
         let mode = fs::metadata(&ringfence).unwrap().permissions();
         fs::write(ws.at("../alone/ringfence-tools"), "").unwrap();
@@ -75,6 +80,37 @@ rings! {
         let done = ws.bare([rf.as_str(), "shim", shims.to_str().unwrap()]).run().exits(125);
         assert!(done.err().contains("renamed/ringfence: is missing"), "{done}");
         assert!(!shims.exists(), "{done}");
+    }
+
+    /// Where they lie in a write root no command puts others in their place, nor their directory aside.
+    the_programs_in_a_workspace_stay needs ["userns"] |ws| {
+        let names = ["ringfence", "ringfence-tools", "ringfence-runner"];
+        let ringfence = installed(ws, "bin", &names);
+        let attempts = |dir: &str, name: &str| {
+            [
+                format!("echo x >>{dir}/{name}"),
+                format!("cp /bin/true {dir}/other && mv -f {dir}/other {dir}/{name}"),
+                format!("rm {dir}/{name}"),
+                format!("mv {dir} {dir}-away"),
+            ]
+        };
+        for name in names {
+            let file = ws.at(&format!("bin/{name}"));
+            let before = fs::read(&file).unwrap();
+            for attempt in attempts("bin", name) {
+                let done = ws
+                    .bare([ringfence.as_str(), "run", "--", "sh", "-c", attempt.as_str()])
+                    .run();
+                assert!(!matches!(done.status.code(), Some(0 | 125)), "{attempt}: {done}");
+                assert!(fs::read(&file).unwrap() == before, "{attempt}: {done}");
+            }
+            // The control: each of them works outside, one after the other.
+            let stand = "mkdir stand && cp /bin/true stand/it";
+            for attempt in attempts("stand", "it") {
+                let again = format!("rm -rf stand stand-away; {stand} && {attempt}");
+                ws.bare_sh(&again).run().ok();
+            }
+        }
     }
 
     /// What `ringfence` would become is not to be made by a command, where the programs lie in a write root.

@@ -8,6 +8,7 @@
 
 use std::io::{IoSlice, Read};
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use ringfence_e2e::{Before, Client, Input, Workspace, bytes, descendants, rings, sh, until, with};
@@ -26,7 +27,8 @@ fn resident(pid: u32) -> u64 {
 fn with_socket(ws: &Workspace) -> (Client, PathBuf) {
     let path = ws.base.join("run/own/serve.sock");
     let server = Client::start(ws, &["serve", "--socket", path.to_str().unwrap()]);
-    until("it listens", || path.exists());
+    // The file is there a moment before it is listened on.
+    until("it listens", || UnixStream::connect(&path).is_ok());
     (server, path)
 }
 
@@ -594,7 +596,7 @@ rings! {
         // Only the very same user is let in, root is not either.
         let same = ws.person.uid == rustix::process::geteuid().as_raw();
         if !same {
-            let mut stranger = std::os::unix::net::UnixStream::connect(&path).unwrap();
+            let mut stranger = UnixStream::connect(&path).unwrap();
             let mut answer = String::new();
             let _reset = stranger.read_to_string(&mut answer);
             assert_eq!(answer, "");

@@ -21,8 +21,8 @@ use wine::Wine;
 /// A package that compiles for Windows.
 struct Package {
     name: &'static str,
-    /// Its program without `.exe`, if it has one that is shipped.
-    program: Option<&'static str>,
+    /// Its programs, without `.exe`.
+    programs: &'static [&'static str],
     /// Whether it compiles C, for which a target of Microsoft's takes Microsoft's compiler.
     c: bool,
 }
@@ -30,7 +30,7 @@ struct Package {
 const fn package(name: &'static str) -> Package {
     Package {
         name,
-        program: None,
+        programs: &[],
         c: false,
     }
 }
@@ -47,7 +47,10 @@ const PACKAGES: &[Package] = &[
         ..package("ringfence-rules")
     },
     package("ringfence-wire"),
-    package("ringfence-runner"),
+    Package {
+        programs: &["ringfence-runner"],
+        ..package("ringfence-runner")
+    },
     package("ringfence-ledger"),
     package("ringfence-journal"),
     Package {
@@ -55,12 +58,12 @@ const PACKAGES: &[Package] = &[
         ..package("ringfence")
     },
     Package {
-        program: Some("ringfence"),
+        programs: &["ringfence"],
         c: true,
         ..package("ringfence-cli")
     },
     Package {
-        program: Some("ringfence-probe"),
+        programs: &["ringfence-probe"],
         ..package("ringfence-probe")
     },
     package("ringfence-windows-tests"),
@@ -167,7 +170,7 @@ fn build(root: &Path, toolchain: &Toolchain, how: &str) -> Result<()> {
 fn built(root: &Path) -> Result<()> {
     resources::check_compiled(root)?;
     let built = workspace::target_dir(root).join(GNU).join("debug");
-    for program in PACKAGES.iter().filter_map(|package| package.program) {
+    for program in PACKAGES.iter().flat_map(|package| package.programs) {
         resources::check(&built.join(format!("{program}.exe")))?;
     }
     Ok(())

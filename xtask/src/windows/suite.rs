@@ -106,13 +106,16 @@ pub(super) fn run(
     // Another checkout's tests are laid in the same place: one after the other.
     let _alone = alone(root, account.as_ref())?;
     let place = Place::make(root, account, &nextest)?;
+    // What the ledger's tests write with (`.config/nextest.toml` has it archived), and with it all that the tests are
+    // made of. The other examples are of rings that stay, which are Linux's.
+    let mut writer = toolchain.cargo(root);
+    writer.args(["build", "--target", GNU]).args(LIGHTER);
+    writer.args(packages()).args(["--example", "append"]);
+    run::must_pass(&mut writer)?;
     let mut archive = std::process::Command::new(&nextest);
     toolchain.apply(&mut archive);
     archive.current_dir(root);
     archive.args(["nextest", "archive", "--lib", "--bins", "--tests"]);
-    // What the ledger's tests write with (`.config/nextest.toml` has it archived). The other examples are of rings
-    // that stay, which are Linux's.
-    archive.args(["--example", "append"]);
     archive.args(["--target", GNU]);
     archive.args(LIGHTER).args(packages());
     archive.arg("--archive-file").arg(&place.archive);

@@ -156,7 +156,10 @@ fn once(request: &mut Request, early: Early, how: &How) -> Result<Done, Error> {
         match own::tools() {
             Ok(program) => begun.trace(request, program),
             Err(error) if trace => return Ok(Done::Over(say::refuse(error))),
-            Err(_) => {}
+            // It is confined all the same.
+            Err(error) => say::line(format_args!(
+                "what the ring refuses this command is not offered: {error}"
+            )),
         }
     }
     let (begun, shown) = allowed(begun, request, rules_answered, never_outside)?;

@@ -35,11 +35,9 @@ pub(crate) fn verify(args: VerifyArgs) -> ExitCode {
             "verify: this runs in a ring, where the outside cannot be tried; do it outside",
         );
     }
-    let Ok(own) = own::program() else {
-        return say::refuse(format_args!(
-            "verify: this program's own path is not known{}",
-            sys::TO_KNOW_PATH
-        ));
+    let own = match own::program() {
+        Ok(own) => own,
+        Err(error) => return say::refuse(format_args!("verify: {error}")),
     };
     let probe = own.with_file_name(sys::PROBE);
     if !probe.is_file() {
