@@ -24,9 +24,8 @@ use ringfence_ops::linux::{Op, Step};
 use ringfence_ops::{Facts, Need, Outcome, Shortfall};
 use ringfence_policy::{Effective, LinuxMode, Mode};
 
-/// Processes a ring may have when the policy does not say: enough for any build, and an
-/// end to a fork bomb.
-pub const DEFAULT_PROCESSES: u32 = 4096;
+/// Processes a ring may have when the policy does not say.
+pub const DEFAULT_PROCESSES: u32 = ringfence_policy::defaults::PROCESSES;
 
 /// How a ring is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

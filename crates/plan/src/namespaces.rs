@@ -292,7 +292,8 @@ fn mounts(draft: &mut Draft<'_>, policy: &Effective, site: &Site, facts: &Facts)
     protections(draft, site);
     for hidden in &site.hidden {
         let path = &hidden.mask.at.path;
-        if empty.iter().any(|e| path.starts_with(e)) && !covers.is_in_root(path) {
+        let absent = path.starts_with("/dev") || empty.iter().any(|e| path.starts_with(e));
+        if absent && !covers.is_in_root(path) {
             // It is not there at all.
             continue;
         }

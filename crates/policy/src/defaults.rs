@@ -23,6 +23,10 @@ pub const REPOSITORY_PROTECTED: &[&str] = &[
     "branches",
 ];
 
+/// Processes a ring may have when the policy does not say: enough for any build, and an
+/// end to a fork bomb.
+pub const PROCESSES: u32 = 4096;
+
 /// Read-only below each write root, existing or not, and below each repository in one, where they exist:
 /// programs outside the ring run or obey them by themselves. Relative to the write root or the work tree.
 ///

@@ -5,7 +5,7 @@ mod json;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::defaults::REPOSITORY_PROTECTED;
+use crate::defaults::{self, REPOSITORY_PROTECTED};
 use crate::model::{Effective, Layer, Origin, Protect, Read, Sourced, one_line, short};
 use crate::quantity::{show_duration, show_size};
 use crate::rule::{Rule, Word};
@@ -116,7 +116,13 @@ impl Page<'_> {
         self.limit("memory", limits.memory.as_ref(), |size| {
             text(&show_size(*size))
         });
-        self.limit("processes", limits.processes.as_ref(), u32::to_string);
+        match &limits.processes {
+            Some(most) => self.value("processes", &most.value.to_string(), &most.origin),
+            None => self.comment(&format!(
+                "processes: {}, where nothing is said",
+                defaults::PROCESSES
+            )),
+        }
         self.limit("output", limits.output.as_ref(), |size| {
             text(&show_size(*size))
         });

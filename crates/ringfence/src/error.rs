@@ -219,11 +219,33 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// The policy hides what a ring has of its own.
+    #[error(
+        "{origin}: hide {}: a ring has its own there; hide what lies elsewhere",
+        shown(path)
+    )]
+    HidesOwn {
+        /// The place.
+        path: PathBuf,
+        /// Who said it.
+        origin: String,
+    },
     /// The runner's binary is missing.
     #[error("{} is missing; install it beside the ringfence binary", shown(path))]
     NoRunner {
         /// Where it should be.
         path: PathBuf,
+    },
+    /// The runner's binary is there and cannot be executed.
+    #[error(
+        "{}: {why}; install ringfence, ringfence-tools and ringfence-runner together",
+        shown(path)
+    )]
+    RunnerNotExecutable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
     },
     /// User namespaces were refused when the ring was made.
     #[error("cannot make the ring's namespaces: {error}; {remedy}")]

@@ -316,7 +316,7 @@ fn failed_start(failed: SpawnError, mode: RingMode, program: &Path) -> Error {
         Step::Exec if failed.error.errno == rustix::io::Errno::NOENT.raw_os_error() => {
             Error::NoRunner { path: program() }
         }
-        Step::Exec => Error::NotExecutable {
+        Step::Exec => Error::RunnerNotExecutable {
             path: program(),
             why: failed.error.to_string(),
         },

@@ -123,6 +123,9 @@ pub use ringfence_sys_linux::program;
 /// For Ringfence's own programs: as `execve(2)`, and no shell is given what is no program.
 #[cfg(target_os = "linux")]
 #[doc(hidden)]
+pub use ringfence_sys_linux::signal::hear_of_children;
+#[cfg(target_os = "linux")]
+#[doc(hidden)]
 pub use ringfence_sys_linux::spawn::execute;
 #[cfg(target_os = "linux")]
 pub use site::Made;

@@ -313,7 +313,18 @@ impl Begun {
     /// Records that nothing came of it.
     pub(crate) fn refused(&self) -> impl Fn(&Error) + use<> {
         let (recorder, argv, cwd) = (self.recorder.clone(), self.argv.clone(), self.cwd.clone());
-        move |error| recorder.refused(&argv, &cwd, error)
+        let (state, workspace) = (self.state.clone(), self.workspace.clone());
+        move |error| {
+            // What is refused leaves nothing where the command would have worked.
+            let in_workspace = || {
+                let state = state.as_ref().map(State::canonical);
+                let workspace = follow(&workspace).map(|found| found.at.path);
+                matches!((state, workspace), (Some(state), Ok(workspace)) if state.starts_with(&workspace))
+            };
+            if !matches!(error, Error::StateInRoot { .. }) && !in_workspace() {
+                recorder.refused(&argv, &cwd, error);
+            }
+        }
     }
 
     /// Looks at the machine and plans. Nothing is made.

@@ -16,6 +16,7 @@ pub fn serve() -> Result<(), SysError> {
     // First: whatever happens next, no ring outlives its harness.
     process::die_with_parent()?;
     ringfence_sys_linux::signal::unblock_all()?;
+    ringfence_sys_linux::signal::hear_of_children()?;
     // Nothing it starts gains a capability: from here on, while the plan is being made.
     ringfence_sys_linux::capability::drop_bounding()?;
     ringfence_sys_linux::capability::narrow()?;

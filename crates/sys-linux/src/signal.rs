@@ -72,6 +72,19 @@ pub fn unblock_all() -> Result<(), SysError> {
     change(libc::SIG_SETMASK, &empty()).map(|_| ())
 }
 
+/// Lets this process be told how its children end. One that was started by a parent that ignores `SIGCHLD` ignores it too
+/// (`execve(2)`), and the kernel then takes its children away unseen (`waitpid(2)`, Notes).
+///
+/// # Errors
+/// What `sigaction(2)` says.
+pub fn hear_of_children() -> Result<(), SysError> {
+    // SAFETY: SIG_DFL is a disposition, not a function of ours.
+    if unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) } == libc::SIG_ERR {
+        return Err(SysError::last("signal"));
+    }
+    Ok(())
+}
+
 /// Waits for a child that is already dead.
 pub(crate) fn reap(pid: libc::pid_t) {
     let mut status = 0;

@@ -79,6 +79,21 @@ refusals! {
         refused(ws, with_flags(ws, &["--socket", "/etc/passwd"]), 125, &["--socket", "/etc/passwd"]);
     }
 
+    /// A ring has its own there.
+    hides_what_is_the_rings_own |ws| {
+        for own in ["/proc", "/proc/self", "/dev", "/"] {
+            refused(ws, with_flags(ws, &["--hide", own]), 125, &["--hide", own]);
+        }
+    }
+
+    /// Not even the record of it is written there.
+    state_in_the_workspace |ws| {
+        let inside = with_flags(ws, &[]).env("XDG_STATE_HOME", ws.at("st"));
+        refused(ws, inside, 125, &["own state"]);
+        let unknown = ws.ring(["no-such-program"]).env("XDG_STATE_HOME", ws.at("st"));
+        refused(ws, unknown, 127, &["no-such-program"]);
+    }
+
     unknown_key |ws| {
         ws.file(".ringfence.toml", "# mine\nwriet = [\"x\"]\n");
         refused(ws, with_flags(ws, &[]), 125, &[".ringfence.toml:2", "wriet"]);

@@ -49,6 +49,20 @@ rings! {
         commits_alone(ws, ".");
     }
 
+    /// What stands for a git directory (`commondir`) need not look like one.
+    a_directory_that_stands_for_git needs ["tool:git", "userns"] |outer| {
+        let ws = &fresh(outer);
+        ws.repository(".");
+        let stands = "mkdir c; mv .git/objects .git/refs c; rm -rf .git/hooks .git/config; \
+                      printf '[user]\nname=x\nemail=y\n' >c/config; echo ../c >.git/commondir";
+        ws.bare_sh(stands).ok();
+        attack(ws, &format!("mkdir -p c/hooks; {HOOK} > c/hooks/pre-commit; chmod +x c/hooks/pre-commit"));
+        attack(ws, &format!("{HOOK} > fs; chmod +x fs; printf \"[core]\\nfsmonitor=$PWD/fs\\n\" >> c/config"));
+        attack(ws, "mv c gone; cp -r gone c; printf '[core]\nhooksPath=x\n' >> c/config");
+        ws.bare_sh("git status").run().ok();
+        commits_alone(ws, ".");
+    }
+
     husky needs ["tool:git", "userns"] |outer| {
         let ws = &fresh(outer);
         ws.repository(".");

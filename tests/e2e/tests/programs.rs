@@ -51,6 +51,13 @@ rings! {
         let call = Input::Bytes(b"{}".to_vec());
         let done = ws.bare([ringfence.as_str(), "hook", "claude-code"]).input(call).run().exits(2);
         assert!(done.out().is_empty(), "{done}");
+        // A runner that cannot be executed is no fault of the command's.
+        let runner = ws.at("../alone/ringfence-runner");
+        let mode = fs::metadata(&runner).unwrap().permissions();
+        fs::set_permissions(&runner, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+        let done = ws.bare([ringfence.as_str(), "run", "--", "true"]).run().exits(125);
+        assert!(done.err().contains("alone/ringfence-runner: ") && done.err().contains("together"), "{done}");
+        fs::set_permissions(&runner, mode).unwrap();
         // Neither is what looks at its calls.
         let done = ws.bare([ringfence.as_str(), "run", "--trace", "--", "sh", "-c", "exit 7"]).run().exits(125);
         assert!(done.err().contains("alone/ringfence-tools"), "{done}");

@@ -159,6 +159,24 @@ rings! {
         assert_eq!(std::fs::read_dir(ws.path()).unwrap().count(), 20);
     }
 
+    /// A caller that ignores ends of children hands that on; a caller's lower limits hold.
+    callers_that_are_unusual needs ["userns", "tool:python3"] |ws| {
+        let deaf = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execvp(sys.argv[1], sys.argv[1:])";
+        let ringfence = ringfence_e2e::binaries().ringfence.clone();
+        for program in [ringfence.clone(), ringfence.with_file_name("ringfence-tools")] {
+            for flags in [&[][..], &["--pty=never"], &["--pty=always"], &["--timeout=60s"]] {
+                let mut words: Vec<&std::ffi::OsStr> = vec!["python3".as_ref(), "-c".as_ref(), deaf.as_ref(), program.as_os_str(), "run".as_ref()];
+                words.extend(flags.iter().map(|flag| std::ffi::OsStr::new(*flag)));
+                words.extend(["--", "sh", "-c", "echo out; exit 3"].map(std::ffi::OsStr::new));
+                let done = ws.bare(words).run().exits(3);
+                assert!(done.out().starts_with("out"), "{flags:?}: {done}");
+            }
+        }
+        let limited = ws.ring(["sh", "-c", "echo ran"]).quoted();
+        let done = ws.bare_sh(&format!("prlimit --nproc=2000:2000 {limited}")).run().ok();
+        assert_eq!(done.out(), "ran");
+    }
+
     /// With few descriptors there is a ring, or a word why not; never an abort, and never less of a ring.
     few_descriptors needs ["userns"] |ws| {
         for limit in 5..32 {

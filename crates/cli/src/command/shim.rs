@@ -55,6 +55,8 @@ enum Refused {
     NoShell { name: String },
     #[error("{}: exists, and was not made by `ringfence shim`; name another directory, or remove it yourself", say::Plain(.0))]
     NotOurs(PathBuf),
+    #[error("{}: no such directory; make it first: mkdir -p {}", say::Plain(.0), say::Plain(.0))]
+    NoParent(PathBuf),
     #[error("--remove takes no flags of a ring")]
     TooMuch,
     #[error("{}: no shims there", say::Plain(.0))]
@@ -155,6 +157,9 @@ fn made(dir: &Path, shells: Vec<String>, kept: Kept) -> Result<String, Refused> 
     let made_directory = match fs::create_dir(&dir) {
         Ok(()) => true,
         Err(_) if dir.is_dir() => made_before(&dir),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Refused::NoParent(dir.parent().unwrap_or(&dir).to_owned()));
+        }
         Err(error) => return Err(at(&dir)(error)),
     };
     let mut text = String::new();

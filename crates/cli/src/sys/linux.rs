@@ -25,6 +25,12 @@ pub(crate) const PROBE: &str = "ringfence-probe";
 /// What to do where this program's path is not known.
 pub(crate) const TO_KNOW_PATH: &str = "; is /proc mounted?";
 
+/// Lets this process be told how its children end, whatever its caller ignores.
+pub(crate) fn hear_of_children() {
+    // A disposition that exists can be set.
+    let _set = ringfence::hear_of_children();
+}
+
 /// Becomes another program, with the same words, its own name among them. Returns where that cannot be.
 pub(crate) fn become_program(program: &Path, typed: &[OsString]) -> io::Error {
     io::Error::from_raw_os_error(ringfence::execute(program, typed).errno)

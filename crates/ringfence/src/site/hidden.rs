@@ -117,6 +117,15 @@ pub(super) fn hidden(policy: &Effective, home: Option<&Path>) -> Result<Vec<Hidd
             }
         }
         for at in places {
+            if at.path.starts_with("/proc")
+                || at.path == Path::new("/dev")
+                || at.path == Path::new("/")
+            {
+                return Err(Error::HidesOwn {
+                    path: hide.path.clone(),
+                    origin: entry.origin.to_string(),
+                });
+            }
             if out_of_reach(&at, root) {
                 continue;
             }

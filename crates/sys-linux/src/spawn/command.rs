@@ -102,7 +102,7 @@ pub struct Restrictions {
 }
 
 impl Restrictions {
-    /// Adds a resource limit, soft and hard alike.
+    /// Adds a resource limit, soft and hard alike. Where the caller has a lower one already, that holds.
     pub fn limit(&mut self, resource: Resource, value: u64) {
         self.limits.push((resource, value));
     }
@@ -149,7 +149,7 @@ impl Restrictions {
     pub(super) fn take_on(&self, step: &Cell<Step>) -> Result<(), SysError> {
         step.set(Step::Limit);
         for (resource, value) in &self.limits {
-            resource.limit(*value)?;
+            resource.lower(*value)?;
         }
         step.set(Step::Capabilities);
         capability::drop_all()?;
