@@ -101,6 +101,9 @@ pub enum Error {
         /// Why.
         error: std::io::Error,
     },
+    /// No more files can be opened.
+    #[error("{0}: raise the limit of open files (ulimit -n)")]
+    TooFewFiles(SysError),
     /// The current directory is gone.
     #[error("the current directory does not exist any more; change to one that does")]
     NoCwd,

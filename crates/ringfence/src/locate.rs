@@ -10,12 +10,29 @@ use ringfence_sys_linux::{SysError, error::Named};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
+use crate::error::Error;
+
 /// An object that was resolved, and its open handle.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) at: Located,
     pub(crate) identity: Identity,
     pub(crate) handle: OwnedFd,
+}
+
+/// Whether it failed for want of descriptors alone.
+pub(crate) fn too_few_files(error: SysError) -> bool {
+    let errno = Errno::from_raw_os_error(error.errno);
+    errno == Errno::MFILE || errno == Errno::NFILE
+}
+
+/// Why the current directory cannot be looked at.
+pub(crate) fn no_cwd(error: SysError) -> Error {
+    if too_few_files(error) {
+        Error::TooFewFiles(error)
+    } else {
+        Error::NoCwd
+    }
 }
 
 pub(crate) fn located(path: impl Into<PathBuf>, identity: &Identity) -> Located {

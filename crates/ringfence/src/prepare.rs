@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::grants::{self, Held, Holding, What};
 use crate::keeping::Stands;
 use crate::launch::Early;
-use crate::locate::follow;
+use crate::locate::{follow, no_cwd};
 use crate::record::Recorder;
 use crate::recorded::{self, By};
 use crate::relay::PtyMode;
@@ -235,7 +235,7 @@ pub fn begin_with(request: Request, early: Early) -> Result<Begun, Error> {
         Some(directory) => std::path::absolute(directory).map_err(|_| Error::NoCwd)?,
         None => std::env::current_dir().map_err(|_| Error::NoCwd)?,
     };
-    let stands = follow(&cwd).map_err(|_| Error::NoCwd)?.at;
+    let stands = follow(&cwd).map_err(no_cwd)?.at;
     if let Some(was) = &request.stands {
         is_still(was, &stands)?;
     }

@@ -68,6 +68,8 @@ pub(crate) struct Guards<'a> {
     /// The directories of `missing`, each once: there are many names in few.
     places: Vec<Rc<Located>>,
     doubts: Vec<Doubt>,
+    /// No file could be opened any more: what is protected is not known.
+    short: Option<SysError>,
     /// Directories that are guarded, with all in them.
     sealed: BTreeSet<PathBuf>,
     /// Names in protected directories that may yet be looked at.
@@ -107,6 +109,7 @@ impl<'a> Guards<'a> {
             missing: Vec::new(),
             places: Vec::new(),
             doubts: Vec::new(),
+            short: None,
             sealed: BTreeSet::new(),
             looks: LOOKS,
             names: None,
@@ -122,6 +125,16 @@ impl<'a> Guards<'a> {
         names
             .as_ref()
             .is_none_or(|names| names.may_have(name.as_bytes()))
+    }
+
+    /// What was missed for want of descriptors, if anything was.
+    pub(crate) fn short(&self) -> Option<SysError> {
+        self.short
+    }
+
+    /// Nobody need accept that: more files can be let open.
+    pub(crate) fn ran_short(&mut self, error: SysError) {
+        self.short.get_or_insert(error);
     }
 
     /// Each object and each name once for each promise.

@@ -26,7 +26,7 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use crate::error::Error;
-use crate::locate::{Found, follow, of_descriptor, trail};
+use crate::locate::{Found, follow, no_cwd, of_descriptor, trail};
 use crate::state::State;
 pub(crate) use guard::{Guards, Tops};
 pub(crate) use repository::is_repository;
@@ -64,7 +64,7 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
     let home = home.as_deref();
     let workspace = roots::workspace(asked.workspace, home)?;
     let workspace_at = workspace.at.path.clone();
-    let cwd = follow(asked.cwd).map_err(|_| Error::NoCwd)?.at;
+    let cwd = follow(asked.cwd).map_err(no_cwd)?.at;
     let mut wanted: Vec<Found> = Vec::new();
     let mut derived = Vec::new();
     if policy.mode.value == Mode::WorkspaceWrite {

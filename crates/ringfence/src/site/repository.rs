@@ -19,7 +19,7 @@ use super::guard::Guards;
 use super::index;
 use super::roots::Top;
 use crate::careful;
-use crate::locate::{Found, follow};
+use crate::locate::{Found, follow, too_few_files};
 use crate::state::State;
 pub(crate) use config::Person;
 use config::{Configuration, runs_what_lies_beside};
@@ -219,6 +219,8 @@ fn heed(guards: &mut Guards<'_>, done: Result<(), SysError>, path: &Path, promis
     let what = format!("{} cannot be protected: {error}", path.display());
     if error.errno == Errno::ACCESS.raw_os_error() {
         guards.doubt(promise, what);
+    } else if too_few_files(error) {
+        guards.ran_short(error);
     } else {
         guards.give_up(promise, what);
     }

@@ -353,6 +353,9 @@ pub(super) fn guard(
     }
     own_programs(&mut guards, root, all.own.as_deref());
     doubts.append(&mut guards.doubts());
+    if let Some(error) = guards.short() {
+        return Err(Error::TooFewFiles(error));
+    }
     let (guarded, missing) = guards.finish();
     Ok(Root {
         at: root.at.clone(),
