@@ -60,8 +60,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<Counts> {
         let mut tests = Command::new(&nextest);
         tests.current_dir(root);
         tests.args(["nextest", "run", "--workspace", "--profile", profile]);
-        tests.args(["--no-tests", "pass"]);
-        tests.args(&options.rest);
+        tests.args(["--no-tests", "pass"]).args(&options.rest);
         at_once(&mut tests);
         tests.env(HARNESS, binaries.join("ringfence"));
         expect(&mut tests, run::is_root());
@@ -104,7 +103,7 @@ pub(crate) fn build_programs(root: &Path) -> Result<()> {
 
 /// One test more at once than there are processors, where nothing else is asked for: probes wait half of their time, for what
 /// must not happen.
-pub(crate) fn at_once(tests: &mut Command) {
+fn at_once(tests: &mut Command) {
     if std::env::var_os(THREADS).is_none() {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         tests.env(THREADS, (processors + 1).to_string());

@@ -34,6 +34,7 @@ use exit::ExitCode;
 /// What `ringfence` does: starts a command whose words are plain, and becomes `ringfence-tools` for all else. Its exit code.
 #[must_use]
 pub fn start() -> u8 {
+    sys::hear_of_children();
     let typed = std::env::args_os().collect::<Vec<_>>();
     if sys::ONE_PROGRAM {
         return all(typed).code();
@@ -51,11 +52,11 @@ pub fn start() -> u8 {
 /// What everything does that can be typed. Its exit code.
 #[must_use]
 pub fn everything() -> u8 {
+    sys::hear_of_children();
     all(std::env::args_os().collect()).code()
 }
 
 fn all(mut typed: Vec<OsString>) -> ExitCode {
-    sys::hear_of_children();
     let mut words = typed.iter().skip(1).collect::<Vec<_>>();
     words.sort();
     if words == ["--json", "--version"] {

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use ringfence_ops::linux::landlock::{self, Rule, Ruleset};
 use ringfence_ops::linux::seccomp::Filter;
-use ringfence_ops::linux::{Caches, Clone, Located, Mask, Op, PROC_HIDDEN, Upper, WATCHES_MOST};
+use ringfence_ops::linux::{
+    Caches, Clone, DEVICES, Located, Mask, Op, PROC_HIDDEN, Upper, WATCHES_MOST,
+};
 use ringfence_ops::{Availability, Facts, Need};
 use ringfence_policy::{Effective, NetworkMode};
 
@@ -292,7 +294,11 @@ fn mounts(draft: &mut Draft<'_>, policy: &Effective, site: &Site, facts: &Facts)
     protections(draft, site);
     for hidden in &site.hidden {
         let path = &hidden.mask.at.path;
-        let absent = path.starts_with("/dev") || empty.iter().any(|e| path.starts_with(e));
+        // Of the host's /dev a ring has these alone.
+        let absent = match path.strip_prefix("/dev") {
+            Ok(node) => !DEVICES.iter().any(|device| node == Path::new(device)),
+            Err(_) => empty.iter().any(|e| path.starts_with(e)),
+        };
         if absent && !covers.is_in_root(path) {
             // It is not there at all.
             continue;

@@ -314,6 +314,7 @@ impl Begun {
     pub(crate) fn refused(&self) -> impl Fn(&Error) + use<> {
         let (recorder, argv, cwd) = (self.recorder.clone(), self.argv.clone(), self.cwd.clone());
         let (state, workspace) = (self.state.clone(), self.workspace.clone());
+        let writes = self.policy.mode.value == Mode::WorkspaceWrite;
         move |error| {
             // What is refused leaves nothing where the command would have worked.
             let in_workspace = || {
@@ -321,7 +322,7 @@ impl Begun {
                 let workspace = follow(&workspace).map(|found| found.at.path);
                 matches!((state, workspace), (Some(state), Ok(workspace)) if state.starts_with(&workspace))
             };
-            if !matches!(error, Error::StateInRoot { .. }) && !in_workspace() {
+            if !matches!(error, Error::StateInRoot { .. }) && !(writes && in_workspace()) {
                 recorder.refused(&argv, &cwd, error);
             }
         }

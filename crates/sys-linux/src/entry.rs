@@ -2,8 +2,7 @@
 //!
 //! What the standard library does before `main` takes a tenth of a millisecond: above all it reads where the stack lies
 //! (`/proc/self/maps`), to name an overflow as one. The guard page that stops it is the kernel's. What else it
-//! does is done here: descriptors 0 to 2 are open, and a pipe without a reader is an error of the call. And what it does not
-//! do: ends of children are told.
+//! does is done here: descriptors 0 to 2 are open, and a pipe without a reader is an error of the call.
 
 use crate::error::SysError;
 
@@ -27,7 +26,6 @@ macro_rules! program {
 pub fn begin(run: fn() -> u8) -> ! {
     if standard_streams()
         .and_then(|()| ignore_broken_pipes())
-        .and_then(|()| crate::signal::hear_of_children())
         .is_err()
     {
         // As the standard library: nothing can be said without them.

@@ -222,6 +222,16 @@ at_home! {
         assert!((1..=20).contains(&kids) || (short && ws.person.is_root()), "{done}");
     }
 
+    /// What a ring has of the host's `/dev` can be hidden like anything else; what it has not is not there to be.
+    devices_are_hidden needs ["userns"] |ws| {
+        let read = "head -c 1 /dev/zero >/dev/null";
+        ws.ring_sh(read).run().ok();
+        let done = ws.ring_sh(read).flags(["--hide", "/dev/zero"]).run();
+        assert_ne!(done.code(), 0, "{done}");
+        assert!(done.err().contains("/dev/zero"), "{done}");
+        ws.ring_sh(read).flags(["--hide", "/dev/shm"]).run().ok();
+    }
+
     limit_of_output needs [] |ws| {
         let done = ws.ring(["yes"]).flags(["--output", "1MiB"]).run().exits(125);
         assert!(done.stdout.len() <= 1 << 20, "{} bytes came", done.stdout.len());

@@ -10,7 +10,7 @@ use crate::rule::Word;
 
 /// The effective policy as JSON: each value as `{"value": …, "layer": …, "file": …, "line": …, "flag": …, "grant": …}`,
 /// with the last four where there are any. Paths are whole, and lossy where they are not UTF-8; times are in
-/// seconds, sizes in bytes; `null` is no limit, or for `caches.tools` what is detected.
+/// seconds, sizes in bytes; `null` is no limit, for `limits.processes` the built-in one, or for `caches.tools` what is detected.
 pub fn show_json(effective: &Effective) -> Value {
     let Effective {
         mode,

@@ -319,16 +319,11 @@ fn git_dir(guards: &mut Guards<'_>, root: &Found, relative: &Path, person: &Pers
 /// The configuration that git heeds for a git directory: a worktree's is that of the
 /// repository it shares (`gitrepository-layout(5)`, commondir), and its own.
 fn configuration(git_dir: &Path, person: &Person) -> Configuration {
-    let common = common(git_dir);
+    let common = read_small(&git_dir.join(COMMONDIR))
+        .map(|text| git_dir.join(text.trim_end_matches(['\n', '\r'])));
     let config = common.as_deref().unwrap_or(git_dir).join("config");
     let files = vec![config, git_dir.join("config.worktree")];
     Configuration::read(files, person.home.as_deref())
-}
-
-/// The directory whose configuration and hooks count for a git directory, where it names one.
-fn common(git_dir: &Path) -> Option<PathBuf> {
-    read_small(&git_dir.join(COMMONDIR))
-        .map(|text| git_dir.join(text.trim_end_matches(['\n', '\r'])))
 }
 
 /// Guards the files a configuration includes, which are configuration wherever they lie,
@@ -340,8 +335,12 @@ fn hooks(
     git_dir: &Path,
     person: &Person,
 ) {
-    // What stands for a git directory need not look like one.
-    if let Some(common) = common(git_dir) {
+    // What stands for a git directory (`commondir`) need not look like one.
+    let heeded = configuration
+        .files
+        .first()
+        .and_then(|config| config.parent());
+    if let Some(common) = heeded.filter(|heeded| *heeded != git_dir) {
         for name in REPOSITORY_PROTECTED {
             guards.lead(&common.join(name), git_dir, promise::PROTECT_GIT);
         }
