@@ -54,15 +54,16 @@ pub fn serve(served: Served) -> io::Result<()> {
         .build()?;
     let ended = runtime.block_on(async {
         let rings = Rings::new(served.runner);
-        let listening = match &served.socket {
-            None => None,
-            Some(path) => Some(Listening::at(path)?),
-        };
+        // Before there is a socket: who sees it may end the server, which takes it away.
         let mut ends = [
             signal(SignalKind::terminate())?,
             signal(SignalKind::interrupt())?,
             signal(SignalKind::hangup())?,
         ];
+        let listening = match &served.socket {
+            None => None,
+            Some(path) => Some(Listening::at(path)?),
+        };
         let [terminate, interrupt, hangup] = &mut ends;
         let stdio = served
             .stdio
