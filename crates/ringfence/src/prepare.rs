@@ -322,7 +322,7 @@ impl Begun {
                 let workspace = follow(&workspace).map(|found| found.at.path);
                 matches!((state, workspace), (Some(state), Ok(workspace)) if state.starts_with(&workspace))
             };
-            if !matches!(error, Error::StateInRoot { .. }) && !(writes && in_workspace()) {
+            if !(matches!(error, Error::StateInRoot { .. }) || writes && in_workspace()) {
                 recorder.refused(&argv, &cwd, error);
             }
         }

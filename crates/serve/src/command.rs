@@ -291,6 +291,12 @@ impl Running {
         *lock(&self.ended)
     }
 
+    /// When it ended.
+    pub(crate) fn ended_at(&self) -> Option<Instant> {
+        let ended = self.ended()?;
+        Some(self.started + Duration::from_micros(ended.elapsed_us))
+    }
+
     /// Where it started.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory

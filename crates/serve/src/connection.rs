@@ -378,9 +378,12 @@ impl Connection {
         let attached = command.attach(|stream| attach.from.get(&stream).copied());
         let shared = Arc::clone(&self.shared);
         let out = self.out.clone();
+        let rings = Arc::clone(&self.rings);
         let begun = shared.telling.begin(attach.command);
-        self.tasks
-            .spawn(async move { shared.telling.tell(attached, &out, begun).await });
+        self.tasks.spawn(async move {
+            shared.telling.tell(attached, &out, begun).await;
+            rings.make_room();
+        });
         Ok(())
     }
 
@@ -433,7 +436,8 @@ impl Connection {
                             }));
                             if attach {
                                 // Before the answer: from its first byte on it waits for who is told.
-                                told = Some(Told::Command(command.attach(|_| None)));
+                                let attached = command.attach(|_| None);
+                                told = Some(Told::Command(Arc::clone(&rings), attached));
                             }
                             answer
                         }
@@ -489,9 +493,10 @@ impl Connection {
             // Before the client can see the answer and use its id again.
             drop(claim);
             match told {
-                Some(Told::Command(attached)) => {
+                Some(Told::Command(rings, attached)) => {
                     let begun = shared.telling.begin(attached.command.number);
                     shared.telling.tell(attached, &out, begun).await;
+                    rings.make_room();
                 }
                 Some(Told::Ring(open)) => {
                     tell::noticed(&open, &out).await;
@@ -514,7 +519,7 @@ impl Connection {
 /// What a client hears of after it was made.
 enum Told {
     Ring(Arc<crate::rings::Open>),
-    Command(Attached),
+    Command(Arc<Rings>, Attached),
 }
 
 /// The descriptors that a command is to have.

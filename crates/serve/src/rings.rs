@@ -1,5 +1,6 @@
 //! The rings and commands of one server. Whoever speaks a protocol (JSON-RPC, MCP) asks here.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -224,10 +225,8 @@ impl Rings {
         let open = found.ok_or(Fault::Ring(number))?;
         open.closed.send_replace(true);
         open.ring.close().await;
-        // Its commands stay known for a while: their ends may still be asked for. All of such rings are as
-        // many as those of one.
-        let there: BTreeSet<u64> = lock(&self.rings).keys().copied().collect();
-        self.make_room(|command| !there.contains(&command.ring));
+        // Its commands stay known for a while: their ends may still be asked for.
+        self.make_room();
         Ok(())
     }
 
@@ -337,7 +336,7 @@ impl Rings {
             started => started?,
         };
         lock(&self.commands).insert(running.number, Arc::clone(&running));
-        self.make_room(|command| command.ring == running.ring);
+        self.make_room();
         Ok(running)
     }
 
@@ -384,28 +383,32 @@ impl Rings {
         })
     }
 
-    /// Lets go of the oldest of these that have ended: of too many, and of too much that is kept of them.
-    fn make_room(&self, of: impl Fn(&Running) -> bool) {
+    /// Lets go of commands that have ended and are told to nobody: of the first that did, where they are too many in their
+    /// ring, or too much is kept of them. Those of rings that are closed are as many as those of one.
+    pub(crate) fn make_room(&self) {
+        let there: BTreeSet<u64> = lock(&self.rings).keys().copied().collect();
         let mut commands = lock(&self.commands);
-        let mut bytes = 0_u64;
-        let over: Vec<u64> = commands
+        let mut ended: Vec<_> = commands
             .values()
-            .rev()
-            .filter(|command| of(command) && command.ended().is_some() && !command.is_attached())
-            .enumerate()
-            .filter(|(newer, command)| {
-                bytes += command.outputs.iter().map(|o| o.length()).sum::<u64>();
-                *newer >= ENDED_MAX || bytes > ENDED_BYTES_MAX
-            })
-            .map(|(_, command)| command.number)
+            .filter(|command| !command.is_attached())
+            .filter_map(|command| Some((command.ended_at()?, Arc::clone(command))))
             .collect();
-        for number in over {
-            commands.remove(&number);
+        ended.sort_by_key(|(at, command)| Reverse((*at, command.number)));
+        let mut kept: BTreeMap<Option<u64>, (usize, u64)> = BTreeMap::new();
+        for (_, command) in ended {
+            let ring = there.contains(&command.ring).then_some(command.ring);
+            let (number, bytes) = kept.entry(ring).or_default();
+            *number += 1;
+            *bytes += command.outputs.iter().map(|o| o.length()).sum::<u64>();
+            if *number > ENDED_MAX || *bytes > ENDED_BYTES_MAX {
+                commands.remove(&command.number);
+            }
         }
     }
 
     /// The commands that are known.
     pub(crate) fn commands(&self, ring: Option<u64>) -> Vec<CommandListed> {
+        self.make_room();
         lock(&self.commands)
             .values()
             .filter(|command| ring.is_none_or(|ring| command.ring == ring))

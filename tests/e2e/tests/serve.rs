@@ -508,10 +508,30 @@ rings! {
             let (ended, printed) = client.ended(command, "stdout");
             assert_eq!((&ended["code"], String::from_utf8(printed).unwrap()), (&json!(n % 100), format!("{n}\n")));
         }
-        // Those that have ended are not kept for ever.
+        // Those that have ended are not kept for ever. The last were told a moment ago.
+        let mut known = 0;
+        until("the last 64 are known", || {
+            known = client.ok("command.list", json!({}))["commands"].as_array().unwrap().len();
+            known <= 64
+        });
+        assert_eq!(known, 64);
+        client.wait().exits(0);
+    }
+
+    /// The last to end are known, and not the last to begin; also where nothing begins after them.
+    the_last_to_end_are_known needs ["userns"] |ws| {
+        let mut client = Client::serve(ws, &[]);
+        let ring = client.ring(ws);
+        let started: Vec<u64> = (0..70).map(|_| client.command(with(sh(ring, "exec sleep 1000"), json!({ "attach": false })))).collect();
+        let (first, others) = started.split_first().unwrap();
+        for command in others.iter().chain([first]) {
+            client.ok("command.kill", json!({ "command": command }));
+            client.ok("command.wait", json!({ "command": command }));
+        }
         let listed = client.ok("command.list", json!({}));
-        let listed = listed["commands"].as_array().unwrap().len();
-        assert!((64..=70).contains(&listed), "{listed}");
+        let listed: Vec<u64> = listed["commands"].as_array().unwrap().iter().map(|command| command["command"].as_u64().unwrap()).collect();
+        let known: Vec<u64> = [first].into_iter().chain(&others[others.len() - 63..]).copied().collect();
+        assert_eq!(listed, known);
         client.wait().exits(0);
     }
 
