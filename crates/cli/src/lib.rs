@@ -35,7 +35,7 @@ use exit::ExitCode;
 #[must_use]
 pub fn start() -> u8 {
     sys::hear_of_children();
-    let typed = std::env::args_os().collect::<Vec<_>>();
+    let typed = sys::words();
     if sys::ONE_PROGRAM {
         return all(typed).code();
     }
@@ -53,7 +53,7 @@ pub fn start() -> u8 {
 #[must_use]
 pub fn everything() -> u8 {
     sys::hear_of_children();
-    all(std::env::args_os().collect()).code()
+    all(sys::words()).code()
 }
 
 fn all(mut typed: Vec<OsString>) -> ExitCode {

@@ -14,6 +14,7 @@ use ringfence_policy::plain;
 use crate::command;
 use crate::exit::ExitCode;
 use crate::grammar::whole;
+use crate::sys;
 
 /// Something that was asked about does not hold.
 pub(crate) const NO: u8 = 1;
@@ -124,7 +125,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
 /// The exit code of what could not be done. An agent takes any but one of its hook's for leave to run the command as it
 /// is: a hook that cannot answer must not let it go for that.
 pub(crate) fn or_block(code: ExitCode) -> ExitCode {
-    let mut words = std::env::args_os().skip(1);
+    let mut words = sys::words().into_iter().skip(1);
     match words.next().is_some_and(|verb| verb == "hook") {
         true => ExitCode::from(command::BLOCK),
         false => code,
@@ -139,9 +140,9 @@ fn told(error: &clap::Error) -> ExitCode {
             ExitCode::from(REFUSED)
         }
         _ => {
-            let message = in_one_line(error, std::env::args_os().skip(1));
+            let message = in_one_line(error, sys::words().into_iter().skip(1));
             let code = refuse(&message);
-            if wants_json(std::env::args_os().skip(1)) {
+            if wants_json(sys::words().into_iter().skip(1)) {
                 command::not_understood(&message, REFUSED);
             }
             code

@@ -12,7 +12,9 @@ use ringfence_sys_linux::SysError;
 use ringfence_sys_linux::object;
 use ringfence_sys_linux::packet::Packets;
 use ringfence_sys_linux::signal;
-use ringfence_sys_linux::spawn::{self, Runner, RunnerNamespaces, RunnerStart, SpawnError, Step};
+use ringfence_sys_linux::spawn::{
+    self, Runner, RunnerNamespaces, RunnerStart, SpawnError, Starting, Step,
+};
 use ringfence_wire::{Failure, INLINE_MAX, MESSAGE_MAX, Note, Order, Spawn, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
@@ -206,7 +208,7 @@ pub(crate) fn start(
         uid: facts.uid,
         gid: facts.gid,
     });
-    start_in(namespaces, own_network(policy), runner)
+    start_in(namespaces, own_network(policy), runner)?.finish()
 }
 
 fn own_network(policy: &Effective) -> bool {
@@ -217,7 +219,7 @@ fn start_in(
     namespaces: Option<RunnerNamespaces>,
     network: bool,
     runner: Option<PathBuf>,
-) -> Result<Waiting, Error> {
+) -> Result<Coming, Error> {
     let mode = if namespaces.is_some() {
         RingMode::Namespaces
     } else {
@@ -232,7 +234,7 @@ fn start_in(
             what: "making the runner's socket",
             error,
         })?;
-    let runner = spawn::runner(&RunnerStart {
+    let starting = spawn::runner(&RunnerStart {
         program: &program,
         socket: theirs.fd(),
         namespaces,
@@ -242,18 +244,64 @@ fn start_in(
         // One that is gone already is noticed with its last words.
         let _gone = socket.send(&encode(&Order::Namespaces { net: network }), &[]);
     }
-    Ok(Waiting {
+    Ok(Coming {
         socket,
-        runner,
+        starting,
         mode,
+        program,
     })
+}
+
+/// A runner that may not be executed yet.
+#[derive(Debug)]
+struct Coming {
+    socket: Packets,
+    starting: Starting,
+    mode: RingMode,
+    program: PathBuf,
+}
+
+impl Coming {
+    /// Waits until it is.
+    fn finish(self) -> Result<Waiting, Error> {
+        let Coming {
+            socket,
+            starting,
+            mode,
+            program,
+        } = self;
+        match starting.finish() {
+            Ok(runner) => Ok(Waiting {
+                socket,
+                runner,
+                mode,
+            }),
+            Err(failed) => Err(failed_start(failed, mode, &program)),
+        }
+    }
 }
 
 /// A runner that is started before anything is known, in the namespaces nearly every ring
 /// has: the kernel makes them while the policy is read and the ring is planned. Nothing is in
 /// them, and it is let go where the policy wants another kind of ring.
 #[derive(Debug)]
-pub struct Early(Option<Result<Waiting, Error>>);
+pub struct Early(Option<Reached>);
+
+/// How far it is.
+#[derive(Debug)]
+enum Reached {
+    Begun(Coming),
+    Known(Result<Waiting, Error>),
+}
+
+impl Reached {
+    fn known(self) -> Result<Waiting, Error> {
+        match self {
+            Reached::Begun(coming) => coming.finish(),
+            Reached::Known(what) => what,
+        }
+    }
+}
 
 impl Early {
     /// Starts one. What fails is told when, and if, it is needed.
@@ -268,7 +316,10 @@ impl Early {
             uid: rustix::process::geteuid().as_raw(),
             gid: rustix::process::getegid().as_raw(),
         };
-        Early(Some(start_in(Some(namespaces), true, runner)))
+        Early(Some(match start_in(Some(namespaces), true, runner) {
+            Ok(coming) => Reached::Begun(coming),
+            Err(error) => Reached::Known(Err(error)),
+        }))
     }
 
     /// None: it will be started when all is known.
@@ -277,9 +328,10 @@ impl Early {
         Early(None)
     }
 
-    /// Whether one has been started, in a user namespace of its own.
-    pub(crate) fn stands(&self) -> bool {
-        matches!(self.0, Some(Ok(_)))
+    /// Whether one has been started, in a user namespace of its own. Waits until that is known.
+    pub(crate) fn stands(&mut self) -> bool {
+        self.0 = self.0.take().map(|run| Reached::Known(run.known()));
+        matches!(self.0, Some(Reached::Known(Ok(_))))
     }
 
     /// The runner for this kind of ring: this one, or another.
@@ -294,7 +346,7 @@ impl Early {
             && own_network(policy)
             && let Some(started) = self.0.take()
         {
-            return started;
+            return started.known();
         }
         drop(self);
         start(mode, runner, policy, facts)
@@ -303,7 +355,7 @@ impl Early {
 
 impl Drop for Early {
     fn drop(&mut self) {
-        if let Some(Ok(waiting)) = self.0.take() {
+        if let Some(Ok(waiting)) = self.0.take().map(Reached::known) {
             waiting.dismiss();
         }
     }

@@ -116,8 +116,12 @@ pub use pty::PtyMode;
 pub use recorded::By;
 #[cfg(target_os = "linux")]
 pub use ring::{Command, Ring};
+/// For Ringfence's own programs: what they were started with, also where the standard library was not told.
+#[cfg(target_os = "linux")]
+#[doc(hidden)]
+pub use ringfence_sys_linux::entry::words;
 /// For Ringfence's own programs: they begin without what the standard library does before `main`.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(target_os = "linux")]
 #[doc(hidden)]
 pub use ringfence_sys_linux::program;
 /// For Ringfence's own programs: as `execve(2)`, and no shell is given what is no program.

@@ -229,7 +229,7 @@ pub fn begin(request: Request) -> Result<Begun, Error> {
 ///
 /// # Errors
 /// As [`begin`].
-pub fn begin_with(request: Request, early: Early) -> Result<Begun, Error> {
+pub fn begin_with(request: Request, mut early: Early) -> Result<Begun, Error> {
     let traced = request.trace.is_some().then(|| Box::new(request.clone()));
     let cwd = match &request.directory {
         Some(directory) => std::path::absolute(directory).map_err(|_| Error::NoCwd)?,

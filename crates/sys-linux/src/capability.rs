@@ -1,6 +1,11 @@
 //! Capability sets (`capabilities(7)`).
 
-use crate::error::SysError;
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, configure_capability_in_ambient_set,
+    set_capabilities,
+};
+
+use crate::error::{Named, SysError};
 
 /// `struct __user_cap_header_struct`.
 #[repr(C)]
@@ -99,31 +104,21 @@ fn of_a_runner(data: &[Data; 2]) -> u32 {
 }
 
 /// Makes a runner's capabilities survive the next `execve`, and no others: inheritable
-/// and ambient. Async-signal-safe: for use between clone and exec.
+/// and ambient. For use between clone and exec beside who made the clone: it touches nothing of the C library's.
 pub(crate) fn keep_for_runner() -> Result<(), SysError> {
-    let wanted = of_a_runner(&get()?);
-    let held = Data {
+    let all = OF_A_RUNNER.iter().fold(0, |set, one| set | 1 << one);
+    let has = capabilities(None).named("capget")?.permitted;
+    let wanted = has & CapabilitySet::from_bits_retain(all);
+    let held = CapabilitySets {
         effective: wanted,
         permitted: wanted,
         inheritable: wanted,
     };
-    set(&[held, Data::default()])?;
-    for capability in OF_A_RUNNER {
-        if wanted & (1 << capability) == 0 {
-            continue;
-        }
-        // SAFETY: PR_CAP_AMBIENT_RAISE takes integers only.
-        let r = unsafe {
-            libc::prctl(
-                libc::PR_CAP_AMBIENT,
-                libc::PR_CAP_AMBIENT_RAISE,
-                libc::c_ulong::from(capability),
-                0,
-                0,
-            )
-        };
-        if r != 0 {
-            return Err(SysError::last("PR_CAP_AMBIENT_RAISE"));
+    set_capabilities(None, held).named("capset")?;
+    for number in OF_A_RUNNER {
+        let one = CapabilitySet::from_bits_retain(1 << number);
+        if wanted.contains(one) {
+            configure_capability_in_ambient_set(one, true).named("PR_CAP_AMBIENT_RAISE")?;
         }
     }
     Ok(())

@@ -4,6 +4,10 @@
 //! (`/proc/self/maps`), to name an overflow as one. The guard page that stops it is the kernel's. What else it
 //! does is done here: descriptors 0 to 2 are open, and a pipe without a reader is an error of the call.
 
+use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
 use crate::error::SysError;
 
 /// Makes a `fn() -> u8` the program: its exit code. The program's crate says `#![no_main]`.
@@ -14,16 +18,45 @@ macro_rules! program {
         // link then.
         #[unsafe(no_mangle)]
         extern "C" fn main(
-            _count: ::std::ffi::c_int,
-            _words: *const *const ::std::ffi::c_char,
+            count: ::std::ffi::c_int,
+            words: *const *const ::std::ffi::c_char,
         ) -> ::std::ffi::c_int {
-            $crate::entry::begin($run)
+            // SAFETY: they are what the C library was started with.
+            unsafe { $crate::entry::begin($run, count, words) }
         }
     };
 }
 
-/// Runs it and exits. The arguments are known to `std::env::args` without help, where the C library is GNU's.
-pub fn begin(run: fn() -> u8) -> ! {
+/// Where its words are: what the standard library does not know where the C library is musl, as nobody told it.
+static WORDS: AtomicPtr<*const c_char> = AtomicPtr::new(std::ptr::null_mut());
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// The words a program was started with, the first of which is its name.
+#[must_use]
+pub fn words() -> Vec<OsString> {
+    let words = WORDS.load(Ordering::Acquire).cast_const();
+    if words.is_null() {
+        return std::env::args_os().collect();
+    }
+    // SAFETY: `begin` was told where so many pointers to strings lie, which stay there.
+    let words = unsafe { std::slice::from_raw_parts(words, COUNT.load(Ordering::Acquire)) };
+    words
+        .iter()
+        .map(|word| {
+            // SAFETY: as above; each has its end.
+            let word = unsafe { CStr::from_ptr(*word) };
+            OsStr::from_bytes(word.to_bytes()).to_owned()
+        })
+        .collect()
+}
+
+/// Runs it and exits.
+///
+/// # Safety
+/// `words` are `count` pointers to strings with their ends, and stay where they are.
+pub unsafe fn begin(run: fn() -> u8, count: c_int, words: *const *const c_char) -> ! {
+    COUNT.store(usize::try_from(count).unwrap_or(0), Ordering::Release);
+    WORDS.store(words.cast_mut(), Ordering::Release);
     if standard_streams()
         .and_then(|()| ignore_broken_pipes())
         .is_err()

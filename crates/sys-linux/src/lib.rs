@@ -9,7 +9,8 @@
 #[cfg(feature = "attempt")]
 pub mod attempt;
 pub mod capability;
-#[cfg(target_env = "gnu")]
+#[cfg(all(any(test, target_env = "musl"), target_arch = "x86_64"))]
+mod copy;
 pub mod entry;
 pub mod error;
 pub mod landlock;

@@ -57,9 +57,17 @@ pub fn subreaper() -> Result<(), SysError> {
 /// Lets this thread run only when nothing else wants to. Where that is refused it runs
 /// as before.
 pub fn idle() {
-    let param = libc::sched_param { sched_priority: 0 };
-    // SAFETY: `param` is live for the call; 0 is this thread.
-    let _refused = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const param) };
+    // `struct sched_param`: the priority alone. By number, since musl's function does nothing.
+    let priority: libc::c_int = 0;
+    // SAFETY: `priority` is live for the call; 0 is this thread.
+    let _refused = unsafe {
+        libc::syscall(
+            libc::SYS_sched_setscheduler,
+            0,
+            libc::SCHED_IDLE,
+            &raw const priority,
+        )
+    };
 }
 
 /// A child's change of state.

@@ -239,8 +239,14 @@ pub fn inherited(number: i32) -> Result<std::fs::File, SysError> {
     Ok(own.into())
 }
 
+/// What C libraries give the requests of `ptrace(2)` differs.
+#[cfg(target_env = "gnu")]
+type Request = libc::c_uint;
+#[cfg(not(target_env = "gnu"))]
+type Request = libc::c_int;
+
 /// `ptrace(2)` with an address and data that are numbers.
-fn ptrace(request: libc::c_uint, pid: i32, address: usize, data: usize) -> Result<(), SysError> {
+fn ptrace(request: Request, pid: i32, address: usize, data: usize) -> Result<(), SysError> {
     // SAFETY: for every request that this module makes by this function the two are numbers, or pointers to what is live
     // for the call (`info`).
     if unsafe { libc::ptrace(request, pid, address, data) } < 0 {
@@ -399,42 +405,52 @@ fn sent_by_kernel(pid: i32) -> bool {
     ptrace(libc::PTRACE_GETSIGINFO, pid, 0, at).is_ok() && info.si_code > 0
 }
 
+/// `struct ptrace_syscall_info` (`linux/ptrace.h`), which not every C library has, as far as it is read here: what a call
+/// has at its beginning (`op` 3), of which the first two numbers are at its end (`op` 2) what it gave and whether that is an
+/// error.
+#[repr(C)]
+#[derive(Default)]
+struct Info {
+    op: u8,
+    _pad: [u8; 3],
+    _arch: u32,
+    _instruction_pointer: u64,
+    _stack_pointer: u64,
+    nr: u64,
+    args: [u64; 6],
+    _ret_data: u32,
+}
+
+const GET_SYSCALL_INFO: Request = 0x420e;
+const INFO_EXIT: u8 = 2;
+const INFO_SECCOMP: u8 = 3;
+
 /// `PTRACE_GET_SYSCALL_INFO`.
-fn info(pid: i32) -> Option<libc::ptrace_syscall_info> {
-    // SAFETY: all zeroes is a valid value: no stop, and numbers.
-    let mut info: libc::ptrace_syscall_info = unsafe { mem::zeroed() };
+fn info(pid: i32) -> Option<Info> {
+    let mut info = Info::default();
     let size = mem::size_of_val(&info);
-    ptrace(
-        libc::PTRACE_GET_SYSCALL_INFO,
-        pid,
-        size,
-        (&raw mut info) as usize,
-    )
-    .ok()?;
+    ptrace(GET_SYSCALL_INFO, pid, size, (&raw mut info) as usize).ok()?;
     Some(info)
 }
 
 /// Which call is at its beginning.
 fn entered(pid: i32) -> Option<(&'static Call, [u64; 6])> {
     let info = info(pid)?;
-    if info.op != libc::PTRACE_SYSCALL_INFO_SECCOMP {
+    if info.op != INFO_SECCOMP {
         return None;
     }
-    // SAFETY: the kernel filled this member of the union, as `op` says.
-    let seccomp = unsafe { info.u.seccomp };
-    let call = calls::of(i64::try_from(seccomp.nr).ok()?)?;
-    Some((call, seccomp.args))
+    let call = calls::of(i64::try_from(info.nr).ok()?)?;
+    Some((call, info.args))
 }
 
 /// With which error a call ended; `None` where it did not fail.
 fn left(pid: i32) -> Option<i32> {
     let info = info(pid)?;
-    if info.op != libc::PTRACE_SYSCALL_INFO_EXIT {
+    if info.op != INFO_EXIT {
         return None;
     }
-    // SAFETY: the kernel filled this member of the union, as `op` says.
-    let exit = unsafe { info.u.exit };
-    (exit.is_error != 0).then(|| -(exit.sval as i32))
+    let (gave, is_error) = (info.nr, info.args[0] & 0xff);
+    (is_error != 0).then(|| -(gave as i32))
 }
 
 /// Bytes of another process' memory, as many as can be read.

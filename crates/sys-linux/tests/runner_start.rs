@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use ringfence_sys_linux::packet::Packets;
-use ringfence_sys_linux::spawn::{RunnerNamespaces, RunnerStart, Step, runner};
+use ringfence_sys_linux::spawn::{RunnerNamespaces, RunnerStart, Starting, Step, runner};
 use rustix::io::Errno;
 use support::{Dir, field, hex, wait};
 
@@ -26,6 +26,7 @@ fn said(script: &str, namespaces: Option<RunnerNamespaces>) -> String {
         socket: write.as_fd(),
         namespaces,
     })
+    .and_then(Starting::finish)
     .unwrap();
     drop(write);
     let mut text = String::new();
@@ -72,6 +73,7 @@ fn a_missing_program_is_named_and_nothing_is_left() {
             socket: theirs.fd(),
             namespaces,
         })
+        .and_then(Starting::finish)
         .unwrap_err();
         drop(theirs);
         // Its end of the socket is gone with it, and it is reaped.
@@ -87,6 +89,49 @@ fn a_missing_program_is_named_and_nothing_is_left() {
     );
     if needs::userns() {
         assert_eq!(start(Some(own())), error);
+    }
+}
+
+/// Who starts one goes on, in the same memory: what the child's calls say must not be told to it.
+#[test]
+fn what_fails_in_the_child_is_not_taken_for_the_callers() {
+    for _ in 0..200 {
+        let (ours, theirs) = Packets::pair(64, 64).unwrap();
+        let starting = runner(&RunnerStart {
+            program: Path::new("/nonexistent/ringfence-runner"),
+            socket: theirs.fd(),
+            namespaces: None,
+        })
+        .unwrap();
+        drop(theirs);
+        for _ in 0..300 {
+            let closed = std::fs::read_link("/proc/self/fd/999999").unwrap_err();
+            assert_eq!(closed.raw_os_error(), Some(Errno::NOENT.raw_os_error()));
+            let text = std::fs::read_link("/proc/self/status").unwrap_err();
+            assert_eq!(text.raw_os_error(), Some(Errno::INVAL.raw_os_error()));
+        }
+        let failed = starting.finish().unwrap_err();
+        assert_eq!(failed.error.errno, Errno::NOENT.raw_os_error());
+        assert!(ours.receive().unwrap().is_none());
+    }
+}
+
+/// One that nobody wants any more leaves no child, and nothing of the memory that both had.
+#[test]
+fn one_that_is_let_go_is_gone() {
+    let dir = Dir::new();
+    let program = dir.program("runner", "#!/bin/sh\nread line <&3\n");
+    let (ours, theirs) = Packets::pair(64, 64).unwrap();
+    let starting = runner(&RunnerStart {
+        program: &program,
+        socket: theirs.fd(),
+        namespaces: None,
+    })
+    .unwrap();
+    drop((starting, theirs, ours));
+    let children = std::fs::read_to_string("/proc/thread-self/children").unwrap();
+    for child in children.split_whitespace() {
+        assert_eq!(wait(child.parse().unwrap()), Some(1));
     }
 }
 

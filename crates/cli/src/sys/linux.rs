@@ -31,6 +31,11 @@ pub(crate) fn hear_of_children() {
     let _set = ringfence::hear_of_children();
 }
 
+/// What this program was started with.
+pub(crate) fn words() -> Vec<OsString> {
+    ringfence::words()
+}
+
 /// Becomes another program, with the same words, its own name among them. Returns where that cannot be.
 pub(crate) fn become_program(program: &Path, typed: &[OsString]) -> io::Error {
     io::Error::from_raw_os_error(ringfence::execute(program, typed).errno)

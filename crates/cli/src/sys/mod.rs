@@ -8,10 +8,10 @@ mod windows;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
     News, ONE_PROGRAM, PROBE, PROGRAM, TO_KNOW_PATH, TOOLS, alive, apart, become_program, executed,
-    hear_of_children, name_home, owner,
+    hear_of_children, name_home, owner, words,
 };
 #[cfg(windows)]
 pub(crate) use windows::{
     News, ONE_PROGRAM, PROBE, PROGRAM, TO_KNOW_PATH, TOOLS, alive, apart, become_program, executed,
-    hear_of_children, name_home, owner,
+    hear_of_children, name_home, owner, words,
 };

@@ -23,6 +23,11 @@ pub(crate) const TO_KNOW_PATH: &str = "";
 /// Nobody ignores them here.
 pub(crate) fn hear_of_children() {}
 
+/// What this program was started with.
+pub(crate) fn words() -> Vec<std::ffi::OsString> {
+    std::env::args_os().collect()
+}
+
 /// Not asked for here.
 pub(crate) fn executed() -> Option<PathBuf> {
     None

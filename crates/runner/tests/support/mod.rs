@@ -11,7 +11,7 @@ use ringfence_ops::Need::{self, Must};
 use ringfence_ops::linux::{Located, Op};
 use ringfence_sys_linux::object;
 use ringfence_sys_linux::packet::Packets;
-use ringfence_sys_linux::spawn::{Runner, RunnerNamespaces, RunnerStart, runner};
+use ringfence_sys_linux::spawn::{Runner, RunnerNamespaces, RunnerStart, Starting, runner};
 use ringfence_wire::{
     End, Failure, INLINE_MAX, MESSAGE_MAX, Note, Order, Report, Spawn, Stage, decode, encode,
 };
@@ -95,6 +95,7 @@ impl Ring {
                 gid: rustix::process::getegid().as_raw(),
             }),
         })
+        .and_then(Starting::finish)
         .unwrap();
         Ring {
             socket: Some(socket),

@@ -47,6 +47,12 @@ pub struct CommandStart<'a> {
     pub restrictions: Option<&'a Restrictions>,
 }
 
+/// How a C library numbers resources.
+#[cfg(target_env = "gnu")]
+type Number = libc::__rlimit_resource_t;
+#[cfg(not(target_env = "gnu"))]
+type Number = libc::c_int;
+
 /// A resource of `setrlimit(2)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resource {
@@ -59,7 +65,7 @@ pub enum Resource {
 }
 
 impl Resource {
-    const fn number(self) -> libc::__rlimit_resource_t {
+    const fn number(self) -> Number {
         match self {
             Resource::Processes => libc::RLIMIT_NPROC,
             Resource::AddressSpace => libc::RLIMIT_AS,
@@ -268,7 +274,7 @@ pub fn command(start_with: &CommandStart<'_>) -> Result<i32, SpawnError> {
     };
     let arg = (&raw mut args).cast();
     match &start_with.patience {
-        None => start(0, command_entry, arg, &failure, None),
+        None => start(0, command_entry, arg, &failure),
         Some(patience) => start_patiently(command_entry, arg, &failure, patience),
     }
 }

@@ -26,7 +26,7 @@ use rustix::thread::futex;
 
 use super::command::Image;
 use super::patience::{GIVEN_UP, HERE, LOOK, Patience, wait};
-use super::{CommandStart, Restrictions, SpawnError, Stack, Step, close_from, leave};
+use super::{CommandStart, Restrictions, SpawnError, Stack, Step, clone, close_from, leave};
 use crate::error::SysError;
 use crate::signal;
 
@@ -305,7 +305,7 @@ fn stand(place: &Arc<Place>, stack: &Stack) {
     // does not fail. `pid` and `here` are live places of four bytes; they are atomic, for the kernel
     // writes them while others look.
     let pid = unsafe {
-        libc::clone(
+        clone(
             spare_entry,
             stack.top(),
             flags,
