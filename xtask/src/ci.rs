@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: everything that must be green, as named checks.
 
 use crate::closing::Counts;
-use crate::{api, arch, census, docs, reference, run, test, tools, windows};
+use crate::{api, arch, census, dist, docs, reference, run, test, tools, windows};
 use anyhow::{Result, bail};
 use std::path::Path;
 use std::process::Command;
@@ -95,6 +95,11 @@ const CHECKS: &[Check] = &[
         name: "test",
         what: "cargo xtask test",
         run: tests,
+    },
+    Check {
+        name: "dist",
+        what: "the programs of cargo xtask dist, which link musl, pass the tests too",
+        run: installed,
     },
 ];
 
@@ -241,6 +246,12 @@ fn tests(context: &mut Context<'_>) -> Result<bool> {
     let counts = test::run(context.root, &options)?;
     context.count(counts);
     Ok(counts.green())
+}
+
+fn installed(context: &mut Context<'_>) -> Result<bool> {
+    let counts = dist::check(context.root)?;
+    context.count(counts);
+    Ok(counts.failed == 0)
 }
 
 fn for_windows(context: &mut Context<'_>) -> Result<bool> {

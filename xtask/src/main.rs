@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask {setup,test,ci,arch,census,windows,bench,soak}`.
+//! Developer commands: `cargo xtask {setup,test,ci,windows,dist,arch,census,bench,soak}`.
 //!
 //! This program is for the people who work on Ringfence, and for CI, which
 //! calls the same commands. It is not shipped, so unlike the library crates it
@@ -17,6 +17,7 @@ mod census;
 mod ci;
 mod clients;
 mod closing;
+mod dist;
 mod docs;
 mod ordinary_user;
 mod reference;
@@ -54,6 +55,7 @@ usage: cargo xtask COMMAND [options]
   windows  [setup|clippy|build|test]: build for Windows, and run the tests under Wine; all of it if none is named
              --seed             build std from source, also where rustup has it
              -- ARGS            handed to cargo nextest
+  dist     build the programs as they are installed, and say where they are
   arch     the rules between crates, and the rules about sources
              --update           rewrite xtask/budget.txt
   census   count `unsafe` per file against docs/reference/unsafe-census.txt
@@ -183,6 +185,10 @@ fn dispatch() -> Result<ExitCode> {
             };
             finish(args)?;
             bench::run(&root, &options)?
+        }
+        "dist" => {
+            finish(args)?;
+            dist::run(&root)?
         }
         "soak" => {
             let options = soak::Options {

@@ -61,9 +61,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<Counts> {
         tests.current_dir(root);
         tests.args(["nextest", "run", "--workspace", "--profile", profile]);
         tests.args(["--no-tests", "pass"]).args(&options.rest);
-        at_once(&mut tests);
-        tests.env(HARNESS, binaries.join("ringfence"));
-        expect(&mut tests, run::is_root());
+        prepare(&mut tests, &binaries);
         let junit = workspace::target_dir(root)
             .join("nextest")
             .join(profile)
@@ -145,6 +143,13 @@ fn expect(tests: &mut Command, root: bool) {
     if let Some(promise) = promised(root) {
         tests.env(EXPECT, promise);
     }
+}
+
+/// How the tests are run here: at once, by these programs, with what the machine promised.
+pub(crate) fn prepare(tests: &mut Command, binaries: &Path) {
+    at_once(tests);
+    tests.env(HARNESS, binaries.join("ringfence"));
+    expect(tests, run::is_root());
 }
 
 /// What this machine promised, if it did.

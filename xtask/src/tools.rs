@@ -40,6 +40,7 @@ const fn maven(plugin: &'static str, package: &'static str) -> Tool {
 const TOOLS: &[Tool] = &[
     program("git", "git"),
     program("gcc", "gcc"),
+    program("musl-gcc", "musl-tools"),
     program("make", "make"),
     program("cmake", "cmake"),
     program("gdb", "gdb"),

@@ -18,6 +18,7 @@ mod warm;
 pub(crate) use floor::mounts;
 pub(crate) use tables::churn;
 
+use crate::dist::{self, Profile};
 use crate::ordinary_user;
 use crate::run::{self, Account};
 use crate::{test, workspace};
@@ -85,12 +86,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
 
 /// The binaries as they are shipped.
 fn build(root: &Path) -> Result<PathBuf> {
-    let mut build = run::cargo(root);
-    build.args(["build", "--release"]);
-    for package in test::PACKAGES {
-        build.args(["--package", package]);
-    }
-    run::must_pass(&mut build)?;
+    let programs = dist::build(root, Profile::Release)?;
     let mut example = run::cargo(root);
     example.args([
         "build",
@@ -102,13 +98,13 @@ fn build(root: &Path) -> Result<PathBuf> {
     ]);
     run::must_pass(&mut example)?;
     let built = workspace::binaries(root, "release")?;
-    let installed = workspace::target_dir(root).join("bench-programs");
-    install(&built, &installed)?;
-    Ok(installed)
+    let examples = programs.dir.join("examples");
+    std::fs::create_dir_all(&examples)?;
+    std::fs::copy(built.join("examples/warm"), examples.join("warm"))?;
+    Ok(programs.dir)
 }
 
-/// Copies the binaries, as an installation does, and as those were that they are measured against: what a linker has
-/// just written lies in the page cache in single pages, of which each is mapped by itself.
+/// Copies the binaries, as an installation does.
 fn install(from: &Path, to: &Path) -> Result<()> {
     if to.exists() {
         std::fs::remove_dir_all(to)?;

@@ -1,0 +1,181 @@
+//! `cargo xtask dist`: the programs as they are installed.
+//!
+//! `ringfence` and `ringfence-runner` are started for every command, and link musl where it can be had: glibc asks the
+//! processor what it can before `main`, which a hypervisor answers at a price (docs/performance.md, "Where it goes").
+//! What is started by hand links what the machine has.
+
+use crate::closing::Counts;
+use crate::{run, test, tools, workspace};
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What is started for every command, and the packages it comes from.
+const STARTED: [(&str, &str); 2] = [
+    ("ringfence-cli", "ringfence"),
+    ("ringfence-runner", "ringfence-runner"),
+];
+
+/// The end-to-end tests that see what the C library has a part in: starting and ending, signals, streams, and the probes.
+const TESTS: &str = "package(ringfence-e2e) & (binary(probes) | binary(streams) | binary(signals) | binary(killed) \
+    | binary(programs) | binary(bad_input) | binary(hook) | binary(apart) | binary(degraded))";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    Dev,
+    Release,
+}
+
+impl Profile {
+    /// Where cargo puts what it builds by it.
+    fn dir(self) -> &'static str {
+        match self {
+            Profile::Dev => "debug",
+            Profile::Release => "release",
+        }
+    }
+
+    fn apply(self, build: &mut Command) {
+        if self == Profile::Release {
+            build.arg("--release");
+        }
+    }
+}
+
+/// What was built.
+pub(crate) struct Built {
+    /// Where the programs lie, beside each other and nothing else.
+    pub(crate) dir: PathBuf,
+    /// They link musl.
+    pub(crate) musl: bool,
+}
+
+/// Builds them and says where they are.
+pub(crate) fn run(root: &Path) -> Result<bool> {
+    let built = build(root, Profile::Release)?;
+    println!("{}", built.dir.display());
+    Ok(true)
+}
+
+/// Builds the programs, and lays them into a directory of their own. They are copies, as an installation makes them: what a
+/// linker has just written lies in the page cache in single pages, of which each is mapped by itself.
+pub(crate) fn build(root: &Path, profile: Profile) -> Result<Built> {
+    let mut build = run::cargo(root);
+    build.arg("build");
+    profile.apply(&mut build);
+    for package in test::PACKAGES {
+        build.args(["--package", package]);
+    }
+    run::must_pass(&mut build)?;
+    let own = workspace::binaries(root, profile.dir())?;
+    let name = match profile {
+        Profile::Dev => "dist-debug",
+        Profile::Release => "dist",
+    };
+    let dir = workspace::target_dir(root).join(name);
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir)?;
+    }
+    std::fs::create_dir_all(&dir)?;
+    for name in test::BINARIES {
+        lay(&own, &dir, name)?;
+    }
+    let target = match musl(root)? {
+        Ok(target) => target,
+        Err(why) => {
+            println!("xtask: {why}: ringfence links glibc, and starts more slowly");
+            return Ok(Built { dir, musl: false });
+        }
+    };
+    let mut build = run::cargo(root);
+    build.args(["build", "--target", &target]);
+    profile.apply(&mut build);
+    for (package, program) in STARTED {
+        build.args(["--package", package, "--bin", program]);
+    }
+    run::must_pass(&mut build)?;
+    let own = workspace::target_dir(root)
+        .join(&target)
+        .join(profile.dir());
+    for (_, program) in STARTED {
+        lay(&own, &dir, program)?;
+    }
+    Ok(Built { dir, musl: true })
+}
+
+fn lay(from: &Path, to: &Path, name: &str) -> Result<()> {
+    let place = to.join(name);
+    if place.exists() {
+        std::fs::remove_file(&place)?;
+    }
+    std::fs::copy(from.join(name), place).with_context(|| format!("cannot copy {name}"))?;
+    Ok(())
+}
+
+/// The target that links musl, or why there is none.
+fn musl(root: &Path) -> Result<Result<String, String>> {
+    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    if run::on_path("musl-gcc").is_none() {
+        return Ok(Err(
+            "musl-gcc is missing (on Debian and Ubuntu: apt-get install musl-tools)".to_owned(),
+        ));
+    }
+    let mut ask = Command::new("rustc");
+    ask.current_dir(root).args(["--print", "sysroot"]);
+    let libraries = PathBuf::from(run::output(&mut ask)?.trim_end()).join("lib/rustlib");
+    let here = || libraries.join(&target).join("lib").is_dir();
+    if !here() && run::on_path("rustup").is_some() {
+        println!("xtask: rustup target add {target}");
+        // Some seconds where the server answers; where it does not, rustup tries for long.
+        let mut add = Command::new("timeout");
+        add.current_dir(root)
+            .args(["300", "rustup", "target", "add", &target])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        run::passes(&mut add)?;
+    }
+    if here() {
+        return Ok(Ok(target));
+    }
+    Ok(Err(format!(
+        "Rust's standard library for {target} is not here, and rustup could not download it"
+    )))
+}
+
+/// The tests again, of the programs as they are installed. What glibc links `test` has tested.
+pub(crate) fn check(root: &Path) -> Result<Counts> {
+    tools::setup(root)?;
+    let built = build(root, Profile::Dev)?;
+    if !built.musl {
+        println!("skipped: the programs are those that `cargo xtask test` tests");
+        return Ok(Counts::default());
+    }
+    let nextest = tools::nextest(root)?;
+    // What the tests have of their own stands beside the programs.
+    let mut build = Command::new(&nextest);
+    build.current_dir(root);
+    run::must_pass(build.args(["nextest", "run", "--workspace", "--no-run"]))?;
+    lay(
+        &workspace::binaries(root, "debug")?,
+        &built.dir,
+        "ringfence-stays",
+    )?;
+    let mut tests = Command::new(&nextest);
+    tests.current_dir(root);
+    // As `test` runs them, so that nothing is compiled again.
+    tests.args(["nextest", "run", "--workspace", "-E", TESTS]);
+    test::prepare(&mut tests, &built.dir);
+    let junit = workspace::target_dir(root).join("nextest/default/junit.xml");
+    let mut counts = test::pass("tests of the programs with musl", &mut tests, &junit, true)?;
+    let Ok(target) = musl(root)? else {
+        bail!("musl is gone");
+    };
+    let mut tests = Command::new(&nextest);
+    tests.current_dir(root);
+    tests.args(["nextest", "run", "--package", "ringfence-sys-linux"]);
+    tests.args(["--features", "trace", "--target", &target]);
+    test::prepare(&mut tests, &built.dir);
+    let what = "tests of the kernel's objects with musl";
+    counts.add(test::pass(what, &mut tests, &junit, true)?);
+    Ok(counts)
+}
