@@ -112,9 +112,14 @@ fn lay(from: &Path, to: &Path, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The target that links musl, or why there is none.
+/// The target that links musl.
+pub(crate) fn target() -> String {
+    format!("{}-unknown-linux-musl", std::env::consts::ARCH)
+}
+
+/// It, where it can be had, or why not.
 fn musl(root: &Path) -> Result<Result<String, String>> {
-    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    let target = target();
     if run::on_path("musl-gcc").is_none() {
         return Ok(Err(
             "musl-gcc is missing (on Debian and Ubuntu: apt-get install musl-tools)".to_owned(),

@@ -2,7 +2,7 @@
 //! binary that builds the ring is a line in a diff.
 
 use super::Finding;
-use crate::{run, workspace};
+use crate::{dist, run, workspace};
 use anyhow::Result;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -26,6 +26,9 @@ pub(super) fn check(root: &Path, update: bool) -> Result<Vec<Finding>> {
         "{p}",
         "--target",
         &workspace::host_triple(root)?,
+        // As it is installed.
+        "--target",
+        &dist::target(),
     ]);
     let now = names(&run::output(&mut ask)?);
     let path = root.join(SNAPSHOT);

@@ -18,7 +18,7 @@ mod warm;
 pub(crate) use floor::mounts;
 pub(crate) use tables::churn;
 
-use crate::dist::{self, Profile};
+use crate::dist::{self, Built, Profile};
 use crate::ordinary_user;
 use crate::run::{self, Account};
 use crate::{test, workspace};
@@ -57,9 +57,12 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
     if options.peers && !options.only.is_empty() {
         bail!("--peers is one table: without --only");
     }
-    let binaries = match &options.binaries {
-        Some(binaries) => binaries.clone(),
-        None => build(root)?,
+    let (binaries, linked) = match &options.binaries {
+        Some(binaries) => (binaries.clone(), ""),
+        None => match build(root)? {
+            Built { dir, musl: true } => (dir, " `ringfence` and its runner link musl."),
+            Built { dir, musl: false } => (dir, " All programs link glibc."),
+        },
     };
     let peers = match &options.peers_in {
         Some(installed) => Some(installed.clone()),
@@ -75,7 +78,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
         let account = ordinary_user::account(options.user.as_deref())?;
         text.push_str(&measure_as(&account, &binaries, peers.as_deref(), options)?);
     }
-    let report = format!("{}\n{text}", machine(options)?);
+    let report = format!("{}{linked}\n{text}", machine(options)?);
     println!("{report}");
     if options.write {
         let marks = if options.peers { PEERS } else { TABLES };
@@ -85,7 +88,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
 }
 
 /// The binaries as they are shipped.
-fn build(root: &Path) -> Result<PathBuf> {
+fn build(root: &Path) -> Result<Built> {
     let programs = dist::build(root, Profile::Release)?;
     let mut example = run::cargo(root);
     example.args([
@@ -101,7 +104,7 @@ fn build(root: &Path) -> Result<PathBuf> {
     let examples = programs.dir.join("examples");
     std::fs::create_dir_all(&examples)?;
     std::fs::copy(built.join("examples/warm"), examples.join("warm"))?;
-    Ok(programs.dir)
+    Ok(programs)
 }
 
 /// Copies the binaries, as an installation does.
