@@ -16,6 +16,9 @@ const STARTED: [(&str, &str); 2] = [
     ("ringfence-runner", "ringfence-runner"),
 ];
 
+/// What compiles C for musl.
+const COMPILER: &str = "musl-gcc";
+
 /// The end-to-end tests that see what the C library has a part in: starting and ending, signals, streams, and the probes.
 const TESTS: &str = "package(ringfence-e2e) & (binary(probes) | binary(streams) | binary(signals) | binary(killed) \
     | binary(programs) | binary(bad_input) | binary(hook) | binary(apart) | binary(degraded))";
@@ -57,8 +60,9 @@ pub(crate) fn run(root: &Path) -> Result<bool> {
     Ok(true)
 }
 
-/// Builds the programs, and lays them into a directory of their own. They are copies, as an installation makes them: what a
-/// linker has just written lies in the page cache in single pages, of which each is mapped by itself.
+/// Builds the programs, and lays them into a directory of their own: those that are started for every command as they are
+/// installed, the others by `profile`. They are copies, as an installation makes them: what a linker has just written lies in
+/// the page cache in single pages, of which each is mapped by itself.
 pub(crate) fn build(root: &Path, profile: Profile) -> Result<Built> {
     let mut build = run::cargo(root);
     build.arg("build");
@@ -67,48 +71,56 @@ pub(crate) fn build(root: &Path, profile: Profile) -> Result<Built> {
         build.args(["--package", package]);
     }
     run::must_pass(&mut build)?;
-    let own = workspace::binaries(root, profile.dir())?;
+    let started = match musl(root)? {
+        Ok(target) => with_musl(root, &target)?,
+        Err(why) => {
+            println!("xtask: {why}");
+            None
+        }
+    };
+    if started.is_none() {
+        println!("xtask: `ringfence` links glibc, and starts more slowly");
+    }
+    let all = workspace::binaries(root, profile.dir())?;
     let name = match profile {
         Profile::Dev => "dist-debug",
         Profile::Release => "dist",
     };
     let dir = workspace::target_dir(root).join(name);
+    // What may be in somebody's PATH is there whole, but for a moment.
+    let new = dir.with_extension("new");
+    if new.exists() {
+        std::fs::remove_dir_all(&new)?;
+    }
+    std::fs::create_dir_all(&new)?;
+    for name in test::BINARIES {
+        let is_started = STARTED.iter().any(|(_, program)| *program == name);
+        let from = started.as_ref().filter(|_| is_started).unwrap_or(&all);
+        lay(from, &new, name)?;
+    }
     if dir.exists() {
         std::fs::remove_dir_all(&dir)?;
     }
-    std::fs::create_dir_all(&dir)?;
-    for name in test::BINARIES {
-        lay(&own, &dir, name)?;
-    }
-    let target = match musl(root)? {
-        Ok(target) => target,
-        Err(why) => {
-            println!("xtask: {why}: ringfence links glibc, and starts more slowly");
-            return Ok(Built { dir, musl: false });
-        }
-    };
+    std::fs::rename(&new, &dir)?;
+    let musl = started.is_some();
+    Ok(Built { dir, musl })
+}
+
+/// Builds what is started for every command, with musl: where it lies, if that could be done.
+fn with_musl(root: &Path, target: &str) -> Result<Option<PathBuf>> {
     let mut build = run::cargo(root);
-    build.args(["build", "--target", &target]);
-    profile.apply(&mut build);
+    build.args(["build", "--release", "--target", target]);
+    // Not every target's compiler is sought by this name.
+    build.env(format!("CC_{}", target.replace('-', "_")), COMPILER);
     for (package, program) in STARTED {
         build.args(["--package", package, "--bin", program]);
     }
-    run::must_pass(&mut build)?;
-    let own = workspace::target_dir(root)
-        .join(&target)
-        .join(profile.dir());
-    for (_, program) in STARTED {
-        lay(&own, &dir, program)?;
-    }
-    Ok(Built { dir, musl: true })
+    let built = workspace::target_dir(root).join(target).join("release");
+    Ok(run::passes(&mut build)?.then_some(built))
 }
 
 fn lay(from: &Path, to: &Path, name: &str) -> Result<()> {
-    let place = to.join(name);
-    if place.exists() {
-        std::fs::remove_file(&place)?;
-    }
-    std::fs::copy(from.join(name), place).with_context(|| format!("cannot copy {name}"))?;
+    std::fs::copy(from.join(name), to.join(name)).with_context(|| format!("cannot copy {name}"))?;
     Ok(())
 }
 
@@ -120,10 +132,10 @@ pub(crate) fn target() -> String {
 /// It, where it can be had, or why not.
 fn musl(root: &Path) -> Result<Result<String, String>> {
     let target = target();
-    if run::on_path("musl-gcc").is_none() {
-        return Ok(Err(
-            "musl-gcc is missing (on Debian and Ubuntu: apt-get install musl-tools)".to_owned(),
-        ));
+    if run::on_path(COMPILER).is_none() {
+        return Ok(Err(format!(
+            "{COMPILER} is missing (on Debian and Ubuntu: apt-get install musl-tools)"
+        )));
     }
     let mut ask = Command::new("rustc");
     ask.current_dir(root).args(["--print", "sysroot"]);
@@ -143,7 +155,7 @@ fn musl(root: &Path) -> Result<Result<String, String>> {
         return Ok(Ok(target));
     }
     Ok(Err(format!(
-        "Rust's standard library for {target} is not here, and rustup could not download it"
+        "Rust's standard library for {target} is not here, and could not be had by rustup"
     )))
 }
 
@@ -152,8 +164,12 @@ pub(crate) fn check(root: &Path) -> Result<Counts> {
     tools::setup(root)?;
     let built = build(root, Profile::Dev)?;
     if !built.musl {
-        println!("skipped: the programs are those that `cargo xtask test` tests");
-        return Ok(Counts::default());
+        println!("skipped: without musl the programs are those that `cargo xtask test` tests");
+        let skipped = 1;
+        return Ok(Counts {
+            skipped,
+            ..Counts::default()
+        });
     }
     let nextest = tools::nextest(root)?;
     // What the tests have of their own stands beside the programs.
@@ -179,6 +195,7 @@ pub(crate) fn check(root: &Path) -> Result<Counts> {
     tests.current_dir(root);
     tests.args(["nextest", "run", "--package", "ringfence-sys-linux"]);
     tests.args(["--features", "trace", "--target", &target]);
+    tests.env(format!("CC_{}", target.replace('-', "_")), COMPILER);
     test::prepare(&mut tests, &built.dir);
     let what = "tests of the kernel's objects with musl";
     counts.add(test::pass(what, &mut tests, &junit, true)?);

@@ -6,6 +6,11 @@
 //! here knows of rings or policies.
 #![allow(unsafe_code)]
 
+#[cfg(not(any(target_env = "gnu", target_env = "musl")))]
+compile_error!("C libraries that are known: glibc, and musl");
+#[cfg(all(target_env = "musl", not(target_feature = "crt-static")))]
+compile_error!("musl is linked statically: `__clone` is its own (.cargo/config.toml)");
+
 #[cfg(feature = "attempt")]
 pub mod attempt;
 pub mod capability;

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use crate::error::SysError;
 
 /// A saved signal mask.
-pub(crate) struct Mask(libc::sigset_t);
+pub(crate) struct Mask(u64);
 
 fn change(how: libc::c_int, set: &libc::sigset_t) -> Result<libc::sigset_t, SysError> {
     let mut old = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
@@ -26,16 +26,27 @@ fn empty() -> libc::sigset_t {
     unsafe { set.assume_init() }
 }
 
+/// Blocks all, those that C libraries keep for themselves among them: which these are differs, and a child that shares memory
+/// is to hear none.
 pub(crate) fn block_all() -> Result<Mask, SysError> {
-    let mut set = empty();
-    // SAFETY: a live set.
-    unsafe { libc::sigfillset(&raw mut set) };
-    change(libc::SIG_BLOCK, &set).map(Mask)
+    kernel_mask(libc::SIG_BLOCK, u64::MAX).map(Mask)
 }
 
 pub(crate) fn restore(mask: &Mask) {
     // Restoring a mask that was in force cannot fail.
-    let _restored = change(libc::SIG_SETMASK, &mask.0);
+    let _restored = kernel_mask(libc::SIG_SETMASK, mask.0);
+}
+
+/// `rt_sigprocmask(2)` with the kernel's own set of 64 signals.
+fn kernel_mask(how: libc::c_int, set: u64) -> Result<u64, SysError> {
+    let mut old = 0_u64;
+    let size = size_of::<u64>();
+    let (new, was) = (&raw const set, &raw mut old);
+    // SAFETY: both sets are live, and of the size that is told.
+    if unsafe { libc::syscall(libc::SYS_rt_sigprocmask, how, new, was, size) } != 0 {
+        return Err(SysError::last("rt_sigprocmask"));
+    }
+    Ok(old)
 }
 
 /// The default disposition for `SIGPIPE`, which the Rust runtime ignores on its own

@@ -64,12 +64,14 @@ impl Stack {
         if base == libc::MAP_FAILED {
             return Err(SysError::last("mmap"));
         }
-        let stack = Stack { base, len };
         // SAFETY: the first page of the mapping just made; nothing uses it.
-        if unsafe { libc::mprotect(stack.base, 4096, libc::PROT_NONE) } != 0 {
-            return Err(SysError::last("mprotect"));
+        if unsafe { libc::mprotect(base, 4096, libc::PROT_NONE) } != 0 {
+            let error = SysError::last("mprotect");
+            // SAFETY: the mapping just made. No stack without its guard is kept for another child.
+            unsafe { libc::munmap(base, len) };
+            return Err(error);
         }
-        Ok(stack)
+        Ok(Stack { base, len })
     }
 
     fn top(&self) -> *mut libc::c_void {
@@ -185,12 +187,12 @@ type Failure = Cell<Option<SpawnError>>;
 
 #[cfg(target_env = "gnu")]
 use libc::clone;
-#[cfg(not(target_env = "gnu"))]
+#[cfg(target_env = "musl")]
 use musl::clone;
 
 /// musl's `clone(3)` refuses a child that tells when it has left: its C code there would be a thread without a thread's
 /// memory. No C code is run by ours, and this is what that function calls.
-#[cfg(not(target_env = "gnu"))]
+#[cfg(target_env = "musl")]
 mod musl {
     use std::ffi::c_void;
 

@@ -27,6 +27,8 @@ use place::Place;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// The program that has a ring of the library's.
+const WARM: &str = "examples/warm";
 const REPORT: &str = "docs/performance.md";
 /// Between what the tables are written there, and between what the one with the peers.
 const TABLES: [&str; 2] = ["<!-- tables: begin -->", "<!-- tables: end -->"];
@@ -100,23 +102,23 @@ fn build(root: &Path) -> Result<Built> {
         "warm",
     ]);
     run::must_pass(&mut example)?;
-    let built = workspace::binaries(root, "release")?;
-    let examples = programs.dir.join("examples");
-    std::fs::create_dir_all(&examples)?;
-    std::fs::copy(built.join("examples/warm"), examples.join("warm"))?;
-    Ok(programs)
+    let example = workspace::binaries(root, "release")?.join(WARM);
+    let dir = workspace::target_dir(root).join("bench-programs");
+    install(&programs.dir, &example, &dir)?;
+    Ok(Built { dir, ..programs })
 }
 
 /// Copies the binaries, as an installation does.
-fn install(from: &Path, to: &Path) -> Result<()> {
+fn install(from: &Path, example: &Path, to: &Path) -> Result<()> {
     if to.exists() {
         std::fs::remove_dir_all(to)?;
     }
     std::fs::create_dir_all(to.join("examples"))?;
-    for name in test::BINARIES.into_iter().chain(["examples/warm"]) {
+    for name in test::BINARIES {
         std::fs::copy(from.join(name), to.join(name))
             .with_context(|| format!("cannot copy {name}"))?;
     }
+    std::fs::copy(example, to.join(WARM)).with_context(|| format!("cannot copy {WARM}"))?;
     Ok(())
 }
 
@@ -158,7 +160,7 @@ fn measure_as(
     options: &Options,
 ) -> Result<String> {
     let dir = account.home.join("ringfence-bench-programs");
-    install(binaries, &dir)?;
+    install(binaries, &binaries.join(WARM), &dir)?;
     let own = dir.join("xtask");
     std::fs::copy(std::env::current_exe()?, &own)?;
     let tables = dir.join("tables.md");

@@ -59,7 +59,8 @@ struct Child {
     stack: Stack,
 }
 
-/// A runner on its way: a child that executes it, beside this process.
+/// A runner on its way: a child that executes it, beside this process. Let go of, it ends when its socket does, and is a child
+/// that nobody has waited for.
 pub struct Starting {
     pid: i32,
     pidfd: Option<OwnedFd>,
@@ -106,8 +107,10 @@ pub fn runner(start: &RunnerStart<'_>) -> Result<Starting, SpawnError> {
     if start.namespaces.is_some() {
         flags |= libc::CLONE_NEWUSER | libc::CLONE_NEWPID;
     }
-    let (here, top) = (child.here.as_ptr(), child.stack.top());
+    let top = child.stack.top();
     let shared = NonNull::from(Box::leak(child));
+    // SAFETY: it was leaked above, and lives.
+    let here = unsafe { &(*shared.as_ptr()).here }.as_ptr();
     let mut number: RawFd = -1;
     // A handler run in a child that shares memory would act on the parent's.
     let blocked = signal::block_all().map_err(&at_clone);
@@ -180,7 +183,7 @@ impl Starting {
             return Ok(None);
         };
         // SAFETY: it lives until it is freed below; the child and the kernel change it as an atomic is changed.
-        let here = unsafe { &*(&raw const (*child.as_ptr()).here) };
+        let here = unsafe { &(*child.as_ptr()).here };
         let patience = Patience { go_on: &|| true };
         if !patience.wait(here, || Some(self.pid)) {
             // It was killed and has not gone: it runs nothing of ours any more, but the kernel still writes that it left,
@@ -202,8 +205,10 @@ const GONE: SpawnError = SpawnError {
 
 impl Drop for Starting {
     fn drop(&mut self) {
-        // Nobody wants to know.
-        let _failed = self.left();
+        // One that was not executed is no runner, and nobody's to wait for.
+        if let Ok(Some(_)) | Err(_) = self.left() {
+            signal::reap(self.pid);
+        }
     }
 }
 
