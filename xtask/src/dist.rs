@@ -199,5 +199,23 @@ pub(crate) fn check(root: &Path) -> Result<Counts> {
     test::prepare(&mut tests, &built.dir);
     let what = "tests of the kernel's objects with musl";
     counts.add(test::pass(what, &mut tests, &junit, true)?);
+    // What is compiled for musl alone.
+    let mut clippy = run::cargo(root);
+    clippy.args([
+        "clippy",
+        "--package",
+        "ringfence-sys-linux",
+        "--all-targets",
+    ]);
+    clippy.args([
+        "--features",
+        "trace",
+        "--target",
+        &target,
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    counts.failed += usize::from(!run::passes(&mut clippy)?);
     Ok(counts)
 }

@@ -170,8 +170,13 @@ mod tests {
                 let mut ours = before.clone();
                 let at = ours.as_mut_ptr();
                 // SAFETY: both lie within the buffer.
-                let gave =
-                    unsafe { ringfence_move(at.add(to).cast(), at.add(from).cast(), length) };
+                let gave = unsafe {
+                    ringfence_move(
+                        at.wrapping_add(to).cast(),
+                        at.wrapping_add(from).cast(),
+                        length,
+                    )
+                };
                 assert_eq!(gave, at.wrapping_add(to).cast());
                 assert!(
                     ours == moved(&before, from, to, length),
@@ -193,7 +198,13 @@ mod tests {
             let mut ours = before.clone();
             let at = ours.as_mut_ptr();
             // SAFETY: as above.
-            unsafe { ringfence_move(at.add(to).cast(), at.add(from).cast(), length) };
+            unsafe {
+                ringfence_move(
+                    at.wrapping_add(to).cast(),
+                    at.wrapping_add(from).cast(),
+                    length,
+                )
+            };
             assert!(
                 ours == moved(&before, from, to, length),
                 "{length} bytes from {from} to {to}"

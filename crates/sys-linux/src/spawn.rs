@@ -230,8 +230,10 @@ mod musl {
         if gave >= 0 {
             return gave;
         }
+        // SAFETY: takes nothing.
+        let errno = unsafe { libc::__errno_location() };
         // SAFETY: a place of this thread's own.
-        unsafe { *libc::__errno_location() = -gave };
+        unsafe { *errno = -gave };
         -1
     }
 }

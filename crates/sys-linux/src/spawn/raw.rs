@@ -72,8 +72,10 @@ mod tests {
 
     #[test]
     fn what_the_kernel_says_is_told_and_errno_is_left_alone() {
-        // SAFETY: no errno has an address that is not this thread's.
-        let errno = unsafe { &mut *libc::__errno_location() };
+        // SAFETY: takes nothing.
+        let errno = unsafe { libc::__errno_location() };
+        // SAFETY: a place of this thread's own.
+        let errno = unsafe { &mut *errno };
         *errno = 77;
         // SAFETY: no descriptor has that number.
         let closed = unsafe { say("close", libc::SYS_close, [9_999_999, 0, 0, 0]) };
