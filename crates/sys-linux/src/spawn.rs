@@ -23,6 +23,8 @@ mod raw;
 mod runner;
 mod spare;
 
+use raw::leave;
+
 pub use command::{CommandStart, Resource, Restrictions, command};
 pub use patience::Patience;
 pub use runner::{RUNNER_SOCKET, Runner, RunnerNamespaces, RunnerStart, Starting, runner};
@@ -321,12 +323,6 @@ fn start(
             Err(error)
         }
     }
-}
-
-/// Ends the child without running anything of the parent's.
-fn leave() -> ! {
-    // SAFETY: `_exit` runs no handlers and touches no memory.
-    unsafe { libc::_exit(127) }
 }
 
 /// Makes `fd` the descriptor `number`, not closed on exec.
