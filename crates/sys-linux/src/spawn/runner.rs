@@ -70,6 +70,8 @@ pub struct Starting {
 
 // SAFETY: what it points to is its own, and no thread's.
 unsafe impl Send for Starting {}
+// SAFETY: who shares it is told its number, no more.
+unsafe impl Sync for Starting {}
 
 impl std::fmt::Debug for Starting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
