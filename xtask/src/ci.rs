@@ -98,7 +98,7 @@ const CHECKS: &[Check] = &[
     },
     Check {
         name: "dist",
-        what: "the programs of cargo xtask dist, which link musl, pass the tests too",
+        what: "what starts a command, as cargo xtask dist builds it with musl, passes tests too",
         run: installed,
     },
 ];

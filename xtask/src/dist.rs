@@ -6,9 +6,9 @@
 
 use crate::closing::Counts;
 use crate::{run, test, tools, workspace};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// What is started for every command, and the packages it comes from.
 const STARTED: [(&str, &str); 2] = [
@@ -71,16 +71,14 @@ pub(crate) fn build(root: &Path, profile: Profile) -> Result<Built> {
         build.args(["--package", package]);
     }
     run::must_pass(&mut build)?;
-    let started = match musl(root)? {
-        Ok(target) => with_musl(root, &target)?,
-        Err(why) => {
-            println!("xtask: {why}");
+    let lacks = lacks(root)?;
+    let started = match &lacks {
+        None => Some(with_musl(root)?),
+        Some(why) => {
+            println!("xtask: {why}: `ringfence` links glibc, and starts more slowly");
             None
         }
     };
-    if started.is_none() {
-        println!("xtask: `ringfence` links glibc, and starts more slowly");
-    }
     let all = workspace::binaries(root, profile.dir())?;
     let name = match profile {
         Profile::Dev => "dist-debug",
@@ -102,21 +100,22 @@ pub(crate) fn build(root: &Path, profile: Profile) -> Result<Built> {
         std::fs::remove_dir_all(&dir)?;
     }
     std::fs::rename(&new, &dir)?;
-    let musl = started.is_some();
+    let musl = lacks.is_none();
     Ok(Built { dir, musl })
 }
 
-/// Builds what is started for every command, with musl: where it lies, if that could be done.
-fn with_musl(root: &Path, target: &str) -> Result<Option<PathBuf>> {
+/// Builds what is started for every command, with musl. Says where it lies.
+fn with_musl(root: &Path) -> Result<PathBuf> {
+    let target = target();
     let mut build = run::cargo(root);
-    build.args(["build", "--release", "--target", target]);
+    build.args(["build", "--release", "--target", &target]);
     // Not every target's compiler is sought by this name.
     build.env(format!("CC_{}", target.replace('-', "_")), COMPILER);
     for (package, program) in STARTED {
         build.args(["--package", package, "--bin", program]);
     }
-    let built = workspace::target_dir(root).join(target).join("release");
-    Ok(run::passes(&mut build)?.then_some(built))
+    run::must_pass(&mut build)?;
+    Ok(workspace::target_dir(root).join(target).join("release"))
 }
 
 fn lay(from: &Path, to: &Path, name: &str) -> Result<()> {
@@ -129,34 +128,17 @@ pub(crate) fn target() -> String {
     format!("{}-unknown-linux-musl", std::env::consts::ARCH)
 }
 
-/// It, where it can be had, or why not.
-fn musl(root: &Path) -> Result<Result<String, String>> {
-    let target = target();
+/// Why nothing can be linked with it here, if so.
+fn lacks(root: &Path) -> Result<Option<String>> {
     if run::on_path(COMPILER).is_none() {
-        return Ok(Err(format!(
-            "{COMPILER} is missing (on Debian and Ubuntu: apt-get install musl-tools)"
-        )));
+        let remedy = "on Debian and Ubuntu: apt-get install musl-tools";
+        return Ok(Some(format!("{COMPILER} is missing ({remedy})")));
     }
-    let mut ask = Command::new("rustc");
-    ask.current_dir(root).args(["--print", "sysroot"]);
-    let libraries = PathBuf::from(run::output(&mut ask)?.trim_end()).join("lib/rustlib");
-    let here = || libraries.join(&target).join("lib").is_dir();
-    if !here() && run::on_path("rustup").is_some() {
-        println!("xtask: rustup target add {target}");
-        // Some seconds where the server answers; where it does not, rustup tries for long.
-        let mut add = Command::new("timeout");
-        add.current_dir(root)
-            .args(["300", "rustup", "target", "add", &target])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        run::passes(&mut add)?;
-    }
-    if here() {
-        return Ok(Ok(target));
-    }
-    Ok(Err(format!(
-        "Rust's standard library for {target} is not here, and could not be had by rustup"
-    )))
+    let target = target();
+    let there = tools::std_for(root, &[&target])?;
+    Ok((!there).then(|| {
+        format!("Rust's standard library for {target} is not here, and could not be had by rustup")
+    }))
 }
 
 /// The tests again, of the programs as they are installed. What glibc links `test` has tested.
@@ -165,9 +147,11 @@ pub(crate) fn check(root: &Path) -> Result<Counts> {
     let built = build(root, Profile::Dev)?;
     if !built.musl {
         println!("skipped: without musl the programs are those that `cargo xtask test` tests");
-        let skipped = 1;
+        // Where much was promised that is a failure, as in the tests themselves.
+        let failed = usize::from(test::promised(run::is_root()).is_some());
         return Ok(Counts {
-            skipped,
+            failed,
+            skipped: 1 - failed,
             ..Counts::default()
         });
     }
@@ -188,14 +172,11 @@ pub(crate) fn check(root: &Path) -> Result<Counts> {
     test::prepare(&mut tests, &built.dir);
     let junit = workspace::target_dir(root).join("nextest/default/junit.xml");
     let mut counts = test::pass("tests of the programs with musl", &mut tests, &junit, true)?;
-    let Ok(target) = musl(root)? else {
-        bail!("musl is gone");
-    };
+    let target = target();
     let mut tests = Command::new(&nextest);
     tests.current_dir(root);
     tests.args(["nextest", "run", "--package", "ringfence-sys-linux"]);
     tests.args(["--features", "trace", "--target", &target]);
-    tests.env(format!("CC_{}", target.replace('-', "_")), COMPILER);
     test::prepare(&mut tests, &built.dir);
     let what = "tests of the kernel's objects with musl";
     counts.add(test::pass(what, &mut tests, &junit, true)?);

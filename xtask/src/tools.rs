@@ -113,6 +113,32 @@ pub(crate) fn missing() -> Vec<&'static str> {
         .collect()
 }
 
+/// Whether Rust's standard library for these targets is beside the compiler, where rustup can put it.
+pub(crate) fn std_for(root: &Path, targets: &[&str]) -> Result<bool> {
+    let mut ask = Command::new("rustc");
+    ask.current_dir(root).args(["--print", "sysroot"]);
+    let libraries = PathBuf::from(run::output(&mut ask)?.trim_end()).join("lib/rustlib");
+    let here = || {
+        let mut targets = targets.iter();
+        targets.all(|target| libraries.join(target).join("lib").is_dir())
+    };
+    if here() {
+        return Ok(true);
+    }
+    if run::on_path("rustup").is_none() {
+        return Ok(false);
+    }
+    println!("xtask: rustup target add {}", targets.join(" "));
+    // Some seconds where the server answers; where it does not, rustup tries for long.
+    let mut add = Command::new("timeout");
+    add.current_dir(root)
+        .args(["300", "rustup", "target", "add"])
+        .args(targets);
+    // Why it cannot be had does not matter: callers have another way.
+    add.stdout(Stdio::null()).stderr(Stdio::null());
+    Ok(run::passes(&mut add)? && here())
+}
+
 /// Installs what is missing (as root, with apt-get), or names it with the one command. Whether
 /// everything is here afterwards.
 pub(crate) fn setup(root: &Path) -> Result<bool> {

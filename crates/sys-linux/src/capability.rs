@@ -87,28 +87,27 @@ const OF_A_RUNNER: [u32; 8] = [
 /// # Errors
 /// What `capset(2)` says.
 pub fn narrow() -> Result<(), SysError> {
-    let wanted = of_a_runner(&get()?);
-    let held = Data {
+    let wanted = of_a_runner()?;
+    let held = CapabilitySets {
         effective: wanted,
         permitted: wanted,
-        inheritable: 0,
+        inheritable: CapabilitySet::empty(),
     };
-    set(&[held, Data::default()])
+    set_capabilities(None, held).named("capset")
 }
 
 /// Those of a runner's capabilities that this thread has: one that the machine's bounding
 /// set lacks is not to be had.
-fn of_a_runner(data: &[Data; 2]) -> u32 {
+fn of_a_runner() -> Result<CapabilitySet, SysError> {
     let all = OF_A_RUNNER.iter().fold(0, |set, one| set | 1 << one);
-    data[0].permitted & all
+    let has = capabilities(None).named("capget")?.permitted;
+    Ok(has & CapabilitySet::from_bits_retain(all))
 }
 
 /// Makes a runner's capabilities survive the next `execve`, and no others: inheritable
 /// and ambient. For use between clone and exec beside who made the clone: it touches nothing of the C library's.
 pub(crate) fn keep_for_runner() -> Result<(), SysError> {
-    let all = OF_A_RUNNER.iter().fold(0, |set, one| set | 1 << one);
-    let has = capabilities(None).named("capget")?.permitted;
-    let wanted = has & CapabilitySet::from_bits_retain(all);
+    let wanted = of_a_runner()?;
     let held = CapabilitySets {
         effective: wanted,
         permitted: wanted,

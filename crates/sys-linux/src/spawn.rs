@@ -189,54 +189,29 @@ type Failure = Cell<Option<SpawnError>>;
 
 #[cfg(target_env = "gnu")]
 use libc::clone;
+
+// musl's `clone(3)` refuses a child that tells when it has left: its C code there would be a thread without a thread's
+// memory. No C code is run by ours, and this is what that function calls.
 #[cfg(target_env = "musl")]
-use musl::clone;
-
-/// musl's `clone(3)` refuses a child that tells when it has left: its C code there would be a thread without a thread's
-/// memory. No C code is run by ours, and this is what that function calls.
-#[cfg(target_env = "musl")]
-mod musl {
-    use std::ffi::c_void;
-
-    use libc::{c_int, pid_t};
-
-    type Entry = extern "C" fn(*mut c_void) -> c_int;
-
-    unsafe extern "C" {
-        fn __clone(
-            entry: Entry,
-            stack: *mut c_void,
-            flags: c_int,
-            arg: *mut c_void,
-            ptid: *mut pid_t,
-            tls: *mut c_void,
-            ctid: *mut u32,
-        ) -> pid_t;
-    }
-
-    /// As `clone(2)`.
-    ///
-    /// # Safety
-    /// As that.
-    pub(super) unsafe fn clone(
-        entry: Entry,
-        stack: *mut c_void,
-        flags: c_int,
-        arg: *mut c_void,
-        ptid: *mut pid_t,
-        tls: *mut c_void,
+unsafe extern "C" {
+    #[link_name = "__clone"]
+    fn clone(
+        entry: extern "C" fn(*mut libc::c_void) -> libc::c_int,
+        stack: *mut libc::c_void,
+        flags: libc::c_int,
+        arg: *mut libc::c_void,
+        ptid: *mut libc::pid_t,
+        tls: *mut libc::c_void,
         ctid: *mut u32,
-    ) -> pid_t {
-        // SAFETY: the caller's.
-        let gave = unsafe { __clone(entry, stack, flags, arg, ptid, tls, ctid) };
-        if gave >= 0 {
-            return gave;
-        }
-        // SAFETY: takes nothing.
-        let errno = unsafe { libc::__errno_location() };
-        // SAFETY: a place of this thread's own.
-        unsafe { *errno = -gave };
-        -1
+    ) -> libc::pid_t;
+}
+
+/// What `clone` says where it gave this: musl's leaves `errno` alone.
+fn not_cloned(gave: libc::pid_t) -> SysError {
+    if cfg!(target_env = "musl") {
+        SysError::new("clone", -gave)
+    } else {
+        SysError::last("clone")
     }
 }
 
@@ -269,7 +244,7 @@ fn start_patiently(
         )
     };
     if pid < 0 {
-        let error = SysError::last("clone");
+        let error = not_cloned(pid);
         signal::restore(&old);
         return Err(at_clone(error));
     }

@@ -2,12 +2,12 @@
 //! reached, built once from the source that Debian has of the very version.
 
 use super::{cache, debian};
-use crate::run;
+use crate::{run, tools};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// What is linked and run.
 pub(super) const GNU: &str = "x86_64-pc-windows-gnu";
@@ -29,7 +29,7 @@ pub(super) struct Toolchain {
 impl Toolchain {
     /// Finds it, or makes it.
     pub(super) fn setup(root: &Path, seed: bool) -> Result<Toolchain> {
-        if !seed && from_rustup(root)? {
+        if !seed && tools::std_for(root, &[GNU, MSVC])? {
             return Ok(Toolchain { sysroot: None });
         }
         let version = Version::of(root)?;
@@ -57,32 +57,6 @@ impl Toolchain {
         self.apply(&mut command);
         command
     }
-}
-
-/// Whether std is beside the compiler now.
-fn from_rustup(root: &Path) -> Result<bool> {
-    let mut ask = Command::new("rustc");
-    ask.current_dir(root).args(["--print", "sysroot"]);
-    let libraries = PathBuf::from(run::output(&mut ask)?.trim_end()).join("lib/rustlib");
-    let here = || {
-        [GNU, MSVC]
-            .iter()
-            .all(|target| libraries.join(target).join("lib").is_dir())
-    };
-    if here() {
-        return Ok(true);
-    }
-    if run::on_path("rustup").is_none() {
-        return Ok(false);
-    }
-    println!("xtask: rustup target add {GNU} {MSVC}");
-    // Some seconds where the server answers; where it does not, rustup tries for long.
-    let mut add = Command::new("timeout");
-    add.current_dir(root)
-        .args(["300", "rustup", "target", "add", GNU, MSVC]);
-    // Why it cannot be had does not matter: there is another way.
-    add.stdout(Stdio::null()).stderr(Stdio::null());
-    Ok(run::passes(&mut add)? && here())
 }
 
 /// Which compiler this is.

@@ -3,15 +3,18 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::ffi::{CStr, CString, OsString};
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
+
+use rustix::fs::{Mode, OFlags};
 
 use super::patience::{self, Patience};
-use super::{Failure, SpawnError, Stack, Step, Strings, clone, raw};
-use crate::error::SysError;
+use super::{Failure, SpawnError, Stack, Step, Strings, clone, not_cloned, raw};
+use crate::error::{Named, SysError};
 use crate::{capability, signal};
 
 /// How to start a runner.
@@ -133,7 +136,7 @@ pub fn runner(start: &RunnerStart<'_>) -> Result<Starting, SpawnError> {
             )
         };
         let cloned = if pid < 0 {
-            Err(at_clone(SysError::last("clone")))
+            Err(at_clone(not_cloned(pid)))
         } else {
             Ok(pid)
         };
@@ -192,8 +195,6 @@ impl Starting {
             // and has its stack.
             return Err(GONE);
         }
-        // What it wrote before it left.
-        here.load(Ordering::Acquire);
         // SAFETY: it was leaked by `runner`, which gave it to nobody but the child, which has left.
         let child = unsafe { Box::from_raw(child.as_ptr()) };
         Ok(child.failure.get())
@@ -207,8 +208,8 @@ const GONE: SpawnError = SpawnError {
 
 impl Drop for Starting {
     fn drop(&mut self) {
-        // One that was not executed is no runner, and nobody's to wait for.
-        if let Ok(Some(_)) | Err(_) = self.left() {
+        // One that was not executed is no runner, and nobody's to wait for. (One that does not go is waited for no longer.)
+        if let Ok(Some(_)) = self.left() {
             signal::reap(self.pid);
         }
     }
@@ -274,18 +275,13 @@ fn numbers(
     unsafe { raw::say(what, number, [a, b, c, 0]) }
 }
 
-/// Opens, writes and closes a file of /proc.
+/// Writes a file of /proc, which is closed with all else that the runner does not get.
 fn write_file(path: &CStr, bytes: &[u8]) -> Result<(), SysError> {
-    let how = (libc::O_WRONLY | libc::O_CLOEXEC) as usize;
-    let at = [libc::AT_FDCWD as usize, path.as_ptr() as usize, how, 0];
-    // SAFETY: `path` is a C string.
-    let fd = unsafe { raw::say("open id map", libc::SYS_openat, at) }?;
-    let all = [fd, bytes.as_ptr() as usize, bytes.len(), 0];
-    // SAFETY: the buffer is live and of the length given.
-    let wrote = unsafe { raw::say("write id map", libc::SYS_write, all) };
-    // It was opened above, and nobody else has it.
-    let _closed = numbers("close", libc::SYS_close, [fd, 0, 0]);
-    match wrote? {
+    let how = OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, how, Mode::empty()).named("open id map")?;
+    // Dropped, the C library would close it.
+    let file = ManuallyDrop::new(file);
+    match rustix::io::write(&*file, bytes).named("write id map")? {
         n if n == bytes.len() => Ok(()),
         _ => Err(SysError::new("write id map", libc::EIO)),
     }

@@ -26,7 +26,9 @@ use rustix::thread::futex;
 
 use super::command::Image;
 use super::patience::{GIVEN_UP, HERE, LOOK, Patience, wait};
-use super::{CommandStart, Restrictions, SpawnError, Stack, Step, clone, close_from, leave};
+use super::{
+    CommandStart, Restrictions, SpawnError, Stack, Step, clone, close_from, leave, not_cloned,
+};
 use crate::error::SysError;
 use crate::signal;
 
@@ -316,7 +318,7 @@ fn stand(place: &Arc<Place>, stack: &Stack) {
         )
     };
     if pid < 0 {
-        let error = SysError::last("clone");
+        let error = not_cloned(pid);
         // A clone that fails late may have written a number.
         place.pid.store(0, Ordering::Release);
         failed(error);
