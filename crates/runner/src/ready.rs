@@ -43,6 +43,11 @@ impl Ready {
         self.spares.is_some()
     }
 
+    /// The process id of the one there is.
+    pub(crate) fn pid(&self) -> Option<i32> {
+        self.spare.as_ref().and_then(Spare::pid)
+    }
+
     /// The one there is.
     pub(crate) fn take(&mut self) -> Option<Spare> {
         self.spare.take()

@@ -399,15 +399,17 @@ impl Session {
     /// What was left behind and has ended since is no command's any more.
     fn forget_the_dead(&mut self) {
         if !self.kept.is_empty()
-            && let Ok(all) = tree::processes()
+            && let Ok(all) = tree::processes(self.ready.pid())
         {
             self.kept.retain(|_, tree| all.contains_key(tree));
         }
     }
 
-    fn list(&self) -> Result<(), SysError> {
+    fn list(&mut self) -> Result<(), SysError> {
+        // One that was being made ready when the last of them ended may have been taken for it.
+        self.forget_the_dead();
         // Where they cannot be read it is told which commands there are.
-        let mut all = tree::processes().unwrap_or_default();
+        let mut all = tree::processes(self.ready.pid()).unwrap_or_default();
         let mut listed = |id: &u32, tree: Option<Tree>, runs| Listed {
             id: *id,
             runs,

@@ -69,11 +69,14 @@ impl Tree {
     }
 }
 
-/// The processes of every tree. One that hides is nobody's here.
-pub(crate) fn processes() -> Result<HashMap<Tree, Vec<i32>>, SysError> {
+/// The processes of every tree, but for the one that stands ready: it may have been given the number of a tree that is gone, and
+/// would keep that alive. One that hides is nobody's here.
+pub(crate) fn processes(ready: Option<i32>) -> Result<HashMap<Tree, Vec<i32>>, SysError> {
     let mut all: HashMap<Tree, Vec<i32>> = HashMap::new();
     each(|pid, mark| {
-        if let Ok(inode) = mark {
+        if let Ok(inode) = mark
+            && ready != Some(pid)
+        {
             all.entry(Tree { inode }).or_default().push(pid);
         }
     })?;
@@ -210,4 +213,29 @@ fn mark(process: &str) -> Result<u64, SysError> {
     std::fs::metadata(format!("/proc/{process}/ns/uts"))
         .map(|meta| meta.ino())
         .named("stat")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::{Tree, mark, processes};
+
+    /// As the kernel gives a number again: this process' own mark stands for that of a tree of which only what stands ready is left.
+    #[test]
+    fn what_stands_ready_is_no_tree_s() {
+        let mut ready = std::process::Command::new("sleep")
+            .arg("1000")
+            .spawn()
+            .unwrap();
+        let pid = ready.id().cast_signed();
+        let tree = Tree::of(mark(&pid.to_string()).unwrap());
+        let of_it = |except| {
+            let all = processes(except).unwrap();
+            all.get(&tree).is_some_and(|pids| pids.contains(&pid))
+        };
+        let found = (of_it(None), of_it(Some(pid)));
+        ready.kill().unwrap();
+        ready.wait().unwrap();
+        assert_eq!(found, (true, false));
+    }
 }
