@@ -421,9 +421,50 @@ pub(crate) fn no_namespaces(failure: &Failure) -> Error {
     }
 }
 
-/// Hands the plan and the command to a runner. What comes of it is told on the socket.
+/// A runner that has the plan, and makes the ring.
+pub(crate) struct Building {
+    launched: Launched,
+    /// The plan as it was sent, and whether it was.
+    plan: Vec<u8>,
+    sent: Result<(), SysError>,
+}
+
+impl Building {
+    /// Hands the plan to a runner: the rest can be done while it makes the ring.
+    pub(crate) fn begin(waiting: Waiting, plan: &Plan) -> Result<Building, Error> {
+        let group = match enter_group(plan, &waiting.runner) {
+            Ok(group) => group,
+            Err(error) => {
+                waiting.dismiss();
+                return Err(error);
+            }
+        };
+        let steps: Vec<(Need, Op)> = plan
+            .steps
+            .iter()
+            .map(|step| (step.need, step.op.clone()))
+            .collect();
+        let plan = encode(&Order::Build {
+            steps,
+            announce: false,
+        });
+        let sent = waiting.socket.send(&plan, &[]);
+        Ok(Building {
+            launched: waiting.launched(group),
+            plan,
+            sent,
+        })
+    }
+
+    /// Lets it go.
+    pub(crate) fn end(self) {
+        self.launched.end();
+    }
+}
+
+/// Hands the command to a runner that makes its ring. What comes of it is told on the socket.
 pub(crate) fn hand_over(
-    waiting: Waiting,
+    building: Building,
     prepared: &Prepared,
     plan: &Plan,
     relay: &Relay,
@@ -436,13 +477,6 @@ pub(crate) fn hand_over(
         Some(tracer) if report.is_some() => (tracer.clone(), traced::command(tracer, prepared)),
         _ => (prepared.program.clone(), prepared.argv.clone()),
     };
-    let Waiting { socket, runner, .. } = waiting;
-    let group = enter_group(plan, &runner)?;
-    let steps: Vec<(Need, Op)> = plan
-        .steps
-        .iter()
-        .map(|step| (step.need, step.op.clone()))
-        .collect();
     let spawn = Spawn {
         id: 1,
         program,
@@ -463,16 +497,11 @@ pub(crate) fn hand_over(
         stdin_inside: stdin_inside(plan, stdio[0]),
         report: report.is_some(),
     };
-    let build = encode(&Order::Build {
-        steps,
-        announce: false,
-    });
-    let sent = socket.send(&build, &[]);
-    let launched = Launched {
-        socket,
-        runner,
-        group,
-    };
+    let Building {
+        launched,
+        plan: build,
+        sent,
+    } = building;
     let before = prepared.snapshot();
     // The ring is built meanwhile; nothing starts in it that is not recorded.
     let recorded = prepared.recorder.made(

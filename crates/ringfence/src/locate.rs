@@ -46,7 +46,7 @@ pub(crate) fn located(path: impl Into<PathBuf>, identity: &Identity) -> Located 
 
 /// Opens a path that has no symbolic link in it: such a path is canonical as it is written,
 /// and need not be read back from the kernel, which takes longer than the opening.
-fn straight(path: &Path) -> Result<Found, SysError> {
+pub(crate) fn straight(path: &Path) -> Result<Found, SysError> {
     let written = path
         .components()
         .all(|c| matches!(c, Component::RootDir | Component::Normal(_)));

@@ -56,7 +56,7 @@ impl State {
     /// The directory as it is or would be on disk, links in what exists of it resolved.
     pub(crate) fn canonical(&self) -> PathBuf {
         for above in self.dir.ancestors() {
-            if let Ok(real) = std::fs::canonicalize(above) {
+            if let Ok(real) = sys::canonical(above) {
                 let rest = self.dir.strip_prefix(above).unwrap_or(Path::new(""));
                 return real.join(rest);
             }

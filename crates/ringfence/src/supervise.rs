@@ -18,7 +18,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::error::Error;
 use crate::finished::{Ended, Finished};
 use crate::late::Late;
-use crate::launch::{self, Launched, Waiting, hand_over, own_stdio};
+use crate::launch::{self, Building, Launched, Waiting, hand_over, own_stdio};
 use crate::look::{FIRST, Looks, look_now};
 use crate::prepare::{Begun, Prepared};
 use crate::relay::{Relay, Screen};
@@ -198,21 +198,16 @@ impl Attempt<'_> {
         let Some(plan) = prepared.plan.as_ref().filter(|p| p.mode == waiting.mode) else {
             return Err(Error::Planned);
         };
+        let building = Building::begin(waiting, plan)?;
         let mut screen = Screen::save();
-        let output_max = prepared.policy.limits.output.as_ref().map(|o| o.value);
-        let mut relay =
-            Relay::new(prepared.pty, own_stdio()?, output_max).map_err(|error| Error::System {
-                what: "making the command's terminal",
-                error,
-            })?;
-        let report = match &prepared.trace {
-            Some(_) => Some(Noted::new().map_err(|error| Error::System {
-                what: "making what the command's calls are written to",
-                error: SysError::new("memfd_create", error.raw_os_error().unwrap_or(0)),
-            })?),
-            None => None,
+        let (mut relay, report) = match streams(prepared) {
+            Ok(streams) => streams,
+            Err(error) => {
+                building.end();
+                return Err(error);
+            }
         };
-        let (launched, before) = hand_over(waiting, prepared, plan, &relay, report.as_ref())?;
+        let (launched, before) = hand_over(building, prepared, plan, &relay, report.as_ref())?;
         screen.lend(&relay);
         let started = relay.start();
         let result = match started {
@@ -251,6 +246,24 @@ impl Attempt<'_> {
         finished.leaving = leaving;
         Ok(finished)
     }
+}
+
+/// What carries the command's streams, and what its calls are noted in, where they are.
+fn streams(prepared: &Prepared) -> Result<(Relay, Option<Noted>), Error> {
+    let output_max = prepared.policy.limits.output.as_ref().map(|o| o.value);
+    let relay =
+        Relay::new(prepared.pty, own_stdio()?, output_max).map_err(|error| Error::System {
+            what: "making the command's terminal",
+            error,
+        })?;
+    let report = match &prepared.trace {
+        Some(_) => Some(Noted::new().map_err(|error| Error::System {
+            what: "making what the command's calls are written to",
+            error: SysError::new("memfd_create", error.raw_os_error().unwrap_or(0)),
+        })?),
+        None => None,
+    };
+    Ok((relay, report))
 }
 
 struct Supervisor<'a> {

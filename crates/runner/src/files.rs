@@ -37,7 +37,7 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    pub(crate) fn save(console: Option<&Located>) -> Result<Nodes, SysError> {
+    pub(crate) fn save() -> Result<Nodes, SysError> {
         let host = object::open_exact(Path::new("/dev"))?;
         let mut named = Vec::new();
         for name in DEVICES {
@@ -49,15 +49,84 @@ impl Nodes {
                 Err(e) => return Err(e),
             }
         }
-        let console = match console {
-            None => None,
-            Some(at) => {
-                let handle = open_verified(at)?;
-                Some(mount::clone_tree(handle.as_fd(), false)?)
-            }
-        };
-        Ok(Nodes { named, console })
+        Ok(Nodes {
+            named,
+            console: None,
+        })
     }
+
+    /// The caller's terminal, too.
+    pub(crate) fn save_console(&mut self, at: &Located) -> Result<(), SysError> {
+        let handle = open_verified(at)?;
+        self.console = Some(mount::clone_tree(handle.as_fd(), false)?);
+        Ok(())
+    }
+}
+
+/// What every ring in namespaces has, whatever its plan: made while there is none yet. What could not be made is tried again when
+/// the plan wants it, and tells why not.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    nodes: Option<Nodes>,
+    tmpfs: Option<OwnedFd>,
+    devpts: Option<OwnedFd>,
+    proc: Option<OwnedFd>,
+}
+
+impl Parts {
+    pub(crate) fn make() -> Parts {
+        Parts {
+            nodes: Nodes::save().ok(),
+            tmpfs: new_tmpfs().ok(),
+            devpts: new_devpts().ok(),
+            proc: new_proc().ok(),
+        }
+    }
+
+    pub(crate) fn nodes(&mut self) -> Result<Nodes, SysError> {
+        self.nodes.take().map_or_else(Nodes::save, Ok)
+    }
+
+    fn tmpfs(&mut self) -> Result<OwnedFd, SysError> {
+        self.tmpfs.take().map_or_else(new_tmpfs, Ok)
+    }
+
+    fn devpts(&mut self) -> Result<OwnedFd, SysError> {
+        self.devpts.take().map_or_else(new_devpts, Ok)
+    }
+
+    pub(crate) fn proc(&mut self) -> Result<OwnedFd, SysError> {
+        self.proc.take().map_or_else(new_proc, Ok)
+    }
+}
+
+fn new_tmpfs() -> Result<OwnedFd, SysError> {
+    mount::new_filesystem(c"tmpfs", &[(c"mode", c"0755")], &[], HARMLESS)
+}
+
+fn new_devpts() -> Result<OwnedFd, SysError> {
+    mount::new_filesystem(
+        c"devpts",
+        &[(c"mode", c"0620"), (c"ptmxmode", c"0666")],
+        &[],
+        Attributes {
+            nosuid: true,
+            noexec: true,
+            ..Attributes::default()
+        },
+    )
+}
+
+fn new_proc() -> Result<OwnedFd, SysError> {
+    mount::new_filesystem(
+        c"proc",
+        &[],
+        &[],
+        Attributes {
+            noexec: true,
+            ..HARMLESS
+        },
+    )
 }
 
 /// The tmpfs.
@@ -67,6 +136,9 @@ pub(crate) struct Files {
     parts: u32,
     /// The empty file and the empty directory are mounts of their own, read-only.
     sealed: [bool; 2],
+    /// An empty file that was not needed. To close one that was never attached takes a grace period of the kernel's (`namespace_unlock`
+    /// waits for one), some 0.1 ms.
+    unused: Option<OwnedFd>,
 }
 
 /// Name of the empty, unreadable file.
@@ -75,9 +147,9 @@ const NOTHING_FILE: &CStr = c"nothing";
 const NOTHING_DIR: &CStr = c"nowhere";
 
 impl Files {
-    pub(crate) fn new() -> Result<Files, SysError> {
+    pub(crate) fn new(parts: &mut Parts) -> Result<Files, SysError> {
         let host = object::open_exact(Path::new("/dev"))?;
-        let tree = mount::new_filesystem(c"tmpfs", &[(c"mode", c"0755")], &[], HARMLESS)?;
+        let tree = parts.tmpfs()?;
         mount::attach(tree.as_fd(), host.as_fd())?;
         let root = object::open_exact(Path::new("/dev"))?;
         make_file(root.as_fd(), NOTHING_FILE, 0)?;
@@ -86,6 +158,7 @@ impl Files {
             root,
             parts: 0,
             sealed: [false; 2],
+            unused: None,
         })
     }
 
@@ -114,6 +187,9 @@ impl Files {
     /// The first is made read-only and attached over what it is a clone of: clones of that
     /// are read-only as they are made, and a ring hides many things.
     pub(crate) fn nothing(&mut self, dir: bool) -> Result<OwnedFd, SysError> {
+        if let Some(unused) = self.unused.take_if(|_| !dir) {
+            return Ok(unused);
+        }
         let name = if dir { NOTHING_DIR } else { NOTHING_FILE };
         let sealed = &mut self.sealed[usize::from(dir)];
         if !*sealed {
@@ -125,8 +201,21 @@ impl Files {
         mount::clone_named(self.root.as_fd(), name, false)
     }
 
+    /// Takes back an empty file that was not attached, for whoever needs one next.
+    pub(crate) fn take_back(&mut self, nothing: OwnedFd) {
+        self.unused = Some(nothing);
+    }
+
+    /// Attaches what nobody needed where nobody sees it.
+    pub(crate) fn finish(&mut self) -> Result<(), SysError> {
+        match self.unused.take() {
+            Some(unused) => mount::attach_named(unused.as_fd(), self.root.as_fd(), NOTHING_FILE),
+            None => Ok(()),
+        }
+    }
+
     /// Covers `/dev` with a small one.
-    pub(crate) fn devices(&mut self, nodes: &Nodes) -> Result<(), SysError> {
+    pub(crate) fn devices(&mut self, nodes: &Nodes, parts: &mut Parts) -> Result<(), SysError> {
         let name = self.part_dir(0o755)?;
         let tree = mount::clone_named(self.root.as_fd(), &name, false)?;
         let place = object::open_exact(Path::new("/dev"))?;
@@ -151,17 +240,7 @@ impl Files {
             make_file(dev, c"console", 0)?;
             mount::attach_named(node.as_fd(), dev, c"console")?;
         }
-        let pts = mount::new_filesystem(
-            c"devpts",
-            &[(c"mode", c"0620"), (c"ptmxmode", c"0666")],
-            &[],
-            Attributes {
-                nosuid: true,
-                noexec: true,
-                ..Attributes::default()
-            },
-        )?;
-        mount::attach_named(pts.as_fd(), dev, c"pts")
+        mount::attach_named(parts.devpts()?.as_fd(), dev, c"pts")
     }
 }
 

@@ -12,14 +12,16 @@ use std::sync::Arc;
 use ringfence_ops::Need;
 use ringfence_ops::linux::landlock::{self as rights, Ruleset};
 use ringfence_ops::linux::{Caches, Clone, Located, Mask, Op, PROC_HIDDEN, PROC_READ_ONLY, Upper};
-use ringfence_sys_linux::mount::{self, Attributes};
+use ringfence_sys_linux::mount;
 use ringfence_sys_linux::namespaces::{self, Network};
 use ringfence_sys_linux::spawn::{Resource, Restrictions};
 use ringfence_sys_linux::{SysError, landlock, object, process};
 use ringfence_wire::{Failure, Note, Stage};
 use rustix::io::Errno;
 
-use crate::files::{Files, HARMLESS, IDENTITY, Nodes, SEALED, make_mount_point, open_verified};
+use crate::files::{
+    Files, HARMLESS, IDENTITY, Nodes, Parts, SEALED, make_mount_point, open_verified,
+};
 use crate::keeper::Keeper;
 
 /// A ring that stands, as far as its commands need to know it.
@@ -54,13 +56,18 @@ struct Under {
 pub(crate) struct Namespaces {
     /// The network's, which may still be in the making, and is entered when the ring stands.
     network: Option<Network>,
+    parts: Parts,
 }
 
 impl Namespaces {
     /// Makes them, and enters all but the network's, which a thread may be making.
     pub(crate) fn make(net: bool) -> Result<Namespaces, SysError> {
         let network = namespaces::unshare(net)?;
-        Ok(Namespaces { network })
+        Ok(Namespaces {
+            network,
+            // The plan is not there yet, as a rule.
+            parts: Parts::make(),
+        })
     }
 }
 
@@ -77,6 +84,7 @@ struct Builder {
     /// The caller's terminal, of which the plan speaks later than it must be saved.
     console: Option<Located>,
     nodes: Option<Nodes>,
+    parts: Parts,
     /// Masks that are made read-only once everything is in place.
     unsealed: Vec<OwnedFd>,
     notes: Vec<Note>,
@@ -93,7 +101,12 @@ pub(crate) fn build(
     steps: Vec<(Need, Op)>,
     namespaces: Option<Namespaces>,
 ) -> Result<(Ring, Vec<Note>), Failure> {
+    let mut namespaces = namespaces;
     let mut builder = Builder {
+        parts: namespaces
+            .as_mut()
+            .map(|made| std::mem::take(&mut made.parts))
+            .unwrap_or_default(),
         namespaces,
         console: steps.iter().find_map(|(_, op)| match op {
             Op::Devices { console } => console.clone(),
@@ -188,7 +201,11 @@ impl Builder {
             }
             Op::PrivateCache(cache) => self.private_cache(cache),
             Op::ReadOnlyRoot => {
-                self.nodes = Some(Nodes::save(self.console.as_ref())?);
+                let mut nodes = self.parts.nodes()?;
+                if let Some(console) = &self.console {
+                    nodes.save_console(console)?;
+                }
+                self.nodes = Some(nodes);
                 let root = object::open_exact(Path::new("/"))?;
                 mount::set(root.as_fd(), SEALED, true)
             }
@@ -196,8 +213,8 @@ impl Builder {
             Op::PrivateFiles => Ok(()),
             Op::Devices { .. } => {
                 let nodes = self.nodes.take().ok_or(UNPLANNED)?;
-                let mut files = Files::new()?;
-                files.devices(&nodes)?;
+                let mut files = Files::new(&mut self.parts)?;
+                files.devices(&nodes, &mut self.parts)?;
                 self.files = Some(files);
                 Ok(())
             }
@@ -304,16 +321,10 @@ impl Builder {
             (&PROC_READ_ONLY[..1], &[])
         };
         let place = object::open_exact(Path::new("/proc"))?;
-        let fresh = mount::new_filesystem(
-            c"proc",
-            &[],
-            &[],
-            Attributes {
-                noexec: true,
-                ..HARMLESS
-            },
-        )
-        .and_then(|tree| mount::attach(tree.as_fd(), place.as_fd()));
+        let fresh = self
+            .parts
+            .proc()
+            .and_then(|tree| mount::attach(tree.as_fd(), place.as_fd()));
         if let Err(error) = fresh {
             // The host's is seen, read-only as all is. What of it is none of a ring's
             // business is hidden there as well.
@@ -332,16 +343,13 @@ impl Builder {
 
     fn proc_hidden(&mut self, proc: &OwnedFd, hidden: &[&str]) -> Result<(), SysError> {
         // By its name, which is the kernel's: one lookup for each, of which a ring of root's has many.
-        let mut spare = None;
         for name in hidden {
             let name = CString::new(*name).unwrap_or_default();
-            let nothing = match spare.take() {
-                Some(nothing) => nothing,
-                None => self.files()?.nothing(false)?,
-            };
+            let files = self.files()?;
+            let nothing = files.nothing(false)?;
             match mount::attach_named(nothing.as_fd(), proc.as_fd(), &name) {
                 Ok(()) => {}
-                Err(e) if e.errno == Errno::NOENT.raw_os_error() => spare = Some(nothing),
+                Err(e) if e.errno == Errno::NOENT.raw_os_error() => files.take_back(nothing),
                 Err(e) => return Err(e),
             }
         }
@@ -405,7 +413,7 @@ impl Builder {
         for tree in self.unsealed.drain(..) {
             mount::set(tree.as_fd(), SEALED, false)?;
         }
-        Ok(())
+        self.files.as_mut().map_or(Ok(()), Files::finish)
     }
 }
 

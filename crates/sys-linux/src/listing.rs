@@ -1,15 +1,54 @@
-//! Which names a small directory has, read at once: many names of one directory that do not exist
-//! cost one system call each otherwise.
+//! Directories, read without what a C library's `opendir(3)` does besides: musl's has its own heap, which maps and unmaps a
+//! few pages for each.
 
 use std::collections::HashSet;
-use std::os::fd::BorrowedFd;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+/// What a directory has.
+#[derive(Debug)]
+pub struct Entry {
+    /// By this name.
+    pub name: OsString,
+    /// [`FileType::Unknown`] where the file system does not say.
+    pub kind: FileType,
+}
+
+/// What a directory has, but for itself and the one above it.
+///
+/// # Errors
+/// What `open(2)` says; and in between what `getdents64(2)` does, after which there is no more.
+pub fn entries(dir: &Path) -> Result<impl Iterator<Item = Result<Entry, Errno>> + use<>, Errno> {
+    let list = Dir::new(opened(CWD, dir)?)?;
+    Ok(list.filter_map(|entry| match entry {
+        Ok(entry) => {
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            (name != "." && name != "..").then(|| {
+                Ok(Entry {
+                    name: name.to_owned(),
+                    kind: entry.file_type(),
+                })
+            })
+        }
+        Err(error) => Some(Err(error)),
+    }))
+}
+
+fn opened(at: BorrowedFd<'_>, dir: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(at, dir, flags, Mode::empty())
+}
 
 /// A directory with more entries than this is not read.
 const FEW: usize = 256;
 
-/// The names in a directory, in lower case.
+/// Which names a small directory has, in lower case, read at once: many names of one directory that do not exist
+/// cost one system call each otherwise.
 #[derive(Debug)]
 pub struct Listing(HashSet<Vec<u8>>);
 
@@ -18,10 +57,9 @@ impl Listing {
     /// case does not matter may take for another by rules of its own (any that is not ASCII).
     #[must_use]
     pub fn of(dir: BorrowedFd<'_>) -> Option<Listing> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let handle = rustix::fs::openat(dir, ".", flags, Mode::empty()).ok()?;
+        let handle = opened(dir, Path::new(".")).ok()?;
         let mut names = HashSet::new();
-        for entry in rustix::fs::Dir::new(handle).ok()? {
+        for entry in Dir::new(handle).ok()? {
             let entry = entry.ok()?;
             let name = entry.file_name().to_bytes();
             if names.len() >= FEW || !name.is_ascii() {
@@ -42,7 +80,9 @@ impl Listing {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::{FEW, Listing};
+    use super::{FEW, Listing, entries};
+    use rustix::fs::FileType;
+    use rustix::io::Errno;
     use std::fs::File;
     use std::os::fd::AsFd;
 
@@ -70,6 +110,32 @@ mod tests {
             std::fs::write(dir.join(number.to_string()), "").unwrap();
         }
         assert!(listing().is_none());
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn names_all_there_is_and_what_it_is() {
+        let dir = std::env::temp_dir().join(format!("rf-entries-{}", std::process::id()));
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::create_dir(dir.join("below")).unwrap();
+        std::fs::write(dir.join("file"), "").unwrap();
+        std::os::unix::fs::symlink("nowhere", dir.join("link")).unwrap();
+        let mut found: Vec<_> = entries(&dir).unwrap().map(Result::unwrap).collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        let named = |name: &str| {
+            let entry = found.iter().find(|entry| entry.name == name).unwrap();
+            entry.kind
+        };
+        assert_eq!(found.len(), 3, "{found:?}");
+        for (name, kind) in [
+            ("below", FileType::Directory),
+            ("file", FileType::RegularFile),
+            ("link", FileType::Symlink),
+        ] {
+            assert!([kind, FileType::Unknown].contains(&named(name)), "{name}");
+        }
+        assert_eq!(entries(&dir.join("none")).err(), Some(Errno::NOENT));
+        assert_eq!(entries(&dir.join("file")).err(), Some(Errno::NOTDIR));
         std::fs::remove_dir_all(&dir).unwrap();
     }
 }

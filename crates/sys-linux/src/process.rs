@@ -70,6 +70,27 @@ pub fn idle() {
     };
 }
 
+/// Puts a child that was just made on the other processor, where this thread may run on two: the scheduler leaves it on this
+/// one, waiting until this thread does. Where it may run is as before when this returns (a processor that is added later is none
+/// of these two). What is refused leaves it where it is.
+pub fn to_the_other_processor(child: i32) {
+    let Some(child) = rustix::process::Pid::from_raw(child) else {
+        return;
+    };
+    let Ok(both) = rustix::thread::sched_getaffinity(None) else {
+        return;
+    };
+    let mut other = both;
+    other.unset(rustix::thread::sched_getcpu());
+    if both.count() == 2
+        && other.count() == 1
+        && rustix::thread::sched_setaffinity(Some(child), &other).is_ok()
+    {
+        // It is there, and has no cause to come back.
+        let _refused = rustix::thread::sched_setaffinity(Some(child), &both);
+    }
+}
+
 /// A child's change of state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {

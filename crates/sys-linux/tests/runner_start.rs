@@ -92,6 +92,18 @@ fn a_missing_program_is_named_and_nothing_is_left() {
     }
 }
 
+/// Where there are two processors it is put on the other one as it begins.
+#[test]
+fn it_may_run_where_its_parent_may() {
+    const LINE: &str = "Cpus_allowed:";
+    let own = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let own = own.lines().find(|line| line.starts_with(LINE)).unwrap();
+    for _ in 0..20 {
+        let its = said(&format!("grep ^{LINE} /proc/self/status\n"), None);
+        assert_eq!(its.trim_end(), own);
+    }
+}
+
 /// Who starts one goes on, in the same memory: what the child's calls say must not be told to it.
 #[test]
 fn what_fails_in_the_child_is_not_taken_for_the_callers() {

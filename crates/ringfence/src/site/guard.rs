@@ -4,14 +4,13 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use ringfence_ops::linux::Located;
 use ringfence_plan::{Doubt, Guarded, Missing, promise};
 use ringfence_sys_linux::SysError;
-use ringfence_sys_linux::listing::Listing;
+use ringfence_sys_linux::listing::{self, Listing};
 use ringfence_sys_linux::object::{self, Identity};
 use rustix::fs::FileType;
 use rustix::io::Errno;
@@ -76,6 +75,25 @@ pub(crate) struct Guards<'a> {
     looks: usize,
     /// The names in the write root, once they were read.
     names: Option<(PathBuf, Option<Listing>)>,
+    /// The directory that was walked to last: there are many names in few.
+    way: Option<Way>,
+}
+
+/// A directory below a write root, and the way to it.
+#[derive(Debug)]
+struct Way {
+    root: PathBuf,
+    relative: PathBuf,
+    /// What lies on the way, and the directory itself.
+    pins: Vec<Located>,
+    dir: OwnedFd,
+}
+
+impl Way {
+    fn leads(&self, root: &Path, relative: &Path) -> bool {
+        self.root.as_os_str() == root.as_os_str()
+            && self.relative.as_os_str() == relative.as_os_str()
+    }
 }
 
 /// Names in protected directories that are looked at for links, in one write root: what
@@ -113,6 +131,7 @@ impl<'a> Guards<'a> {
             sealed: BTreeSet::new(),
             looks: LOOKS,
             names: None,
+            way: None,
         }
     }
 
@@ -251,9 +270,15 @@ impl<'a> Guards<'a> {
             .components()
             .filter(|c| matches!(c, Component::Normal(_)))
             .collect();
+        let parent = relative.parent().unwrap_or(Path::new(""));
         let mut pins: Vec<Located> = Vec::new();
         let mut dir: Option<OwnedFd> = None;
         let mut components = relative.components();
+        if let Some(way) = self.way.take_if(|way| way.leads(&at.path, parent)) {
+            (pins, dir) = (way.pins, Some(way.dir));
+            let depth = parent.components().count();
+            components.nth(depth.saturating_sub(1));
+        }
         while let Some(component) = components.next() {
             let Component::Normal(name) = component else {
                 continue;
@@ -263,13 +288,24 @@ impl<'a> Guards<'a> {
             }
             let c_name = CString::new(name.as_bytes())
                 .map_err(|_| SysError::new("openat", rustix::io::Errno::INVAL.raw_os_error()))?;
-            let parent = dir.as_ref().map_or(root, AsFd::as_fd);
-            let Some(identity) = object::identity_at(parent, &c_name)? else {
+            let above = dir.as_ref().map_or(root, AsFd::as_fd);
+            let rest = components.as_path();
+            let identity = object::identity_at(above, &c_name)?;
+            if rest.as_os_str().is_empty()
+                && let Some(dir) = dir.take()
+            {
+                self.way = Some(Way {
+                    root: at.path.clone(),
+                    relative: parent.to_owned(),
+                    pins: pins.clone(),
+                    dir,
+                });
+            }
+            let Some(identity) = identity else {
                 return Ok(Some((pins, relative)));
             };
             let here = &pins.last().unwrap_or(at).path;
             let object = located(here.join(name), &identity);
-            let rest = components.as_path();
             if rest.as_os_str().is_empty() || !identity.is_dir() {
                 // The last component; or a link or file that stands in the way of the
                 // rest, and must not be swapped for a directory.
@@ -288,7 +324,8 @@ impl<'a> Guards<'a> {
                 });
                 return Ok(None);
             }
-            dir = Some(object::open_at(parent, Path::new(name))?);
+            let above = dir.as_ref().map_or(root, AsFd::as_fd);
+            dir = Some(object::open_at(above, Path::new(name))?);
             pins.push(object);
         }
         Ok(None)
@@ -528,10 +565,11 @@ impl<'a> Guards<'a> {
 
     /// Guards what links in a protected directory lead to: it is obeyed by their names.
     fn inside(&mut self, dir: &Path, promise: &'static str, depth: u32) {
-        let entries = match std::fs::read_dir(dir) {
+        let entries = match listing::entries(dir) {
             Ok(entries) => entries,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return,
+            Err(Errno::NOENT) => return,
             Err(e) => {
+                let e = std::io::Error::from(e);
                 let what = format!(
                     "writable, if links in {} lead to it: {e}; what they lead to is not known",
                     dir.display()
@@ -549,26 +587,32 @@ impl<'a> Guards<'a> {
                 return self.doubt(promise, what);
             }
             self.looks -= 1;
-            let Ok(kind) = entry.file_type() else {
-                continue;
+            let name = entry.name;
+            let path = dir.join(&name);
+            let kind = match entry.kind {
+                FileType::Unknown => match look(&path) {
+                    Ok(Some(identity)) => identity.kind(),
+                    _ => continue,
+                },
+                kind => kind,
             };
-            let name = entry.file_name();
             if name == ".git" {
                 // A work tree (an agent's own, say): no settings, and as large as they get.
                 return;
             }
-            if kind.is_symlink() {
-                if let Ok(target) = std::fs::read_link(entry.path()) {
+            if kind == FileType::Symlink {
+                if let Ok(target) = std::fs::read_link(&path) {
                     self.trail(dir.to_owned(), &target, dir, promise);
                 }
-            } else if kind.is_dir() {
-                dirs.push(entry.path());
+            } else if kind == FileType::Directory {
+                dirs.push(path);
             } else if promise == promise::PROTECT_GIT
                 // Git does not run these.
                 && !name.as_bytes().ends_with(b".sample")
-                && entry.metadata().is_ok_and(|m| m.is_file() && m.nlink() > 1)
+                && kind == FileType::RegularFile
+                && look(&path).is_ok_and(|found| found.is_some_and(|f| f.links > 1))
             {
-                self.other_name(&entry.path(), promise);
+                self.other_name(&path, promise);
             }
         }
         if depth < DEEPEST {

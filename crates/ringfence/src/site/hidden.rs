@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use ringfence_ops::linux::{Located, Mask};
 use ringfence_plan::Hidden;
 use ringfence_policy::Effective;
-use ringfence_sys_linux::object;
+use ringfence_sys_linux::{listing, object};
+use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::locate::{follow, no_follow};
@@ -36,17 +37,15 @@ impl Listings {
                 } else {
                     home.join(name)
                 };
-                let entries = match std::fs::read_dir(&dir) {
+                let entries = match listing::entries(&dir) {
                     Ok(entries) => entries,
                     // Nothing is in it, then.
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                        return Some((dir, BTreeSet::new()));
-                    }
+                    Err(Errno::NOENT) => return Some((dir, BTreeSet::new())),
                     Err(_) => return None,
                 };
                 let names: BTreeSet<OsString> = entries
                     .take(Listings::MOST)
-                    .map(|e| e.map(|e| e.file_name()))
+                    .map(|e| e.map(|e| e.name))
                     .collect::<Result<_, _>>()
                     .ok()?;
                 (names.len() < Listings::MOST).then_some((dir, names))
@@ -76,7 +75,7 @@ impl Listings {
 /// its modes refuse reading and entering it.
 fn out_of_reach(at: &Located, root: bool) -> bool {
     use rustix::fs::Access;
-    let refused = |access| rustix::fs::access(&at.path, access) == Err(rustix::io::Errno::ACCESS);
+    let refused = |access| rustix::fs::access(&at.path, access) == Err(Errno::ACCESS);
     // Root without capabilities is bounded by modes that root with them is not asked for.
     !root
         && refused(Access::READ_OK)
@@ -103,7 +102,7 @@ pub(super) fn hidden(policy: &Effective, home: Option<&Path>) -> Result<Vec<Hidd
             Ok(Some(at)) => at,
             Ok(None) => continue,
             // What this user cannot even look at, no child of theirs can read.
-            Err(e) if e.errno == rustix::io::Errno::ACCESS.raw_os_error() => continue,
+            Err(e) if e.errno == Errno::ACCESS.raw_os_error() => continue,
             Err(e) => return Err(fail(e)),
         };
         let mut places = vec![at.clone()];
@@ -112,7 +111,7 @@ pub(super) fn hidden(policy: &Effective, home: Option<&Path>) -> Result<Vec<Hidd
             match follow(&hide.path) {
                 Ok(found) if found.at.path != at.path => places = vec![found.at],
                 Ok(_) => {}
-                Err(e) if e.errno == rustix::io::Errno::NOENT.raw_os_error() => continue,
+                Err(e) if e.errno == Errno::NOENT.raw_os_error() => continue,
                 Err(e) => return Err(fail(e)),
             }
         }

@@ -66,9 +66,17 @@ pub(super) fn directories() -> Vec<Mask> {
     masks
 }
 
+/// A file of /proc, which has no length before it is read: in few calls, of which each makes as much of it as asked for.
+fn whole(path: &str) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = Vec::with_capacity(16 * 1024);
+    std::fs::File::open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Sockets bound elsewhere, as the kernel lists them for this network namespace.
 pub(super) fn listening(masks: &[Mask], hidden: &[Hidden], granted: &[Located]) -> Vec<Located> {
-    let Ok(list) = std::fs::read("/proc/net/unix") else {
+    let Ok(list) = whole("/proc/net/unix") else {
         return Vec::new();
     };
     let mut sockets: Vec<Located> = Vec::new();

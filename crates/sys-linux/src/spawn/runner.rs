@@ -15,7 +15,7 @@ use rustix::fs::{Mode, OFlags};
 use super::patience::{self, Patience};
 use super::{Failure, SpawnError, Stack, Step, Strings, clone, not_cloned, raw};
 use crate::error::{Named, SysError};
-use crate::{capability, signal};
+use crate::{capability, process, signal};
 
 /// How to start a runner.
 #[derive(Debug)]
@@ -150,6 +150,7 @@ pub fn runner(start: &RunnerStart<'_>) -> Result<Starting, SpawnError> {
     // SAFETY: a clone that was made has made this descriptor for us (close-on-exec); nobody else knows it. (One that failed
     // late has written the number of a descriptor it took back.)
     let pidfd = (number >= 0).then(|| unsafe { OwnedFd::from_raw_fd(number) });
+    process::to_the_other_processor(pid);
     Ok(Starting {
         pid,
         pidfd,
