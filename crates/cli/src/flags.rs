@@ -80,7 +80,16 @@ pub(crate) struct PolicyFlags {
 }
 
 impl PolicyFlags {
-    /// Takes one value more of a flag that may be repeated; `false` where that is for the grammar to do.
+    /// Whether a flag's value may be the word behind it.
+    pub(crate) fn has_value(name: &str) -> bool {
+        HAVE_VALUES.contains(&name)
+    }
+
+    pub(crate) fn nested(&mut self) -> &mut bool {
+        &mut self.nested
+    }
+
+    /// Takes the value of a flag, one more where it may be repeated; `false` where that is for the grammar to do.
     pub(crate) fn take(&mut self, name: &str, value: &str) -> bool {
         let paths = match name {
             "write" => &mut self.write,
@@ -92,10 +101,46 @@ impl PolicyFlags {
             "pass-env" => return put(&mut self.pass_env, value),
             "drop-env" => return put(&mut self.drop_env, value),
             "accept" => return put(&mut self.accept, value),
+            "mode" => return once(&mut self.mode, value.parse().ok()),
+            "network" => return once(&mut self.network, value.parse().ok()),
+            "caches" => return once(&mut self.caches, value.parse().ok()),
+            "linux-mode" => return once(&mut self.linux_mode, value.parse().ok()),
+            "timeout" => return once(&mut self.timeout, parse_duration(value).ok()),
+            "memory" => return once(&mut self.memory, parse_size(value).ok()),
+            "output" => return once(&mut self.output, parse_size(value).ok()),
+            "processes" => return once(&mut self.processes, value.parse().ok()),
             _ => return false,
         };
         put(paths, value)
     }
+}
+
+/// The flags that [`PolicyFlags::take`] knows.
+const HAVE_VALUES: [&str; 17] = [
+    "write",
+    "protect",
+    "hide",
+    "socket",
+    "reveal",
+    "read",
+    "pass-env",
+    "drop-env",
+    "accept",
+    "mode",
+    "network",
+    "caches",
+    "linux-mode",
+    "timeout",
+    "memory",
+    "output",
+    "processes",
+];
+
+/// What is wrong, or there twice, is the grammar's to refuse.
+fn once<T>(place: &mut Option<T>, value: Option<T>) -> bool {
+    let sound = value.is_some() && place.is_none();
+    *place = value;
+    sound
 }
 
 /// An empty value is the grammar's to refuse.

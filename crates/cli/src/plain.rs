@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use crate::flags::PolicyFlags;
 use crate::grammar::{RingFlags, RunArgs};
 
-/// `ringfence run` with no flag but such as say yes, and lists: what shims and hooks type.
+/// `ringfence run` with no flag but such as say yes and such as have a value: what shims, hooks and agents type.
 pub(crate) fn plain(typed: &[OsString]) -> Option<RunArgs> {
     let (verb, mut rest) = typed.get(1..)?.split_first()?;
     if verb != "run" {
@@ -19,8 +19,15 @@ pub(crate) fn plain(typed: &[OsString]) -> Option<RunArgs> {
     let mut policy = PolicyFlags::default();
     loop {
         let (word, after) = rest.split_first()?;
-        if let Some((name, value)) = with_value(word) {
-            if !policy.take(name, value) {
+        if let Some((name, value, after)) = with_value(word, after) {
+            let taken = match name {
+                WORKSPACE => {
+                    let before = ring.workspace.replace(value.into());
+                    before.is_none() && !value.is_empty()
+                }
+                name => policy.take(name, value),
+            };
+            if !taken {
                 return None;
             }
             rest = after;
@@ -36,6 +43,7 @@ pub(crate) fn plain(typed: &[OsString]) -> Option<RunArgs> {
             b"--trace" => &mut ring.trace,
             b"--starting-rules" => &mut ring.starting_rules,
             b"--rules-answered" => &mut ring.rules_answered,
+            b"--nested" => policy.nested(),
             [b'-', ..] => return None,
             _ => break,
         };
@@ -51,9 +59,23 @@ pub(crate) fn plain(typed: &[OsString]) -> Option<RunArgs> {
     })
 }
 
-/// `--name=value`, in text.
-fn with_value(word: &OsStr) -> Option<(&str, &str)> {
-    word.to_str()?.strip_prefix("--")?.split_once('=')
+const WORKSPACE: &str = "workspace";
+
+/// `--name=value` or `--name value`, in text, and the words behind. A value that looks like a flag is the grammar's to judge.
+fn with_value<'w>(
+    word: &'w OsStr,
+    after: &'w [OsString],
+) -> Option<(&'w str, &'w str, &'w [OsString])> {
+    let text = word.to_str()?.strip_prefix("--")?;
+    if let Some((name, value)) = text.split_once('=') {
+        return Some((name, value, after));
+    }
+    if text != WORKSPACE && !PolicyFlags::has_value(text) {
+        return None;
+    }
+    let (value, after) = after.split_first()?;
+    let value = value.to_str().filter(|value| !value.starts_with('-'))?;
+    Some((text, value, after))
 }
 
 #[cfg(test)]
@@ -64,7 +86,7 @@ mod tests {
     use super::*;
     use crate::grammar::{Cli, Command, Deferred};
 
-    const WORDS: [&str; 36] = [
+    const WORDS: [&str; 62] = [
         "run",
         "shell",
         "ru",
@@ -101,6 +123,32 @@ mod tests {
         "--mode=read-only",
         "--cache-tools=a,b",
         "--nested",
+        "--nested=true",
+        "--write",
+        "--hide",
+        "--accept",
+        "--workspace=/w",
+        "--workspace=",
+        "--mode",
+        "--mode=none",
+        "read-only",
+        "--network",
+        "--network=off",
+        "on",
+        "--caches=shared",
+        "--caches",
+        "--linux-mode=auto",
+        "--timeout",
+        "--timeout=1h30m",
+        "--time=1h",
+        "10m",
+        "--memory",
+        "--memory=4GiB",
+        "--output=1",
+        "--processes=12",
+        "--processes=+1",
+        "--processes",
+        "12",
     ];
 
     fn by_grammar(typed: &[OsString]) -> Option<RunArgs> {
@@ -142,6 +190,34 @@ mod tests {
                 "-c",
                 "x",
             ],
+            // An agent's.
+            &[
+                "ringfence",
+                "run",
+                "--workspace",
+                "/w",
+                "--write",
+                "/a",
+                "--write",
+                "/b",
+                "--network",
+                "off",
+                "--mode=workspace-write",
+                "--caches",
+                "private",
+                "--linux-mode",
+                "auto",
+                "--timeout",
+                "10m",
+                "--memory",
+                "4GiB",
+                "--output=1MiB",
+                "--processes",
+                "64",
+                "--nested",
+                "--",
+                "make",
+            ],
         ] {
             let typed = os(words);
             let read = plain(&typed).map(|read| format!("{read:?}"));
@@ -156,9 +232,31 @@ mod tests {
             &["ringfence", "run"][..],
             &["ringfence", "run", "--"],
             &["ringfence", "run", "--json", "--json", "true"],
-            &["ringfence", "run", "--network", "on", "true"],
+            &["ringfence", "run", "--network", "some", "true"],
+            &[
+                "ringfence",
+                "run",
+                "--network=on",
+                "--network",
+                "on",
+                "true",
+            ],
+            &["ringfence", "run", "--timeout", "-1s", "true"],
+            &["ringfence", "run", "--timeout", "--", "true"],
+            &["ringfence", "run", "--memory", "much", "true"],
             &["ringfence", "run", "--write=", "true"],
-            &["ringfence", "run", "--write", "/a", "true"],
+            &["ringfence", "run", "--write", "", "true"],
+            &["ringfence", "run", "--write", "-a", "true"],
+            &["ringfence", "run", "--write", "/a"],
+            &[
+                "ringfence",
+                "run",
+                "--workspace",
+                "/a",
+                "--workspace=/b",
+                "true",
+            ],
+            &["ringfence", "run", "--nested", "--nested", "true"],
             &["ringfence", "run", "-h"],
             &["ringfence", "shell"],
             &["ringfence"],
@@ -172,7 +270,7 @@ mod tests {
 
         #[test]
         fn what_is_plain_is_what_the_grammar_makes_of_it(
-            words in prop::collection::vec(prop::sample::select(&WORDS[..]), 0..6)
+            words in prop::collection::vec(prop::sample::select(&WORDS[..]), 0..8)
         ) {
             let mut typed = os(&["ringfence", "run"]);
             typed.extend(os(&words));
