@@ -5,16 +5,14 @@ mod kept;
 use std::cell::LazyCell;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use ringfence_plan::{CacheSite, Doubt, KeptDir, promise};
 use ringfence_policy::{CacheMode, Effective};
-use ringfence_sys_linux::listing::Listing;
 
 use crate::environment::ChildEnvironment;
 use crate::error::Error;
-use crate::locate::{follow, straight};
+use crate::locate::follow;
 use crate::prepare::Purpose;
 use crate::state::State;
 
@@ -141,16 +139,6 @@ pub(crate) fn layers(
     let name = program.file_name().unwrap_or_default();
     let driver = DRIVERS.iter().any(|d| name == *d);
     let usable = LazyCell::new(|| state.is_usable());
-    let names = LazyCell::new(|| {
-        let workspace = straight(workspace).ok()?;
-        Listing::of(workspace.handle.as_fd())
-    });
-    let has = |marker: &str| {
-        names
-            .as_ref()
-            .is_none_or(|names| names.may_have(marker.as_bytes()))
-            && rustix::fs::access(workspace.join(marker), rustix::fs::Access::EXISTS).is_ok()
-    };
     for cache in CACHES {
         let named = match &policy.caches.tools {
             Some(tools) => {
@@ -159,7 +147,7 @@ pub(crate) fn layers(
                 }
                 true
             }
-            None => uses(cache, name, has),
+            None => uses(cache, workspace, name),
         };
         if !named && !driver {
             continue;
@@ -216,8 +204,12 @@ pub(crate) fn layers(
     Ok(layers)
 }
 
-fn uses(cache: &Cache, program: &OsStr, has: impl Fn(&str) -> bool) -> bool {
-    cache.programs.iter().any(|p| program == *p) || cache.markers.iter().any(|m| has(m))
+fn uses(cache: &Cache, workspace: &Path, program: &OsStr) -> bool {
+    cache.programs.iter().any(|p| program == *p)
+        || cache
+            .markers
+            .iter()
+            .any(|m| rustix::fs::access(workspace.join(m), rustix::fs::Access::EXISTS).is_ok())
 }
 
 fn place(cache: &Cache, environment: &ChildEnvironment, home: &Path) -> PathBuf {
