@@ -210,12 +210,12 @@ fn clippy(context: &mut Context<'_>) -> Result<bool> {
 }
 
 fn doc(context: &mut Context<'_>) -> Result<bool> {
-    // The library and the program are both called `ringfence`, so they are documented apart.
-    let cli = "ringfence-cli";
+    // The library and the program are both called `ringfence`, so what the program is made of is documented apart: together
+    // with all other libraries, which are there by then.
     let mut green = true;
     for selected in [
-        ["--workspace", "--exclude", cli].as_slice(),
-        &["--package", cli],
+        ["--workspace", "--exclude", "ringfence-cli"].as_slice(),
+        &["--workspace", "--lib"],
     ] {
         let mut command = run::cargo(context.root);
         command.arg("doc").args(selected);

@@ -26,7 +26,9 @@ const ALONE: Crew = Crew {
     batch: 3,
 };
 
-/// So many trees: 200 where nothing else is said.
+/// So many trees, where nothing else is said: what is done with them is the same on every system, and Wine takes long.
+const TREES: u64 = if cfg!(windows) { 50 } else { 200 };
+
 fn trees() -> u64 {
-    std::env::var("RINGFENCE_TREES").map_or(200, |trees| trees.parse().unwrap())
+    std::env::var("RINGFENCE_TREES").map_or(TREES, |trees| trees.parse().unwrap())
 }

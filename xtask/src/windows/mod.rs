@@ -72,14 +72,8 @@ const PACKAGES: &[Package] = &[
 /// As root: the directory in the home of the account that runs the tests.
 const PLACE: &str = "ringfence-windows";
 
-/// Half of the time to build: what others wrote is not optimized, and nobody steps through it.
-/// Our own code is, since some of its tests try everything there is.
-const LIGHTER: [&str; 4] = [
-    "--config",
-    "profile.dev.package.\"*\".opt-level=0",
-    "--config",
-    "profile.dev.debug=0",
-];
+/// Nobody steps through what is built.
+const LIGHTER: [&str; 2] = ["--config", "profile.dev.debug=0"];
 
 pub(crate) struct Options {
     /// `setup`, `clippy`, `build` or `test`; all of them if none is named.
