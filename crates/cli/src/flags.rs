@@ -80,11 +80,6 @@ pub(crate) struct PolicyFlags {
 }
 
 impl PolicyFlags {
-    /// Whether a flag's value may be the word behind it.
-    pub(crate) fn has_value(name: &str) -> bool {
-        HAVE_VALUES.contains(&name)
-    }
-
     pub(crate) fn nested(&mut self) -> &mut bool {
         &mut self.nested
     }
@@ -115,29 +110,8 @@ impl PolicyFlags {
     }
 }
 
-/// The flags that [`PolicyFlags::take`] knows.
-const HAVE_VALUES: [&str; 17] = [
-    "write",
-    "protect",
-    "hide",
-    "socket",
-    "reveal",
-    "read",
-    "pass-env",
-    "drop-env",
-    "accept",
-    "mode",
-    "network",
-    "caches",
-    "linux-mode",
-    "timeout",
-    "memory",
-    "output",
-    "processes",
-];
-
 /// What is wrong, or there twice, is the grammar's to refuse.
-fn once<T>(place: &mut Option<T>, value: Option<T>) -> bool {
+pub(crate) fn once<T>(place: &mut Option<T>, value: Option<T>) -> bool {
     let sound = value.is_some() && place.is_none();
     *place = value;
     sound

@@ -6,7 +6,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use crate::flags::PolicyFlags;
+use crate::flags::{PolicyFlags, once};
 use crate::grammar::{RingFlags, RunArgs};
 
 /// `ringfence run` with no flag but such as say yes and such as have a value: what shims, hooks and agents type.
@@ -19,20 +19,6 @@ pub(crate) fn plain(typed: &[OsString]) -> Option<RunArgs> {
     let mut policy = PolicyFlags::default();
     loop {
         let (word, after) = rest.split_first()?;
-        if let Some((name, value, after)) = with_value(word, after) {
-            let taken = match name {
-                WORKSPACE => {
-                    let before = ring.workspace.replace(value.into());
-                    before.is_none() && !value.is_empty()
-                }
-                name => policy.take(name, value),
-            };
-            if !taken {
-                return None;
-            }
-            rest = after;
-            continue;
-        }
         let flag = match word.as_encoded_bytes() {
             b"--" => {
                 rest = after;
@@ -44,7 +30,21 @@ pub(crate) fn plain(typed: &[OsString]) -> Option<RunArgs> {
             b"--starting-rules" => &mut ring.starting_rules,
             b"--rules-answered" => &mut ring.rules_answered,
             b"--nested" => policy.nested(),
-            [b'-', ..] => return None,
+            [b'-', ..] => {
+                let (name, value, behind) = with_value(word, after)?;
+                let taken = match name {
+                    "workspace" => {
+                        let path = (!value.is_empty()).then(|| value.into());
+                        once(&mut ring.workspace, path)
+                    }
+                    name => policy.take(name, value),
+                };
+                if !taken {
+                    return None;
+                }
+                rest = behind;
+                continue;
+            }
             _ => break,
         };
         if std::mem::replace(flag, true) {
@@ -59,8 +59,6 @@ pub(crate) fn plain(typed: &[OsString]) -> Option<RunArgs> {
     })
 }
 
-const WORKSPACE: &str = "workspace";
-
 /// `--name=value` or `--name value`, in text, and the words behind. A value that looks like a flag is the grammar's to judge.
 fn with_value<'w>(
     word: &'w OsStr,
@@ -69,9 +67,6 @@ fn with_value<'w>(
     let text = word.to_str()?.strip_prefix("--")?;
     if let Some((name, value)) = text.split_once('=') {
         return Some((name, value, after));
-    }
-    if text != WORKSPACE && !PolicyFlags::has_value(text) {
-        return None;
     }
     let (value, after) = after.split_first()?;
     let value = value.to_str().filter(|value| !value.starts_with('-'))?;

@@ -99,9 +99,8 @@ const UNPLANNED: SysError = SysError {
 /// Does the steps in order, and does not return a ring outside of its network namespace.
 pub(crate) fn build(
     steps: Vec<(Need, Op)>,
-    namespaces: Option<Namespaces>,
+    mut namespaces: Option<Namespaces>,
 ) -> Result<(Ring, Vec<Note>), Failure> {
-    let mut namespaces = namespaces;
     let mut builder = Builder {
         parts: namespaces
             .as_mut()

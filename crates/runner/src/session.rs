@@ -406,10 +406,13 @@ impl Session {
     }
 
     fn list(&mut self) -> Result<(), SysError> {
-        // One that was being made ready when the last of them ended may have been taken for it.
-        self.forget_the_dead();
+        let all = tree::processes(self.ready.pid());
+        if let Ok(all) = &all {
+            // What was being made ready when the last of a command ended may have been taken for it.
+            self.kept.retain(|_, tree| all.contains_key(tree));
+        }
         // Where they cannot be read it is told which commands there are.
-        let mut all = tree::processes(self.ready.pid()).unwrap_or_default();
+        let mut all = all.unwrap_or_default();
         let mut listed = |id: &u32, tree: Option<Tree>, runs| Listed {
             id: *id,
             runs,
