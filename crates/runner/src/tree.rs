@@ -19,13 +19,15 @@ const SIGCONT: i32 = 18;
 const SIGSTOP: i32 = 19;
 
 /// A command whose processes are not all found after so many looks and so long starts others to
-/// escape its end.
-const ROUNDS: u32 = 16;
+/// escape its end. Each look takes the longer the more have come and gone.
+const ROUNDS: u32 = 4;
 const HASTE: Duration = Duration::from_millis(20);
 
-/// A process that was killed has this long to be gone. One that the kernel does not let go (of a
-/// disk that does not answer) must not keep others waiting; it never comes back to the ring.
+/// A process that was killed has this long to be gone. After that one that the kernel does not let go
+/// (of a disk that does not answer) keeps nobody waiting; it never comes back to the ring.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// What is not known to be kept and is not gone by then, while all hold still, is given up as well.
+const LAST: Duration = Duration::from_secs(20);
 
 /// A command's mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,8 +65,7 @@ impl Tree {
 
     /// Signals each of its processes that live.
     pub(crate) fn signal(self, signal: i32) -> Result<(), SysError> {
-        let (found, _) = look(&[self], &mut BTreeSet::new())?;
-        signal_each(&found, signal);
+        signal_each(&look(&[self], &mut BTreeSet::new())?.found, signal);
         Ok(())
     }
 }
@@ -73,48 +74,114 @@ impl Tree {
 /// would keep that alive. One that hides is nobody's here.
 pub(crate) fn processes(ready: Option<i32>) -> Result<HashMap<Tree, Vec<i32>>, SysError> {
     let mut all: HashMap<Tree, Vec<i32>> = HashMap::new();
-    each(|pid, mark| {
-        if let Ok(inode) = mark
+    each(|pid, seen| {
+        if let Seen::Of(tree) = seen
             && ready != Some(pid)
         {
-            all.entry(Tree { inode }).or_default().push(pid);
+            all.entry(tree).or_default().push(pid);
         }
     })?;
     Ok(all)
 }
 
-/// Reads the mark of every process but this one, which has that of the last command started.
-fn each(mut told: impl FnMut(i32, Result<u64, SysError>)) -> Result<(), SysError> {
+/// Looks at every process but this one, which has the mark of the last command started.
+fn each(mut told: impl FnMut(i32, Seen)) -> Result<(), SysError> {
     let own = std::process::id();
     for entry in std::fs::read_dir("/proc").named("opendir")? {
         let name = entry.named("readdir")?.file_name();
         let pid = name.to_str().and_then(|name| name.parse::<u32>().ok());
         if let Some(pid) = pid.filter(|pid| *pid != own) {
-            told(pid.cast_signed(), mark(&pid.to_string()));
+            let pid = pid.cast_signed();
+            told(pid, seen(pid));
         }
     }
     Ok(())
 }
 
-/// The processes of these trees, and whether there may be others: one of which the number was
-/// read, and nothing more before it was gone, may have started one that was not read. `dead` are
-/// those that were gone before, each with the time it was started: what its parent has reaped leaves
-/// its number to another.
-fn look(trees: &[Tree], dead: &mut BTreeSet<(i32, u64)>) -> Result<(Vec<i32>, bool), SysError> {
-    let (mut found, mut more) = (Vec::new(), false);
-    each(|pid, mark| match mark {
-        Ok(inode) if trees.contains(&Tree { inode }) => found.push(pid),
-        Ok(_) => {}
-        Err(error) => match life(pid) {
-            Life::Over(started) => more |= dead.insert((pid, started)),
-            Life::Forgotten => more = true,
-            // It has given up its namespaces already, and not yet closed all of its files.
-            Life::Unknown if error.errno == Errno::NOENT.raw_os_error() => more = true,
-            // It hides, and whose it is cannot be known: it had better not be one of these's.
-            Life::Unknown => found.push(pid),
-        },
+/// What there is to see of a process.
+enum Seen {
+    /// It lives, in this tree.
+    Of(Tree),
+    /// It lives, or cannot be looked at, which is no sign of its end; whose it is cannot be known.
+    Hides,
+    /// It has given up its namespaces, and not yet closed all of its files; when it was started, in the kernel's ticks since
+    /// boot.
+    Leaves(u64),
+    /// It waits for nothing but to be reaped; when it was started.
+    Over(u64),
+    /// It, or the thread of it that was about to be read, is no more.
+    Gone,
+}
+
+fn seen(pid: i32) -> Seen {
+    let error = match mark(&pid.to_string()) {
+        Ok(inode) => return Seen::Of(Tree { inode }),
+        Err(error) => error,
+    };
+    let stat = match Stat::of(pid) {
+        Ok(Some(stat)) => stat,
+        Ok(None) => return Seen::Gone,
+        Err(()) => return Seen::Hides,
+    };
+    let over = matches!(stat.state, b'Z' | b'X');
+    let leaves = error.errno == Errno::NOENT.raw_os_error();
+    match (over || leaves, stat.threads) {
+        // The first thread of a process may end alone: it looks as the process would at its end.
+        (true, 2..) => of_threads(pid),
+        (true, _) if over => Seen::Over(stat.started),
+        (true, _) => Seen::Leaves(stat.started),
+        (false, _) => Seen::Hides,
+    }
+}
+
+/// What there is to see of a process whose first thread has ended, and others not.
+fn of_threads(pid: i32) -> Seen {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Seen::Gone;
+    };
+    let mut all = Seen::Gone;
+    for thread in threads.flatten() {
+        match mark(&format!("{pid}/task/{}", thread.file_name().display())) {
+            Ok(inode) => return Seen::Of(Tree { inode }),
+            Err(e) if e.errno == Errno::ACCESS.raw_os_error() => all = Seen::Hides,
+            Err(_) => {}
+        }
+    }
+    all
+}
+
+/// What a look at all processes has found.
+struct Look {
+    /// Those of the trees.
+    found: Vec<i32>,
+    /// Those that start no other, and may still hold what they wrote to open.
+    leaving: Vec<i32>,
+    /// There may be others: one of which the number was read, and nothing more before it was gone, may have started one that
+    /// was not read.
+    more: bool,
+}
+
+/// Looks for the processes of these trees. `dead` are those that start no other and were seen before, each with the time it
+/// was started: what its parent has reaped leaves its number to another.
+fn look(trees: &[Tree], dead: &mut BTreeSet<(i32, u64)>) -> Result<Look, SysError> {
+    let (mut found, mut leaving, mut more) = (Vec::new(), Vec::new(), false);
+    each(|pid, seen| match seen {
+        Seen::Of(tree) if trees.contains(&tree) => found.push(pid),
+        Seen::Of(_) => {}
+        // It had better not be one of these's.
+        Seen::Hides => found.push(pid),
+        Seen::Leaves(started) => {
+            leaving.push(pid);
+            more |= dead.insert((pid, started));
+        }
+        Seen::Over(started) => more |= dead.insert((pid, started)),
+        Seen::Gone => more = true,
     })?;
-    Ok((found, more))
+    Ok(Look {
+        found,
+        leaving,
+        more,
+    })
 }
 
 /// Ends all processes of these trees. First they are stopped, until none is found that was not
@@ -123,6 +190,7 @@ pub(crate) fn end(trees: &[Tree]) -> Result<(), SysError> {
     let begun = Instant::now();
     let mut seen: BTreeSet<i32> = BTreeSet::new();
     let mut killed: BTreeSet<i32> = BTreeSet::new();
+    let mut killed_at = begun;
     let mut dead: BTreeSet<(i32, u64)> = BTreeSet::new();
     let (mut frozen, mut rounds) = (false, 0_u32);
     let done = loop {
@@ -136,14 +204,21 @@ pub(crate) fn end(trees: &[Tree]) -> Result<(), SysError> {
             let _nobody = process::kill(-1, SIGSTOP);
             frozen = true;
         }
-        let (found, more) = match look(trees, &mut dead) {
+        let Look {
+            found,
+            leaving,
+            more,
+        } = match look(trees, &mut dead) {
             Ok(looked) => looked,
             Err(error) => break Err(error),
         };
         if found.iter().all(|pid| killed.contains(pid)) {
-            // One that is frozen and was killed is on its way out.
-            let late = frozen && begun.elapsed() > PATIENCE;
-            if (found.is_empty() && !more) || late {
+            // What was killed starts no other. Who is on the way is waited for: on a machine that has much to do many take longer
+            // to go than one that is kept may.
+            let mut left = found.iter().chain(&leaving);
+            let since = killed_at.elapsed();
+            let given_up = since > PATIENCE && left.clone().all(|pid| is_kept(*pid));
+            if (!more && (left.next().is_none() || given_up)) || (frozen && since > LAST) {
                 break Ok(());
             }
             std::thread::yield_now();
@@ -152,6 +227,7 @@ pub(crate) fn end(trees: &[Tree]) -> Result<(), SysError> {
         if frozen || (!more && found.iter().all(|pid| seen.contains(pid))) {
             signal_each(&found, SIGKILL);
             killed.extend(found);
+            killed_at = Instant::now();
         } else {
             signal_each(&found, SIGSTOP);
             seen.extend(found);
@@ -176,36 +252,46 @@ fn is_alone() -> bool {
     process::kill(-1, 0).is_err_and(|e| e.errno == Errno::SRCH.raw_os_error())
 }
 
-/// Whether a process lives.
-enum Life {
-    /// It waits for nothing but to be reaped; when it was started, in the kernel's ticks since boot.
-    Over(u64),
-    /// It has been reaped.
-    Forgotten,
-    /// It lives, or cannot be looked at, which is no sign of its end.
-    Unknown,
+/// Whether it waits in the kernel, for what no signal interrupts.
+fn is_kept(pid: i32) -> bool {
+    Stat::of(pid).is_ok_and(|stat| stat.is_some_and(|stat| stat.state == b'D'))
 }
 
-fn life(pid: i32) -> Life {
-    let text = match std::fs::read(format!("/proc/{pid}/stat")) {
-        Ok(text) => text,
-        Err(e)
-            if e.kind() == std::io::ErrorKind::NotFound
-                || e.raw_os_error() == Some(Errno::SRCH.raw_os_error()) =>
-        {
-            return Life::Forgotten;
-        }
-        Err(_) => return Life::Unknown,
-    };
-    // Fields 3 and 22 of `proc_pid_stat(5)`. The second, the program's name, may have anything in it.
-    let after = text.rsplit(|b| *b == b')').next().unwrap_or_default();
-    let mut fields = after.split(u8::is_ascii_whitespace).skip(1);
-    match fields.next() {
-        Some(b"Z" | b"X") => {
-            let started = fields.nth(18).and_then(|text| str::from_utf8(text).ok());
-            Life::Over(started.and_then(|text| text.parse().ok()).unwrap_or(0))
-        }
-        _ => Life::Unknown,
+/// What `/proc/PID/stat` tells of a process (`proc_pid_stat(5)`).
+struct Stat {
+    state: u8,
+    /// How many threads are not gone, with the first, which stays until it is reaped.
+    threads: u64,
+    /// When it was started, in the kernel's ticks since boot.
+    started: u64,
+}
+
+impl Stat {
+    /// `None` where it has been reaped.
+    fn of(pid: i32) -> Result<Option<Stat>, ()> {
+        let text = match std::fs::read(format!("/proc/{pid}/stat")) {
+            Ok(text) => text,
+            Err(e)
+                if e.kind() == std::io::ErrorKind::NotFound
+                    || e.raw_os_error() == Some(Errno::SRCH.raw_os_error()) =>
+            {
+                return Ok(None);
+            }
+            Err(_) => return Err(()),
+        };
+        // Fields 3, 20 and 22. The second, the program's name, may have anything in it.
+        let after = text.rsplit(|b| *b == b')').next().unwrap_or_default();
+        let fields: Vec<&str> = str::from_utf8(after)
+            .map_err(|_| ())?
+            .split_ascii_whitespace()
+            .collect();
+        let number = |field: usize| fields.get(field - 3).and_then(|text| text.parse().ok());
+        let state = fields.first().and_then(|state| state.bytes().next());
+        Ok(Some(Stat {
+            state: state.ok_or(())?,
+            threads: number(20).ok_or(())?,
+            started: number(22).ok_or(())?,
+        }))
     }
 }
 

@@ -159,8 +159,7 @@ rings! {
     /// What cannot be granted is told, and not offered; nor is a way outside.
     not_everything_is_offered needs ["userns", "tool:git"] |ws| {
         ws.repository(".");
-        let home = ws.person.home.display();
-        let script = format!("git config core.fsmonitor x; touch /usr/x; cat '{home}/.ssh/id_x'; cat '{}'; exit 3", ws.at("../state/ringfence/grants.lock").display());
+        let script = format!("git config core.fsmonitor x; touch /usr/x; cat '{}'; exit 3", ws.at("../state/ringfence/grants.lock").display());
         let told = ws.ring(["sh", "-c", &script]).flags(["--trace"]).run().exits(3);
         let err = told.err();
         assert!(err.contains("refused: write /usr/x: "), "{told}");

@@ -196,6 +196,21 @@ pub fn outlive_parent() -> io::Result<()> {
     checked(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, 0) }).map(drop)
 }
 
+/// Lets go of standard error: who reads what is written to it sees its end.
+pub fn let_go_of_stderr() -> io::Result<()> {
+    let null = File::options().write(true).open("/dev/null")?;
+    // SAFETY: two integers; `null` is open.
+    checked(unsafe { libc::dup2(null.as_raw_fd(), libc::STDERR_FILENO) }).map(drop)
+}
+
+/// Ends the thread that calls this, and nothing else of the process, its first thread as any other.
+pub fn end_thread() -> ! {
+    loop {
+        // SAFETY: one integer. The stack of a first thread stays, and nothing on it is dropped: what others borrow from it lives.
+        unsafe { libc::syscall(libc::SYS_exit, 0) };
+    }
+}
+
 /// Children that do nothing, all ended and reaped when this is dropped.
 #[derive(Debug, Default)]
 pub struct Idlers(Vec<libc::pid_t>);

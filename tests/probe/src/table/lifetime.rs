@@ -29,6 +29,11 @@ pub(super) const ROWS: &[Row] = &[
         stubborn,
     ),
     row(
+        "survive.thread",
+        "leave a daemon whose first thread has ended",
+        thread,
+    ),
+    row(
         "survive.pipe",
         "leave a daemon that holds the output open",
         pipe,
@@ -59,12 +64,19 @@ fn start(facts: &Facts, row: &str, ways: &[&str], output: fn() -> Stdio) -> Trie
     command
         .stdin(Stdio::null())
         .stdout(output())
-        .stderr(Stdio::null());
-    match command.spawn() {
-        // A double fork ends its first half at once, and only then has the second begun.
-        Ok(mut child) if ways.contains(&"daemon") => Tried::of(child.wait(), &[]),
-        other => Tried::of(other, &[]),
-    }
+        .stderr(Stdio::piped());
+    let started = command.spawn().and_then(|mut child| {
+        // Its end is that the survivor is up: before, it might not be found by its command line.
+        if let Some(mut stderr) = child.stderr.take() {
+            io::copy(&mut stderr, &mut io::sink())?;
+        }
+        // The first half of a double fork ends at once.
+        if ways.contains(&"daemon") {
+            child.wait()?;
+        }
+        Ok(())
+    });
+    Tried::of(started, &[])
 }
 
 fn child(facts: &Facts, argument: &'static str) -> Tried {
@@ -79,6 +91,10 @@ fn stubborn(facts: &Facts, argument: &'static str) -> Tried {
     start(facts, argument, &["daemon", "stubborn"], Stdio::null)
 }
 
+fn thread(facts: &Facts, argument: &'static str) -> Tried {
+    start(facts, argument, &["daemon", "thread"], Stdio::null)
+}
+
 fn pipe(facts: &Facts, argument: &'static str) -> Tried {
     start(facts, argument, &["daemon"], Stdio::inherit)
 }
@@ -87,7 +103,7 @@ fn writer(facts: &Facts, argument: &'static str) -> Tried {
     start(facts, argument, &["daemon", "writer"], Stdio::null)
 }
 
-/// The survivor itself: `linger MARKER FILE [daemon] [stubborn] [writer]`.
+/// The survivor itself: `linger MARKER FILE [daemon] [stubborn] [thread] [writer]`.
 pub fn linger(arguments: &[String]) -> io::Result<()> {
     let has = |way: &str| arguments.iter().skip(2).any(|argument| argument == way);
     if has("stubborn") {
@@ -104,7 +120,15 @@ pub fn linger(arguments: &[String]) -> io::Result<()> {
             .spawn()
             .map(drop);
     }
+    processes::let_go_of_stderr()?;
     let end = Instant::now() + LIFE;
+    if has("thread") {
+        let _lives_on = std::thread::Builder::new().spawn(move || {
+            live_until(end);
+            std::process::exit(0)
+        })?;
+        processes::end_thread();
+    }
     if has("writer") {
         // Long enough after the command's end that no ring is late by mere scheduling.
         crate::moment::pass(Duration::from_millis(400));
@@ -112,10 +136,14 @@ pub fn linger(arguments: &[String]) -> io::Result<()> {
             fs::write(Path::new(file), "still here")?;
         }
     }
+    live_until(end);
+    Ok(())
+}
+
+fn live_until(end: Instant) {
     while Instant::now() < end {
         crate::moment::pass(Duration::from_millis(100));
     }
-    Ok(())
 }
 
 /// The living processes whose command line carries the marker.
@@ -129,12 +157,22 @@ fn living(marker: &str) -> Vec<i32> {
             .to_str()
             .and_then(|name| name.parse().ok())
     });
-    // One that is ending has no command line any more.
-    pids.filter(|pid| {
-        fs::read(format!("/proc/{pid}/cmdline"))
-            .is_ok_and(|line| super::place::contains(&line, marker.as_bytes()))
-    })
-    .collect()
+    pids.filter(|pid| carries(Path::new(&format!("/proc/{pid}")), marker))
+        .collect()
+}
+
+/// Whether the command line of this process does. One that is ending has none any more, and a first thread that has ended
+/// has none of its own.
+fn carries(process: &Path, marker: &str) -> bool {
+    let line = |of: &Path| fs::read(of.join("cmdline")).unwrap_or_default();
+    let has = |line: &[u8]| super::place::contains(line, marker.as_bytes());
+    let own = line(process);
+    if !own.is_empty() {
+        return has(&own);
+    }
+    let threads = fs::read_dir(process.join("task"));
+    let mut threads = threads.into_iter().flatten().flatten();
+    threads.any(|thread| has(&line(&thread.path())))
 }
 
 /// Ends what the arena itself has let loose.
