@@ -24,6 +24,9 @@ pub enum Kind {
     NotFound,
 }
 
+/// How often what a ring is made from is looked at, where it is replaced meanwhile ([`Error::is_momentary`]).
+pub const LOOKS: u32 = 3;
+
 /// Why a command was not run, or not to its end. One line each: what, why, remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -365,6 +368,18 @@ impl Error {
             Error::NotExecutable { .. } => Kind::NotExecutable,
             _ => Kind::Ringfence,
         }
+    }
+
+    /// Whether it may be otherwise at once: what the ring was to hold, hide or protect was replaced or removed after it was
+    /// looked at, as programs do that write a file anew and rename it.
+    #[must_use]
+    pub fn is_momentary(&self) -> bool {
+        use rustix::io::Errno;
+        let Error::Build { error, .. } = self else {
+            return false;
+        };
+        let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+        matches!(errno, Some(Errno::STALE | Errno::NOENT | Errno::NOTDIR))
     }
 
     /// What the rules say of the command, where that is why it was not run.

@@ -103,7 +103,7 @@ mod workspace;
 #[path = "sys/windows/workspace.rs"]
 mod workspace;
 
-pub use error::{Error, Kind};
+pub use error::{Error, Kind, LOOKS};
 #[cfg(target_os = "linux")]
 pub use finished::{Ended, Finished};
 #[cfg(target_os = "linux")]

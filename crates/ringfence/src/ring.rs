@@ -133,16 +133,22 @@ impl Ring {
     /// # Errors
     /// When the policy cannot be enforced here, or asks for no ring, or the ring cannot be made.
     pub fn open(request: Request) -> Result<Ring, Error> {
-        let made_at = SystemTime::now();
-        let early = Early::start_of(request.runner.clone());
         let request = Request {
             argv: vec![OsString::from(ANY)],
             ..request
         };
-        let asked = request.clone();
-        let begun = begin_with(request, early)?;
-        let refused = begun.refused();
-        Ring::open_begun(begun, asked, made_at).inspect_err(refused)
+        let mut looks_left = crate::error::LOOKS;
+        loop {
+            looks_left -= 1;
+            let made_at = SystemTime::now();
+            let early = Early::start_of(request.runner.clone());
+            let begun = begin_with(request.clone(), early)?;
+            let refused = begun.refused();
+            match Ring::open_begun(begun, request.clone(), made_at) {
+                Err(error) if looks_left > 0 && error.is_momentary() => refused(&error),
+                opened => return opened.inspect_err(refused),
+            }
+        }
     }
 
     fn open_begun(mut begun: Begun, asked: Request, made_at: SystemTime) -> Result<Ring, Error> {

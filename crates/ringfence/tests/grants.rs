@@ -192,6 +192,55 @@ fn what_is_being_replaced_from_outside_keeps_no_command_from_starting() {
     sh(&ring, "! (echo x >> .git/config) 2>/dev/null");
 }
 
+/// What is hidden is written anew from when the policy has been read until it is read once more: for a second look.
+#[test]
+fn what_is_replaced_while_a_ring_is_made_is_looked_at_again() {
+    use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let Some(place) = Place::of("what_is_replaced_while_a_ring_is_made_is_looked_at_again") else {
+        return;
+    };
+    // What lies in the workspace is read for more than that.
+    let policy = place.home.join(".config/ringfence/policy.toml");
+    std::fs::create_dir_all(policy.parent().unwrap()).unwrap();
+    std::fs::write(&policy, "[filesystem]\nhide = [\"~/secret\"]\n").unwrap();
+    let (secret, new) = (place.home.join("secret"), place.home.join("new"));
+    std::fs::write(&secret, "secret").unwrap();
+    let replace = |over: &AtomicBool| {
+        let read = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).unwrap();
+        let wanted = WatchFlags::OPEN | WatchFlags::CLOSE_NOWRITE;
+        inotify::add_watch(&read, &policy, wanted).unwrap();
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 1024];
+        let mut events = inotify::Reader::new(&read, &mut buffer);
+        let mut begun = false;
+        while !over.load(Ordering::Relaxed) {
+            while let Ok(event) = events.next() {
+                if begun && event.events().contains(ReadFlags::OPEN) {
+                    return true;
+                }
+                begun |= event.events().contains(ReadFlags::CLOSE_NOWRITE);
+            }
+            if begun {
+                std::fs::write(&new, "anew").unwrap();
+                std::fs::rename(&new, &secret).unwrap();
+            }
+        }
+        false
+    };
+    let looked_again = (0..100).any(|_| {
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let replaced = scope.spawn(|| replace(&over));
+            let ring = Ring::open(place.request());
+            over.store(true, Ordering::Relaxed);
+            ring.unwrap();
+            replaced.join().unwrap()
+        })
+    });
+    assert!(looked_again);
+    sh(&place.ring(), "! cat ../secret 2>/dev/null");
+}
+
 #[test]
 fn what_was_planned_is_what_is_made_or_nothing() {
     let Some(place) = Place::of("what_was_planned_is_what_is_made_or_nothing") else {

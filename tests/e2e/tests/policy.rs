@@ -7,6 +7,8 @@
 )]
 
 use ringfence_e2e::{Before, Tree, Who, Workspace, needs};
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Declares tests with a fresh home, as an ordinary user and as root.
 macro_rules! at_home {
@@ -471,6 +473,48 @@ at_home! {
         assert_eq!(outside.ok().out(), "secret");
         inside.ok();
         assert!(refused.exits(125).err().contains("your home directory"));
+    }
+
+    /// What is hidden is written anew while the ring is made that hides it, as programs do all the time.
+    what_is_replaced_meanwhile_is_looked_at_again needs ["userns"] |ws| {
+        let policy = ws.file(".ringfence.toml", "[filesystem]\nhide = [\"../beside/secret\"]\n");
+        ws.file("../beside/secret", "secret");
+        let (secret, new) = (ws.at("../beside/secret"), ws.at("../beside/new"));
+        // From when the policy has been read until it is read once more: that is for a second ring.
+        let replace = |over: &AtomicBool| {
+            let read = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).unwrap();
+            inotify::add_watch(&read, &policy, WatchFlags::OPEN | WatchFlags::CLOSE_NOWRITE).unwrap();
+            let mut buffer = [std::mem::MaybeUninit::uninit(); 1024];
+            let mut events = inotify::Reader::new(&read, &mut buffer);
+            let mut begun = false;
+            while !over.load(Ordering::Relaxed) {
+                while let Ok(event) = events.next() {
+                    if begun && event.events().contains(ReadFlags::OPEN) {
+                        return true;
+                    }
+                    begun |= event.events().contains(ReadFlags::CLOSE_NOWRITE);
+                }
+                if begun {
+                    std::fs::write(&new, "anew").unwrap();
+                    std::fs::rename(&new, &secret).unwrap();
+                }
+            }
+            false
+        };
+        let looked_again = (0..100).any(|_| {
+            let over = AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                let replaced = scope.spawn(|| replace(&over));
+                // What it would read is anybody's guess: what is replaced after the ring was made is seen (docs/limits.md, 16).
+                let ran = ws.ring(["true"]).run();
+                over.store(true, Ordering::Relaxed);
+                ran.ok();
+                replaced.join().unwrap()
+            })
+        });
+        assert!(looked_again);
+        ws.ring_sh("! cat ../beside/secret").run().ok();
+        assert_eq!(ws.bare_sh("cat ../beside/secret").run().ok().out(), "anew");
     }
 
     /// A reader that leaves early is no reason to crash.

@@ -84,11 +84,18 @@ fn until_done(mut request: Request, early: Early, how: &How) -> ExitCode {
         ExitCode::from(code)
     };
     let mut early = Some(early);
+    let mut looks_left = ringfence::LOOKS;
     loop {
         let early = early.take().unwrap_or_else(Early::none);
         match once(&mut request, early, how) {
             Ok(Done::Over(code)) => return code,
             Ok(Done::Again) => say::line("granted; it runs again, in its ring"),
+            Ok(Done::Replaced(error)) => {
+                looks_left -= 1;
+                if looks_left == 0 {
+                    return fail(&error);
+                }
+            }
             Err(error) => return fail(&error),
         }
     }
@@ -112,6 +119,8 @@ enum Done {
     Over(ExitCode),
     /// A person granted what it was refused.
     Again,
+    /// It was not started: what its ring was to be made from was replaced meanwhile. Nobody was asked about it.
+    Replaced(Error),
 }
 
 /// How it is to be run, and told of.
@@ -162,7 +171,11 @@ fn once(request: &mut Request, early: Early, how: &How) -> Result<Done, Error> {
             )),
         }
     }
-    let (begun, shown) = allowed(begun, request, rules_answered, never_outside)?;
+    let Allowed {
+        begun,
+        outside: shown,
+        asked,
+    } = allowed(begun, request, rules_answered, never_outside)?;
     let outside = shown.is_some();
     let begun = match &shown {
         Some(shown) => begun.outside(request, shown)?,
@@ -174,7 +187,10 @@ fn once(request: &mut Request, early: Early, how: &How) -> Result<Done, Error> {
     } else if begun.policy.mode.value == Mode::FullAccess {
         say::line("full-access: this command runs without any boundary");
     }
-    let mut finished = ringfence::run(begun)?;
+    let mut finished = match ringfence::run(begun) {
+        Err(error) if error.is_momentary() && !asked => return Ok(Done::Replaced(error)),
+        other => other?,
+    };
     // What is kept to be undone was looked at for that alone.
     finished.changes = finished.changes.filter(|_| request.changes);
     let failed = finished.ended != Ended::Exited(0);
@@ -263,15 +279,28 @@ fn input_is_whole() -> bool {
     stdin.is_terminal() || matches!((null, own), (Ok(null), Ok(own)) if null == own)
 }
 
-/// Asks a person where the rules say so; what is to run outside, if it is.
+/// A command that may be run.
+struct Allowed {
+    begun: Begun,
+    /// What was shown of one that is to run outside.
+    outside: Option<Outside>,
+    /// The rules asked, and were answered.
+    asked: bool,
+}
+
+/// Asks a person where the rules say so.
 fn allowed(
     mut begun: Begun,
     request: &Request,
     answered: bool,
     never_outside: bool,
-) -> Result<(Begun, Option<Outside>), Error> {
+) -> Result<Allowed, Error> {
     let Some(question) = begun.question()? else {
-        return Ok((begun, None));
+        return Ok(Allowed {
+            begun,
+            outside: None,
+            asked: false,
+        });
     };
     let unconfined = begun.policy.mode.value == Mode::FullAccess;
     let outside = question.is_outside() && !unconfined;
@@ -316,7 +345,11 @@ fn allowed(
         say::line(format_args!("{} says: {words}", say::Plain(&heard.from)));
     }
     match heard.answer {
-        Answer::Once | Answer::Ring | Answer::Session | Answer::Project => Ok((begun, shown)),
+        Answer::Once | Answer::Ring | Answer::Session | Answer::Project => Ok(Allowed {
+            begun,
+            outside: shown,
+            asked: true,
+        }),
         Answer::No => Err(Error::Declined(Box::new(question))),
         Answer::Nobody if outside => Err(Error::Outside(Box::new(question))),
         Answer::Nobody => Err(Error::Asks(Box::new(question))),
