@@ -16,6 +16,16 @@ const STARTED: [(&str, &str); 2] = [
     ("ringfence-runner", "ringfence-runner"),
 ];
 
+/// What is compiled with them, for `ringfence-tools`, and of which nothing is linked into them: it need not be optimized.
+const NOT_LINKED: [&str; 6] = [
+    "clap_builder",
+    "ratatui-widgets",
+    "regex-automata",
+    "ringfence-serve",
+    "rmcp",
+    "tokio",
+];
+
 /// What compiles C for musl.
 const COMPILER: &str = "musl-gcc";
 
@@ -113,6 +123,10 @@ fn with_musl(root: &Path) -> Result<PathBuf> {
     build.env(format!("CC_{}", target.replace('-', "_")), COMPILER);
     for (package, program) in STARTED {
         build.args(["--package", package, "--bin", program]);
+    }
+    for package in NOT_LINKED {
+        build.arg("--config");
+        build.arg(format!("profile.release.package.{package}.opt-level=0"));
     }
     run::must_pass(&mut build)?;
     Ok(workspace::target_dir(root).join(target).join("release"))

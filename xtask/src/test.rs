@@ -99,13 +99,9 @@ pub(crate) fn build_programs(root: &Path) -> Result<()> {
     run::must_pass(&mut build)
 }
 
-/// One test more at once than there are processors, where nothing else is asked for: probes wait half of their time, for what
-/// must not happen.
-fn at_once(tests: &mut Command) {
-    if std::env::var_os(THREADS).is_none() {
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        tests.env(THREADS, (processors + 1).to_string());
-    }
+/// How many tests run at once that wait much of their time: so many more than there are processors.
+pub(crate) fn at_once(more: usize) -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get) + more
 }
 
 /// The tests that meet the kernel, again as an account without privileges. The end-to-end tests
@@ -147,7 +143,10 @@ fn expect(tests: &mut Command, root: bool) {
 
 /// How the tests are run here: at once, by these programs, with what the machine promised.
 pub(crate) fn prepare(tests: &mut Command, binaries: &Path) {
-    at_once(tests);
+    // The probes, and what is tried end to end, wait half of their time, for what must not happen.
+    if std::env::var_os(THREADS).is_none() {
+        tests.env(THREADS, at_once(2).to_string());
+    }
     tests.env(HARNESS, binaries.join("ringfence"));
     expect(tests, run::is_root());
 }

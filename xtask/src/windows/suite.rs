@@ -130,6 +130,11 @@ pub(super) fn run(
     let cap = Cap::make();
     let mut tests = cap.contained(&own);
     let mut command = place.command();
+    if rest.is_empty() {
+        // Wine's processes wait for its server, and that for them.
+        let threads = test::at_once(1).to_string();
+        command.extend(["--test-threads".into(), threads.into()]);
+    }
     command.extend(rest.iter().cloned());
     let options = inside::Options {
         account: place.account.as_ref().map(|account| account.name.clone()),
