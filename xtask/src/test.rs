@@ -25,7 +25,7 @@ const PROMISED: &str = "userns,landlock=4,tools";
 const PROMISED_ROOT: &str = ",root";
 
 /// How many tests nextest runs at once, where no flag of its says that.
-const THREADS: &str = "NEXTEST_TEST_THREADS";
+pub(crate) const THREADS: &str = "NEXTEST_TEST_THREADS";
 
 /// The variable that says so.
 const EXPECT: &str = "RINGFENCE_EXPECT";

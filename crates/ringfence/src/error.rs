@@ -271,6 +271,16 @@ pub enum Error {
         /// What the kernel said.
         error: std::io::Error,
     },
+    /// The ring could not be built: something it was to hold, hide or protect is gone, or another than was looked at.
+    #[error("cannot build the ring: {what}: {call}: {error}")]
+    Replaced {
+        /// The step.
+        what: String,
+        /// The call.
+        call: String,
+        /// What the kernel said.
+        error: std::io::Error,
+    },
     /// Commands would reach the servers that make rings.
     #[error(
         "{origin}: {}: Ringfence's own servers listen there; name the sockets that are needed, or remove the line",
@@ -374,12 +384,7 @@ impl Error {
     /// looked at, as programs do that write a file anew and rename it.
     #[must_use]
     pub fn is_momentary(&self) -> bool {
-        use rustix::io::Errno;
-        let Error::Build { error, .. } = self else {
-            return false;
-        };
-        let errno = error.raw_os_error().map(Errno::from_raw_os_error);
-        matches!(errno, Some(Errno::STALE | Errno::NOENT | Errno::NOTDIR))
+        matches!(self, Error::Replaced { .. })
     }
 
     /// What the rules say of the command, where that is why it was not run.

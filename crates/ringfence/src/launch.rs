@@ -15,9 +15,10 @@ use ringfence_sys_linux::signal;
 use ringfence_sys_linux::spawn::{
     self, Runner, RunnerNamespaces, RunnerStart, SpawnError, Starting, Step,
 };
-use ringfence_wire::{Failure, INLINE_MAX, MESSAGE_MAX, Note, Order, Spawn, encode};
+use ringfence_wire::{Failure, INLINE_MAX, MESSAGE_MAX, Note, Order, Spawn, Stage, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
+use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::group::Group;
@@ -78,10 +79,14 @@ pub(crate) fn not_built(plan: &Plan, failure: &Failure) -> Error {
                 text.lines().next().unwrap_or_default().to_owned()
             },
         );
-    Error::Build {
-        what,
-        call: failure.call.clone(),
-        error: std::io::Error::from_raw_os_error(failure.errno),
+    let (call, errno) = (failure.call.clone(), failure.errno);
+    let error = std::io::Error::from_raw_os_error(errno);
+    let of_plan = matches!(failure.stage, Stage::Step | Stage::Identity);
+    match Errno::from_raw_os_error(errno) {
+        Errno::STALE | Errno::NOENT | Errno::NOTDIR if of_plan => {
+            Error::Replaced { what, call, error }
+        }
+        _ => Error::Build { what, call, error },
     }
 }
 
@@ -365,7 +370,7 @@ impl Drop for Early {
 fn failed_start(failed: SpawnError, mode: RingMode, program: &Path) -> Error {
     let program = || program.to_owned();
     match failed.step {
-        Step::Exec if failed.error.errno == rustix::io::Errno::NOENT.raw_os_error() => {
+        Step::Exec if failed.error.errno == Errno::NOENT.raw_os_error() => {
             Error::NoRunner { path: program() }
         }
         Step::Exec => Error::RunnerNotExecutable {
@@ -387,7 +392,6 @@ fn failed_start(failed: SpawnError, mode: RingMode, program: &Path) -> Error {
 /// now: on its word the ring is planned anew, for a machine that has none. `EINVAL` is a
 /// kernel built without one of them.
 fn refuses_namespaces(failed: SpawnError) -> bool {
-    use rustix::io::Errno;
     matches!(
         failed.step,
         Step::Clone | Step::MapIds | Step::Namespaces | Step::Capabilities
@@ -519,7 +523,7 @@ pub(crate) fn hand_over(
     match sent {
         Ok(()) => Ok((launched, before)),
         // The runner is gone already; its last words, if any, are read by the caller.
-        Err(e) if e.errno == rustix::io::Errno::PIPE.raw_os_error() => Ok((launched, before)),
+        Err(e) if e.errno == Errno::PIPE.raw_os_error() => Ok((launched, before)),
         Err(error) => Err(Error::System {
             what: "sending the plan to the runner",
             error,
@@ -611,7 +615,7 @@ pub(crate) fn own_stream(number: usize) -> Result<std::os::fd::OwnedFd, Error> {
     stream
         .try_clone_to_owned()
         .or_else(|error| {
-            if error.raw_os_error() != Some(rustix::io::Errno::BADF.raw_os_error()) {
+            if error.raw_os_error() != Some(Errno::BADF.raw_os_error()) {
                 return Err(error);
             }
             let null = std::fs::OpenOptions::new()

@@ -244,6 +244,14 @@ impl Relay {
         }
     }
 
+    /// Whether a signal that ends a command has arrived.
+    pub(crate) fn is_told_to_end(&mut self, signals: &Signals) -> bool {
+        while let Some(arrived) = signals.next() {
+            let _to_nobody = self.passes_on(arrived);
+        }
+        self.told.is_some()
+    }
+
     /// Sees that what the command printed reaches its reader; call it when the command
     /// has ended. One that ended by itself is as good as its output: as long as somebody
     /// may read that, it is kept for them, to the command's deadline, as a pipe would

@@ -110,7 +110,7 @@ fn run_begun(mut begun: Begun) -> Result<Finished, Error> {
     let runner = begun.runner.clone();
     let waiting = early.take(mode, runner.clone(), &begun.policy, &begun.facts);
     // Until here a signal ends this process, as it would end any: what was started ends with
-    // its socket.
+    // its socket. So it does again where the ring is not made.
     let mut prepared = match begun.finish() {
         Ok(prepared) => prepared,
         Err(error) => {
@@ -150,6 +150,9 @@ fn run_begun(mut begun: Begun) -> Result<Finished, Error> {
         }
         other => other,
     };
+    if matches!(&result, Err(error) if error.is_momentary()) {
+        signals.give_back();
+    }
     drop(prepared.temp_own.take());
     let locks = std::mem::take(&mut prepared.locks);
     if let Ok(finished) = &mut result
@@ -230,6 +233,13 @@ impl Attempt<'_> {
                 what: "carrying the command's output",
                 error,
             }),
+        };
+        let result = match result {
+            // Who tells a command to end wants no second ring made for it.
+            Err(Error::Replaced { what, call, error }) if relay.is_told_to_end(self.signals) => {
+                Err(Error::Build { what, call, error })
+            }
+            other => other,
         };
         let mut leaving = Some(launched.leave());
         if relay.carries_output() {

@@ -65,7 +65,7 @@ impl Tree {
 
     /// Signals each of its processes that live.
     pub(crate) fn signal(self, signal: i32) -> Result<(), SysError> {
-        signal_each(&look(&[self], &mut BTreeSet::new())?.found, signal);
+        signal_each(&look(&[self], &mut BTreeSet::new(), false)?.found, signal);
         Ok(())
     }
 }
@@ -109,25 +109,30 @@ enum Seen {
     Leaves(u64),
     /// It waits for nothing but to be reaped; when it was started.
     Over(u64),
-    /// It, or the thread of it that was about to be read, is no more.
+    /// Its first thread has ended, and of the others none was found that has not; when it was started.
+    Between(u64),
+    /// It has been reaped.
     Gone,
 }
 
 fn seen(pid: i32) -> Seen {
-    let error = match mark(&pid.to_string()) {
+    let process = pid.to_string();
+    let error = match mark(&process) {
         Ok(inode) => return Seen::Of(Tree { inode }),
         Err(error) => error,
     };
-    let stat = match Stat::of(pid) {
+    let stat = match Stat::of(&process) {
         Ok(Some(stat)) => stat,
         Ok(None) => return Seen::Gone,
+        // It is no more, and there is no descriptor left to see that with: later.
+        Err(()) if error.errno == Errno::NOENT.raw_os_error() => return Seen::Gone,
         Err(()) => return Seen::Hides,
     };
     let over = matches!(stat.state, b'Z' | b'X');
     let leaves = error.errno == Errno::NOENT.raw_os_error();
     match (over || leaves, stat.threads) {
         // The first thread of a process may end alone: it looks as the process would at its end.
-        (true, 2..) => of_threads(pid),
+        (true, 2..) => of_threads(pid, stat.started),
         (true, _) if over => Seen::Over(stat.started),
         (true, _) => Seen::Leaves(stat.started),
         (false, _) => Seen::Hides,
@@ -135,19 +140,23 @@ fn seen(pid: i32) -> Seen {
 }
 
 /// What there is to see of a process whose first thread has ended, and others not.
-fn of_threads(pid: i32) -> Seen {
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
-        return Seen::Gone;
-    };
-    let mut all = Seen::Gone;
-    for thread in threads.flatten() {
-        match mark(&format!("{pid}/task/{}", thread.file_name().display())) {
+fn of_threads(pid: i32, started: u64) -> Seen {
+    let mut all = Seen::Between(started);
+    for thread in threads(pid) {
+        match mark(&thread) {
             Ok(inode) => return Seen::Of(Tree { inode }),
             Err(e) if e.errno == Errno::ACCESS.raw_os_error() => all = Seen::Hides,
             Err(_) => {}
         }
     }
     all
+}
+
+/// Its threads, as `/proc` names them.
+fn threads(pid: i32) -> impl Iterator<Item = String> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let threads = threads.into_iter().flatten().flatten();
+    threads.map(move |thread| format!("{pid}/task/{}", thread.file_name().display()))
 }
 
 /// What a look at all processes has found.
@@ -162,8 +171,8 @@ struct Look {
 }
 
 /// Looks for the processes of these trees. `dead` are those that start no other and were seen before, each with the time it
-/// was started: what its parent has reaped leaves its number to another.
-fn look(trees: &[Tree], dead: &mut BTreeSet<(i32, u64)>) -> Result<Look, SysError> {
+/// was started: what its parent has reaped leaves its number to another. `frozen`: nobody goes on meanwhile.
+fn look(trees: &[Tree], dead: &mut BTreeSet<(i32, u64)>, frozen: bool) -> Result<Look, SysError> {
     let (mut found, mut leaving, mut more) = (Vec::new(), Vec::new(), false);
     each(|pid, seen| match seen {
         Seen::Of(tree) if trees.contains(&tree) => found.push(pid),
@@ -175,6 +184,11 @@ fn look(trees: &[Tree], dead: &mut BTreeSet<(i32, u64)>) -> Result<Look, SysErro
             more |= dead.insert((pid, started));
         }
         Seen::Over(started) => more |= dead.insert((pid, started)),
+        Seen::Between(started) => {
+            leaving.push(pid);
+            // One of its threads may have started another, and that a third, each behind what was read.
+            more |= dead.insert((pid, started)) || !frozen;
+        }
         Seen::Gone => more = true,
     })?;
     Ok(Look {
@@ -198,17 +212,18 @@ pub(crate) fn end(trees: &[Tree]) -> Result<(), SysError> {
             break Ok(());
         }
         rounds += 1;
-        if !frozen && rounds > ROUNDS && begun.elapsed() > HASTE {
+        frozen |= rounds > ROUNDS && begun.elapsed() > HASTE;
+        if frozen {
             // They come and go faster than they can be looked at one by one: all in the ring
-            // hold still, in one call, until these are dead. Nobody else is harmed.
+            // hold still, in one call, until these are dead. Others go on then. Once more each time: who loses what kept
+            // their group together is let go on by the kernel (`setpgid(2)`, orphaned process groups).
             let _nobody = process::kill(-1, SIGSTOP);
-            frozen = true;
         }
         let Look {
             found,
             leaving,
             more,
-        } = match look(trees, &mut dead) {
+        } = match look(trees, &mut dead, frozen) {
             Ok(looked) => looked,
             Err(error) => break Err(error),
         };
@@ -252,12 +267,15 @@ fn is_alone() -> bool {
     process::kill(-1, 0).is_err_and(|e| e.errno == Errno::SRCH.raw_os_error())
 }
 
-/// Whether it waits in the kernel, for what no signal interrupts.
+/// Whether a thread of it waits in the kernel, for what no signal interrupts.
 fn is_kept(pid: i32) -> bool {
-    Stat::of(pid).is_ok_and(|stat| stat.is_some_and(|stat| stat.state == b'D'))
+    let waits = |thread: String| {
+        Stat::of(&thread).is_ok_and(|stat| stat.is_some_and(|stat| stat.state == b'D'))
+    };
+    threads(pid).any(waits)
 }
 
-/// What `/proc/PID/stat` tells of a process (`proc_pid_stat(5)`).
+/// What `stat` tells of a process or a thread (`proc_pid_stat(5)`).
 struct Stat {
     state: u8,
     /// How many threads are not gone, with the first, which stays until it is reaped.
@@ -268,8 +286,8 @@ struct Stat {
 
 impl Stat {
     /// `None` where it has been reaped.
-    fn of(pid: i32) -> Result<Option<Stat>, ()> {
-        let text = match std::fs::read(format!("/proc/{pid}/stat")) {
+    fn of(process: &str) -> Result<Option<Stat>, ()> {
+        let text = match std::fs::read(format!("/proc/{process}/stat")) {
             Ok(text) => text,
             Err(e)
                 if e.kind() == std::io::ErrorKind::NotFound

@@ -113,9 +113,18 @@ pub struct Arrived {
 }
 
 /// Signals that are read instead of acting.
-#[derive(Debug)]
 pub struct Signals {
     fd: OwnedFd,
+    /// The mask before.
+    old: libc::sigset_t,
+}
+
+impl std::fmt::Debug for Signals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signals")
+            .field("fd", &self.fd)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Signals {
@@ -130,7 +139,7 @@ impl Signals {
             // SAFETY: a live set; an invalid number only fails.
             unsafe { libc::sigaddset(&raw mut set, *signal) };
         }
-        change(libc::SIG_BLOCK, &set)?;
+        let old = change(libc::SIG_BLOCK, &set)?;
         // SAFETY: a live set.
         let fd =
             unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
@@ -139,7 +148,13 @@ impl Signals {
         }
         // SAFETY: the kernel has just made it for us.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(Signals { fd })
+        Ok(Signals { fd, old })
+    }
+
+    /// Lets them act again in this thread, those that have arrived and were not read among them.
+    pub fn give_back(self) {
+        // Restoring a mask that was in force cannot fail.
+        let _restored = change(libc::SIG_SETMASK, &self.old);
     }
 
     /// The descriptor to wait on for reading.

@@ -36,6 +36,15 @@ macro_rules! at_home {
     )*};
 }
 
+/// Sets it when dropped, also by a panic.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Connects to the test's own listener outside of every ring.
 fn connects(ws: &Workspace, flags: &[&str]) -> bool {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -505,9 +514,10 @@ at_home! {
             let over = AtomicBool::new(false);
             std::thread::scope(|scope| {
                 let replaced = scope.spawn(|| replace(&over));
+                let ends = Ends(&over);
                 // What it would read is anybody's guess: what is replaced after the ring was made is seen (docs/limits.md, 16).
                 let ran = ws.ring(["true"]).run();
-                over.store(true, Ordering::Relaxed);
+                drop(ends);
                 ran.ok();
                 replaced.join().unwrap()
             })

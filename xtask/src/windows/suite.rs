@@ -130,7 +130,7 @@ pub(super) fn run(
     let cap = Cap::make();
     let mut tests = cap.contained(&own);
     let mut command = place.command();
-    if rest.is_empty() {
+    if rest.is_empty() && std::env::var_os(test::THREADS).is_none() {
         // Wine's processes wait for its server, and that for them.
         let threads = test::at_once(1).to_string();
         command.extend(["--test-threads".into(), threads.into()]);
