@@ -197,6 +197,7 @@ fn what_is_being_replaced_from_outside_keeps_no_command_from_starting() {
 fn what_is_replaced_while_a_ring_is_made_is_looked_at_again() {
     use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::{Sender, channel};
     let Some(place) = Place::of("what_is_replaced_while_a_ring_is_made_is_looked_at_again") else {
         return;
     };
@@ -206,12 +207,13 @@ fn what_is_replaced_while_a_ring_is_made_is_looked_at_again() {
     std::fs::write(&policy, "[filesystem]\nhide = [\"~/secret\"]\n").unwrap();
     let (secret, new) = (place.home.join("secret"), place.home.join("new"));
     std::fs::write(&secret, "secret").unwrap();
-    let replace = |over: &AtomicBool| {
+    let replace = |over: &AtomicBool, ready: Sender<()>| {
         let read = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).unwrap();
         let wanted = WatchFlags::OPEN | WatchFlags::CLOSE_NOWRITE;
         inotify::add_watch(&read, &policy, wanted).unwrap();
         let mut buffer = [std::mem::MaybeUninit::uninit(); 1024];
         let mut events = inotify::Reader::new(&read, &mut buffer);
+        ready.send(()).unwrap();
         let mut begun = false;
         while !over.load(Ordering::Relaxed) {
             while let Ok(event) = events.next() {
@@ -227,10 +229,12 @@ fn what_is_replaced_while_a_ring_is_made_is_looked_at_again() {
         }
         false
     };
-    let looked_again = (0..100).any(|_| {
+    let looked_again = (0..500).any(|_| {
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let replaced = scope.spawn(|| replace(&over));
+            let (ready, is_ready) = channel();
+            let replaced = scope.spawn(|| replace(&over, ready));
+            is_ready.recv().unwrap();
             let ring = Ring::open(place.request());
             over.store(true, Ordering::Relaxed);
             ring.unwrap();

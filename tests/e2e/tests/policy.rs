@@ -9,6 +9,7 @@
 use ringfence_e2e::{Before, Tree, Who, Workspace, needs};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
 
 /// Declares tests with a fresh home, as an ordinary user and as root.
 macro_rules! at_home {
@@ -490,11 +491,12 @@ at_home! {
         ws.file("../beside/secret", "secret");
         let (secret, new) = (ws.at("../beside/secret"), ws.at("../beside/new"));
         // From when the policy has been read until it is read once more: that is for a second ring.
-        let replace = |over: &AtomicBool| {
+        let replace = |over: &AtomicBool, ready: Sender<()>| {
             let read = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).unwrap();
             inotify::add_watch(&read, &policy, WatchFlags::OPEN | WatchFlags::CLOSE_NOWRITE).unwrap();
             let mut buffer = [std::mem::MaybeUninit::uninit(); 1024];
             let mut events = inotify::Reader::new(&read, &mut buffer);
+            ready.send(()).unwrap();
             let mut begun = false;
             while !over.load(Ordering::Relaxed) {
                 while let Ok(event) = events.next() {
@@ -510,10 +512,12 @@ at_home! {
             }
             false
         };
-        let looked_again = (0..100).any(|_| {
+        let looked_again = (0..500).any(|_| {
             let over = AtomicBool::new(false);
             std::thread::scope(|scope| {
-                let replaced = scope.spawn(|| replace(&over));
+                let (ready, is_ready) = channel();
+                let replaced = scope.spawn(|| replace(&over, ready));
+                is_ready.recv().unwrap();
                 let ends = Ends(&over);
                 // What it would read is anybody's guess: what is replaced after the ring was made is seen (docs/limits.md, 16).
                 let ran = ws.ring(["true"]).run();

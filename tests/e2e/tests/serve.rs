@@ -707,11 +707,12 @@ rings! {
         let mut other = Client::connect_as(ws, &ws.base.join(format!("run/ringfence/serve-{pid}.sock")));
         let unread = client.reads();
         let held = unread.lock().unwrap();
-        for number in 0..1500 {
+        // Ten times what the server may take.
+        for number in 0..400 {
             let wait = json!({ "command": command, "max": 262_144, "wait_ms": 1 });
             let now = json!({ "command": command, "max": 262_144 });
             // After the first that is made at once no other is taken until that is read.
-            client.ask("command.read", if number < 1490 { wait } else { now });
+            client.ask("command.read", if number < 390 { wait } else { now });
         }
         for _ in 0..20 {
             other.ok("doctor", json!({}));

@@ -123,7 +123,7 @@ pub fn linger(arguments: &[String]) -> io::Result<()> {
     let end = Instant::now() + LIFE;
     if has("thread") {
         let _lives_on = std::thread::Builder::new().spawn(move || {
-            while !first_has_ended() {
+            while !super::place::has_ended("self") {
                 crate::moment::pass(Duration::from_millis(1));
             }
             let _told = processes::let_go_of_stderr();
@@ -142,14 +142,6 @@ pub fn linger(arguments: &[String]) -> io::Result<()> {
     }
     live_until(end);
     Ok(())
-}
-
-/// Whether this process' first thread has (`proc_pid_stat(5)`: the state follows the name in parentheses).
-fn first_has_ended() -> bool {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    stat.rsplit(") ")
-        .next()
-        .is_some_and(|rest| rest.starts_with('Z'))
 }
 
 fn live_until(end: Instant) {

@@ -73,3 +73,12 @@ pub(super) fn hidden(facts: &Facts, error: &io::Error) -> Tried {
 pub(super) fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
+
+/// Whether a process has, or the first thread of one (`proc_pid_stat(5)`: the state follows the name in parentheses).
+pub(super) fn has_ended(process: &str) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{process}/stat")) else {
+        return true;
+    };
+    let state = stat.rsplit(") ").next();
+    state.is_some_and(|rest| rest.starts_with(['Z', 'X']))
+}

@@ -1,12 +1,13 @@
 //! Other processes: a victim outside.
 
-use super::place::{contains, path};
+use super::place::{contains, has_ended, path};
 use crate::answer::Tried;
 use crate::facts::Facts;
 use crate::row::{Attempt, Group, Row};
 use ringfence_sys_linux::attempt::{errno, processes, processes::Signal};
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::time::{Duration, Instant};
 
 const fn row(name: &'static str, what: &'static str, attempt: Attempt) -> Row {
     Row::new(name, Group::Process, "processes", what, attempt)
@@ -206,6 +207,18 @@ fn send(facts: &Facts, signal: Signal) -> Tried {
     })
 }
 
+/// The same by a signal that ends it. The row after finds one that lives, or none: not one that is about to end.
+fn end(facts: &Facts, signal: Signal) -> Tried {
+    with_victim(facts, |pid| {
+        let sent = processes::signal(pid, signal);
+        let until = Instant::now() + Duration::from_secs(2);
+        while sent.is_ok() && !has_ended(&pid.to_string()) && Instant::now() < until {
+            crate::moment::pass(Duration::from_millis(1));
+        }
+        Tried::of(sent, NOBODY)
+    })
+}
+
 fn urgent(facts: &Facts, _: &'static str) -> Tried {
     send(facts, Signal::Urgent)
 }
@@ -221,11 +234,11 @@ fn stop(facts: &Facts, _: &'static str) -> Tried {
 }
 
 fn term(facts: &Facts, _: &'static str) -> Tried {
-    send(facts, Signal::Term)
+    end(facts, Signal::Term)
 }
 
 fn kill(facts: &Facts, _: &'static str) -> Tried {
-    send(facts, Signal::Kill)
+    end(facts, Signal::Kill)
 }
 
 fn by_pid_limit(facts: &Facts, _: &'static str) -> Tried {
