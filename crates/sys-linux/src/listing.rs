@@ -46,6 +46,9 @@ fn opened(at: BorrowedFd<'_>, dir: &Path) -> Result<OwnedFd, Errno> {
 
 /// A directory with more entries than this is not read.
 const FEW: usize = 256;
+/// Nor is one that takes more room than that, in bytes: as a rule it has more, and to read some of them takes longer than to
+/// ask for a few by name. (Where a file system does not give the room back that is so also of one that once had more.)
+const SMALL: i64 = 8 * 1024;
 
 /// Which names a small directory has, in lower case, read at once: many names of one directory that do not exist
 /// cost one system call each otherwise.
@@ -57,6 +60,9 @@ impl Listing {
     /// case does not matter may take for another by rules of its own (any that is not ASCII).
     #[must_use]
     pub fn of(dir: BorrowedFd<'_>) -> Option<Listing> {
+        if rustix::fs::fstat(dir).is_ok_and(|meta| meta.st_size > SMALL) {
+            return None;
+        }
         let handle = opened(dir, Path::new(".")).ok()?;
         let mut names = HashSet::new();
         for entry in Dir::new(handle).ok()? {
