@@ -11,6 +11,8 @@
 #[path = "../../sys-linux/tests/needs/mod.rs"]
 mod needs;
 mod place;
+#[path = "place/replacing.rs"]
+mod replacing;
 
 use std::io::Write;
 use std::os::unix::net::UnixListener;
@@ -195,9 +197,6 @@ fn what_is_being_replaced_from_outside_keeps_no_command_from_starting() {
 /// What is hidden is written anew from when the policy has been read until it is read once more: for a second look.
 #[test]
 fn what_is_replaced_while_a_ring_is_made_is_looked_at_again() {
-    use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::mpsc::{Sender, channel};
     let Some(place) = Place::of("what_is_replaced_while_a_ring_is_made_is_looked_at_again") else {
         return;
     };
@@ -205,40 +204,11 @@ fn what_is_replaced_while_a_ring_is_made_is_looked_at_again() {
     let policy = place.home.join(".config/ringfence/policy.toml");
     std::fs::create_dir_all(policy.parent().unwrap()).unwrap();
     std::fs::write(&policy, "[filesystem]\nhide = [\"~/secret\"]\n").unwrap();
-    let (secret, new) = (place.home.join("secret"), place.home.join("new"));
+    let secret = place.home.join("secret");
     std::fs::write(&secret, "secret").unwrap();
-    let replace = |over: &AtomicBool, ready: Sender<()>| {
-        let read = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).unwrap();
-        let wanted = WatchFlags::OPEN | WatchFlags::CLOSE_NOWRITE;
-        inotify::add_watch(&read, &policy, wanted).unwrap();
-        let mut buffer = [std::mem::MaybeUninit::uninit(); 1024];
-        let mut events = inotify::Reader::new(&read, &mut buffer);
-        ready.send(()).unwrap();
-        let mut begun = false;
-        while !over.load(Ordering::Relaxed) {
-            while let Ok(event) = events.next() {
-                if begun && event.events().contains(ReadFlags::OPEN) {
-                    return true;
-                }
-                begun |= event.events().contains(ReadFlags::CLOSE_NOWRITE);
-            }
-            if begun {
-                std::fs::write(&new, "anew").unwrap();
-                std::fs::rename(&new, &secret).unwrap();
-            }
-        }
-        false
-    };
     let looked_again = (0..500).any(|_| {
-        let over = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let (ready, is_ready) = channel();
-            let replaced = scope.spawn(|| replace(&over, ready));
-            is_ready.recv().unwrap();
-            let ring = Ring::open(place.request());
-            over.store(true, Ordering::Relaxed);
-            ring.unwrap();
-            replaced.join().unwrap()
+        replacing::looked_again(&policy, &secret, || {
+            Ring::open(place.request()).unwrap();
         })
     });
     assert!(looked_again);

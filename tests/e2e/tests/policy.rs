@@ -6,10 +6,10 @@
     reason = "tests"
 )]
 
+#[path = "../../../crates/ringfence/tests/place/replacing.rs"]
+mod replacing;
+
 use ringfence_e2e::{Before, Tree, Who, Workspace, needs};
-use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
 
 /// Declares tests with a fresh home, as an ordinary user and as root.
 macro_rules! at_home {
@@ -35,15 +35,6 @@ macro_rules! at_home {
             }
         }
     )*};
-}
-
-/// Sets it when dropped, also by a panic.
-struct Ends<'a>(&'a AtomicBool);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Connects to the test's own listener outside of every ring.
@@ -489,43 +480,9 @@ at_home! {
     what_is_replaced_meanwhile_is_looked_at_again needs ["userns"] |ws| {
         let policy = ws.file(".ringfence.toml", "[filesystem]\nhide = [\"../beside/secret\"]\n");
         ws.file("../beside/secret", "secret");
-        let (secret, new) = (ws.at("../beside/secret"), ws.at("../beside/new"));
-        // From when the policy has been read until it is read once more: that is for a second ring.
-        let replace = |over: &AtomicBool, ready: Sender<()>| {
-            let read = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).unwrap();
-            inotify::add_watch(&read, &policy, WatchFlags::OPEN | WatchFlags::CLOSE_NOWRITE).unwrap();
-            let mut buffer = [std::mem::MaybeUninit::uninit(); 1024];
-            let mut events = inotify::Reader::new(&read, &mut buffer);
-            ready.send(()).unwrap();
-            let mut begun = false;
-            while !over.load(Ordering::Relaxed) {
-                while let Ok(event) = events.next() {
-                    if begun && event.events().contains(ReadFlags::OPEN) {
-                        return true;
-                    }
-                    begun |= event.events().contains(ReadFlags::CLOSE_NOWRITE);
-                }
-                if begun {
-                    std::fs::write(&new, "anew").unwrap();
-                    std::fs::rename(&new, &secret).unwrap();
-                }
-            }
-            false
-        };
-        let looked_again = (0..500).any(|_| {
-            let over = AtomicBool::new(false);
-            std::thread::scope(|scope| {
-                let (ready, is_ready) = channel();
-                let replaced = scope.spawn(|| replace(&over, ready));
-                is_ready.recv().unwrap();
-                let ends = Ends(&over);
-                // What it would read is anybody's guess: what is replaced after the ring was made is seen (docs/limits.md, 16).
-                let ran = ws.ring(["true"]).run();
-                drop(ends);
-                ran.ok();
-                replaced.join().unwrap()
-            })
-        });
+        let secret = ws.at("../beside/secret");
+        // What it would read is anybody's guess: what is replaced after the ring was made is seen (docs/limits.md, 16).
+        let looked_again = (0..500).any(|_| replacing::looked_again(&policy, &secret, || drop(ws.ring(["true"]).run().ok())));
         assert!(looked_again);
         ws.ring_sh("! cat ../beside/secret").run().ok();
         assert_eq!(ws.bare_sh("cat ../beside/secret").run().ok().out(), "anew");
