@@ -447,7 +447,7 @@ fn watches(draft: &mut Draft<'_>, site: &Site) {
         });
         dirs[at].1.extend(&missing.names);
     }
-    let mut told = String::new();
+    let mut told: Vec<(Vec<&Path>, Vec<&PathBuf>)> = Vec::new();
     let mut count = 0;
     for (at, mut names) in dirs {
         let dir = &at.path;
@@ -458,20 +458,18 @@ fn watches(draft: &mut Draft<'_>, site: &Site) {
         let mut seen = HashSet::new();
         names.retain(|name| seen.insert(name.as_os_str()));
         count += names.len();
-        told.push_str(if told.is_empty() { " " } else { "; " });
-        told.push_str(&dir.to_string_lossy());
-        told.push(':');
-        for name in &names {
-            told.push(' ');
-            told.push_str(&name.to_string_lossy());
-        }
         draft.should(
             promise::PROTECT_MISSING,
             Op::Watch {
                 dir: at.clone(),
-                names: names.into_iter().cloned().collect(),
+                names: names.iter().map(|name| (*name).clone()).collect(),
             },
         );
+        match told.last_mut() {
+            // Most write roots lack the same: it is told once of all that follow each other.
+            Some((dirs, said)) if is_same(said, &names) => dirs.push(dir),
+            _ => told.push((vec![dir], names)),
+        }
     }
     if count > WATCHES_MOST {
         draft.lack(
@@ -483,16 +481,34 @@ fn watches(draft: &mut Draft<'_>, site: &Site) {
              fewer write roots",
         );
     }
+    let told: Vec<String> = told
+        .iter()
+        .map(|(dirs, names)| {
+            let dirs: Vec<_> = dirs.iter().map(|dir| dir.to_string_lossy()).collect();
+            let names: Vec<_> = names.iter().map(|name| name.to_string_lossy()).collect();
+            format!("{}: {}", dirs.join(", "), names.join(" "))
+        })
+        .collect();
     if !told.is_empty() {
         draft.tell(
             promise::PROTECT_MISSING,
             format!(
                 "protected names that do not exist are not prevented but taken away as they \
-                 appear, in{told}"
+                 appear, in {}",
+                told.join("; ")
             ),
             "",
         );
     }
+}
+
+/// As they are written, which takes less than to compare paths.
+fn is_same(some: &[&PathBuf], others: &[&PathBuf]) -> bool {
+    some.len() == others.len()
+        && some
+            .iter()
+            .zip(others)
+            .all(|(one, other)| one.as_os_str() == other.as_os_str())
 }
 
 fn landlock_layer(draft: &mut Draft<'_>, site: &Site, facts: &Facts) {

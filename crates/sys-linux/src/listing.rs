@@ -81,6 +81,12 @@ impl Listing {
     pub fn may_have(&self, name: &[u8]) -> bool {
         !name.is_ascii() || self.0.contains(&name.to_ascii_lowercase())
     }
+
+    /// Whether a look-up of any of these names, which are in lower case and ASCII, may find something.
+    #[must_use]
+    pub fn may_have_any(&self, names: &HashSet<Vec<u8>>) -> bool {
+        self.0.iter().any(|name| names.contains(name))
+    }
 }
 
 #[cfg(test)]

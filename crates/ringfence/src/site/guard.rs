@@ -64,6 +64,8 @@ pub(crate) struct Guards<'a> {
     roots: &'a Tops,
     guarded: Vec<Guarded>,
     missing: Vec<Lacking>,
+    /// A write root that lacks each of these, each once, before all in `missing`.
+    each: Option<(&'a Located, &'a [PathBuf])>,
     /// The directories of `missing`, each once: there are many names in few.
     places: Vec<Rc<Located>>,
     doubts: Vec<Doubt>,
@@ -125,6 +127,7 @@ impl<'a> Guards<'a> {
             roots,
             guarded: Vec::new(),
             missing: Vec::new(),
+            each: None,
             places: Vec::new(),
             doubts: Vec::new(),
             short: None,
@@ -137,13 +140,16 @@ impl<'a> Guards<'a> {
 
     /// Whether a write root may have a name. Most that are protected do not exist.
     pub(crate) fn may_have(&mut self, root: BorrowedFd<'_>, at: &Path, name: &OsStr) -> bool {
-        let names = match &self.names {
-            Some((known, names)) if known.as_os_str() == at.as_os_str() => names,
-            _ => &self.names.insert((at.to_owned(), Listing::of(root))).1,
-        };
-        names
-            .as_ref()
+        self.names(root, at)
             .is_none_or(|names| names.may_have(name.as_bytes()))
+    }
+
+    /// The names in a write root, where that can be said.
+    pub(crate) fn names(&mut self, root: BorrowedFd<'_>, at: &Path) -> Option<&Listing> {
+        let known = self.names.take();
+        let known = known.filter(|(known, _)| known.as_os_str() == at.as_os_str());
+        let known = known.unwrap_or_else(|| (at.to_owned(), Listing::of(root)));
+        self.names.insert(known).1.as_ref()
     }
 
     /// What was missed for want of descriptors, if anything was.
@@ -156,8 +162,25 @@ impl<'a> Guards<'a> {
         self.short.get_or_insert(error);
     }
 
+    /// Watches for paths, each named once, of which a write root does not have the beginnings.
+    pub(crate) fn lacks_each(&mut self, root: &'a Located, paths: &'a [PathBuf]) {
+        self.each = Some((root, paths));
+    }
+
     /// Each object and each name once for each promise.
     pub(crate) fn finish(mut self) -> (Vec<Guarded>, Vec<Missing>) {
+        if let Some((root, paths)) = self.each.take() {
+            if self.guarded.is_empty() && self.missing.is_empty() {
+                let names = paths.to_vec();
+                let dir = root.clone();
+                return (Vec::new(), vec![Missing { dir, names }]);
+            }
+            let more = std::mem::take(&mut self.missing);
+            for path in paths {
+                self.lacks(root, Vec::new(), path.clone(), false);
+            }
+            self.missing.extend(more);
+        }
         let mut seen = HashSet::new();
         self.guarded
             .retain(|g| seen.insert((g.object.path.clone(), g.promise)));
@@ -266,10 +289,7 @@ impl<'a> Guards<'a> {
         relative: &Path,
         promise: &'static str,
     ) -> Result<Option<(Vec<Located>, PathBuf)>, SysError> {
-        let relative: PathBuf = relative
-            .components()
-            .filter(|c| matches!(c, Component::Normal(_)))
-            .collect();
+        let relative: PathBuf = plain(relative).collect();
         let parent = relative.parent().unwrap_or(Path::new(""));
         let mut pins: Vec<Located> = Vec::new();
         let mut dir: Option<OwnedFd> = None;
@@ -659,6 +679,12 @@ impl<'a> Guards<'a> {
     pub(crate) fn doubts(&mut self) -> Vec<Doubt> {
         std::mem::take(&mut self.doubts)
     }
+}
+
+/// A path's names.
+pub(super) fn plain(path: &Path) -> impl Iterator<Item = Component<'_>> {
+    path.components()
+        .filter(|c| matches!(c, Component::Normal(_)))
 }
 
 /// Puts a path's components on a stack, its first on top.

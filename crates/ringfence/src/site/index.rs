@@ -69,11 +69,16 @@ pub(crate) fn save(state: &State, root: &Path, walked: &Walked) -> Result<(), Er
     let mut found: BTreeSet<PathBuf> = walked.found.iter().chain(&walked.unread).cloned().collect();
     // One that is known stays so as long as there is its directory: what makes a repository
     // of it can be moved out of the way while it is looked for.
-    let known = load(state, root).unwrap_or_default();
-    found.extend(known.into_iter().filter(|path| {
+    let known = load(state, root);
+    let still = known.iter().flatten().filter(|path| {
         walked.unread.iter().any(|dir| path.starts_with(dir))
             || root.join(path).symlink_metadata().is_ok_and(|m| m.is_dir())
-    }));
+    });
+    found.extend(still.cloned());
+    // Most walks find what is known: to write that takes a disk longer than the walk.
+    if known.is_some_and(|known| known.iter().eq(&found)) {
+        return Ok(());
+    }
     let mut bytes = HEADER.to_vec();
     for path in found {
         bytes.push(0);

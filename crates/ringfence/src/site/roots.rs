@@ -1,14 +1,17 @@
 //! Write roots: which may be one, and what is guarded in them.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use ringfence_plan::{Doubt, Root, promise};
 use ringfence_policy::{Layer, Protect, Sourced};
+use ringfence_sys_linux::listing::Listing;
 use rustix::fs::FileType;
 
-use super::guard::{Guards, Tops};
+use super::guard::{Guards, Tops, plain};
 use super::{Asked, index, repository};
 use crate::error::Error;
 use crate::locate::{Found, follow, trail};
@@ -207,6 +210,12 @@ pub(super) fn tops(wanted: Vec<Found>) -> Vec<Top> {
 /// What holds for all write roots together.
 pub(super) struct All<'a> {
     tops: Tops,
+    /// What is protected by name below each write root.
+    named: Vec<(&'a Sourced<Protect>, &'a Path)>,
+    /// The same, for write roots that have none of it.
+    absent: Absent,
+    /// What begins those that are obeyed wherever they lie.
+    general: HashSet<&'a OsStr>,
     /// The first that is a directory: what is protected wherever it lies is looked for once.
     first: Option<PathBuf>,
     absolute: Vec<Absolute<'a>>,
@@ -245,6 +254,7 @@ impl<'a> All<'a> {
                 }),
                 Protect::Relative(_) => None,
             });
+        let named: Vec<_> = named(asked).collect();
         let path = |top: &Top| top.found.at.path.clone();
         let mut above = HashSet::new();
         for top in tops {
@@ -260,6 +270,13 @@ impl<'a> All<'a> {
         around.sort();
         All {
             tops: tops.iter().map(path).collect::<Tops>().of_work(work),
+            absent: Absent::of(&named),
+            general: named
+                .iter()
+                .filter(|(entry, _)| is_general(entry))
+                .filter_map(|(_, path)| path.iter().next())
+                .collect(),
+            named,
             first: tops.iter().find(|top| top.found.at.dir).map(path),
             absolute: absolute.collect(),
             own: std::env::current_exe()
@@ -267,6 +284,59 @@ impl<'a> All<'a> {
                 .and_then(|own| own.parent().map(Path::to_owned)),
             around,
             person: repository::Person::of(asked.home, &|name| std::env::var_os(name)),
+        }
+    }
+}
+
+fn named<'a>(
+    asked: &Asked<'a>,
+) -> impl Iterator<Item = (&'a Sourced<Protect>, &'a Path)> + use<'a> {
+    let protect = asked.policy.protect.iter();
+    protect.filter_map(|entry| match &entry.value {
+        Protect::Relative(path) => Some((entry, path.as_path())),
+        Protect::Absolute(_) => None,
+    })
+}
+
+/// Whether what has this name is obeyed wherever it lies: what a person protects by name is meant below what they chose to
+/// write.
+fn is_general(entry: &Sourced<Protect>) -> bool {
+    matches!(entry.origin.layer, Layer::Builtin | Layer::Managed)
+}
+
+/// What a write root lacks that has none of the names that are protected in one, as most have that are named beside the
+/// workspace: the same each time.
+struct Absent {
+    /// Each path once.
+    paths: Vec<PathBuf>,
+    /// What one of them begins with, in lower case. `None` where one is not ASCII: what is that name to a file system is not
+    /// known.
+    begins: Option<HashSet<Vec<u8>>>,
+}
+
+impl Absent {
+    fn of(named: &[(&Sourced<Protect>, &Path)]) -> Absent {
+        let mut seen = HashSet::new();
+        let mut paths = Vec::new();
+        for (_, path) in named {
+            let path: PathBuf = plain(path).collect();
+            if !path.as_os_str().is_empty() && seen.insert(path.clone().into_os_string()) {
+                paths.push(path);
+            }
+        }
+        let firsts = paths.iter().filter_map(|path| path.iter().next());
+        let begins = firsts
+            .map(OsStr::as_bytes)
+            .map(|first| first.is_ascii().then(|| first.to_ascii_lowercase()))
+            .collect();
+        Absent { paths, begins }
+    }
+
+    /// Whether that is so of a write root that has these names.
+    fn holds(&self, names: Option<&Listing>) -> bool {
+        match (names, &self.begins) {
+            (Some(names), Some(begins)) => !names.may_have_any(begins),
+            _ => false,
         }
     }
 }
@@ -304,19 +374,26 @@ pub(super) fn guard(
         }
     }
     if !all.tops.is_work(&root.at.path) {
-        outside_of_work(&mut guards, root, asked)?;
+        outside_of_work(&mut guards, root, asked, all)?;
     }
     if root.at.dir {
-        for entry in &asked.policy.protect {
-            let Protect::Relative(path) = &entry.value else {
-                continue;
-            };
-            let stands = top.stands.iter().map(PathBuf::as_path);
-            for start in top.starts().chain(stands) {
-                let relative = start.join(path);
-                guards
-                    .add(root.handle.as_fd(), &root.at, &relative, promise_of(entry))
-                    .map_err(|error| fail(entry, &root.at.path.join(&relative), error))?;
+        let is_first = all.first.as_ref() == Some(&root.at.path);
+        let alone = top.inner.is_empty() && top.stands.is_none();
+        if alone
+            && all
+                .absent
+                .holds(guards.names(root.handle.as_fd(), &root.at.path))
+        {
+            guards.lacks_each(&root.at, &all.absent.paths);
+        } else {
+            for (entry, path) in &all.named {
+                let stands = top.stands.iter().map(PathBuf::as_path);
+                for start in top.starts().chain(stands) {
+                    let relative = start.join(path);
+                    guards
+                        .add(root.handle.as_fd(), &root.at, &relative, promise_of(entry))
+                        .map_err(|error| fail(entry, &root.at.path.join(&relative), error))?;
+                }
             }
         }
         // Between the top and where the caller stands only policies are looked for.
@@ -331,14 +408,14 @@ pub(super) fn guard(
                     error,
                 })?;
         }
-        if all.first.as_ref() == Some(&root.at.path) {
+        if is_first {
             repository::persons(&mut guards, &all.person);
             repository::around(&mut guards, &all.around, &all.person);
         }
         for Absolute { entry, path, .. } in &all.absolute {
             // Wherever it leads: what ends in no write root is read-only with everything
             // else, but not the links in one that lead there.
-            if all.first.as_ref() == Some(&root.at.path) {
+            if is_first {
                 guards
                     .reach(path, promise_of(entry))
                     .map_err(|error| fail(entry, path, error))?;
@@ -367,7 +444,12 @@ pub(super) fn guard(
 
 /// Guards a write root that is no workspace by what stands above it: as a part of another repository, or of a directory that
 /// an editor or an agent takes for its project, it is what those obey.
-fn outside_of_work(guards: &mut Guards<'_>, root: &Found, asked: &Asked<'_>) -> Result<(), Error> {
+fn outside_of_work(
+    guards: &mut Guards<'_>,
+    root: &Found,
+    asked: &Asked<'_>,
+    all: &All<'_>,
+) -> Result<(), Error> {
     let path = &root.at.path;
     let is_home = |dir: &Path| {
         let mut homes = asked.home.into_iter().chain(crate::layers::account_home());
@@ -381,23 +463,9 @@ fn outside_of_work(guards: &mut Guards<'_>, root: &Found, asked: &Asked<'_>) -> 
             error,
         }
     };
-    // What a person protects by name is meant below what they chose to write.
-    let named: Vec<(&Sourced<Protect>, &Path)> = asked
-        .policy
-        .protect
-        .iter()
-        .filter(|entry| matches!(entry.origin.layer, Layer::Builtin | Layer::Managed))
-        .filter_map(|entry| match &entry.value {
-            Protect::Relative(below) => Some((entry, below.as_path())),
-            Protect::Absolute(_) => None,
-        })
-        .collect();
-    let begins = |name: &std::ffi::OsStr| {
-        let mut firsts = named.iter().filter_map(|(_, below)| below.iter().next());
-        firsts.any(|first| first == name)
-    };
+    let named = all.named.iter().filter(|(entry, _)| is_general(entry));
     // Few paths have such a name in them: for the others nothing is looked for on disk.
-    let settings = path.iter().any(&begins);
+    let settings = path.iter().any(|name| all.general.contains(name));
     let mut in_tree = false;
     for dir in path.ancestors().skip(1) {
         let Ok(below) = path.strip_prefix(dir) else {
@@ -414,10 +482,10 @@ fn outside_of_work(guards: &mut Guards<'_>, root: &Found, asked: &Asked<'_>) -> 
                 .whole(path, promise::PROTECT_GIT)
                 .map_err(fail("built-in".to_owned()));
         }
-        if settings && !in_tree && begins(first) && !is_home(dir) {
+        if settings && !in_tree && all.general.contains(first) && !is_home(dir) {
             // A work tree of its own in there (an agent's) is nobody's settings.
             let own = is_tree(path);
-            for (entry, name) in &named {
+            for (entry, name) in named.clone() {
                 let done = if below == *name || below.starts_with(name) && !own {
                     guards.whole(path, promise_of(entry))
                 } else if let (Ok(rest), true) = (name.strip_prefix(below), root.at.dir) {
@@ -428,7 +496,11 @@ fn outside_of_work(guards: &mut Guards<'_>, root: &Found, asked: &Asked<'_>) -> 
                 done.map_err(fail(entry.origin.to_string()))?;
             }
         }
-        in_tree |= settings && is_tree(dir) && !dir.file_name().is_some_and(&begins);
+        in_tree |= settings
+            && is_tree(dir)
+            && !dir
+                .file_name()
+                .is_some_and(|name| all.general.contains(name));
     }
     Ok(())
 }
@@ -443,7 +515,9 @@ impl Top {
 /// Ringfence run from a checkout lies in the workspace: the next ring is built by what
 /// lies there.
 fn own_programs(guards: &mut Guards<'_>, root: &Found, dir: Option<&Path>) {
-    let Some(dir) = dir else { return };
+    let Some(dir) = dir.filter(|dir| dir.starts_with(&root.at.path)) else {
+        return;
+    };
     let names = [
         "ringfence",
         "ringfence-tools",

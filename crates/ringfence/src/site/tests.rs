@@ -333,6 +333,13 @@ fn an_index_is_read_back_and_a_damaged_one_is_not_believed() {
     index::save(&state, &root, &of(&[], &[])).unwrap();
     assert_eq!(known(), [PathBuf::from("real")]);
     let file = state.workspace(&root).join("repositories");
+    // What is known is not written anew.
+    let inode = || std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&file).unwrap());
+    let before = inode();
+    index::save(&state, &root, &of(&[], &[])).unwrap();
+    assert_eq!(inode(), before);
+    index::save(&state, &root, &of(&[PathBuf::from("more")], &[])).unwrap();
+    assert_ne!(inode(), before);
     let good = std::fs::read(&file).unwrap();
     let cut = good.len() - 1;
     for bad in [
@@ -394,6 +401,67 @@ fn all(dir: &Dir, survey: &super::Survey) -> (Vec<String>, Vec<String>) {
     let guarded: Vec<Guarded> = roots.iter().flat_map(|r| r.guarded.clone()).collect();
     let missing: Vec<Missing> = roots.iter().flat_map(|r| r.missing.clone()).collect();
     names(&dir.0, &guarded, &missing)
+}
+
+/// Most write roots have none of the names that are protected, and are read once to find that. What comes of it is what
+/// comes of asking for each name, which is done where one is not ASCII.
+#[test]
+fn a_write_root_that_is_read_is_guarded_as_one_asked_for_each_name() {
+    use std::collections::BTreeSet;
+    type Guards = (Vec<(PathBuf, Vec<PathBuf>)>, Vec<(PathBuf, Vec<PathBuf>)>);
+    let of = |root: &ringfence_plan::Root| -> Guards {
+        let below = |path: &Path| path.strip_prefix(&root.at.path).unwrap().to_owned();
+        let guarded = root.guarded.iter().map(|g| {
+            let pins = g.pins.iter().map(|pin| below(&pin.path)).collect();
+            (below(&g.object.path), pins)
+        });
+        let missing = root
+            .missing
+            .iter()
+            .map(|m| (below(&m.dir.path), m.names.clone()));
+        (guarded.collect(), missing.collect())
+    };
+    let protected = ringfence_policy::defaults::WORKSPACE_PROTECTED;
+    let mut names: BTreeSet<&str> = protected
+        .iter()
+        .map(|path| path.split('/').next().unwrap())
+        .collect();
+    names.extend([".git", "HEAD", "config"]);
+    names.extend([
+        "deploy",
+        "DEPLOY",
+        ".EnvRC",
+        "other",
+        ".git/HEAD",
+        "sub/.git/HEAD",
+        "refs",
+    ]);
+    let (mut lacked_all, mut guarded_some) = (0, 0);
+    for name in names {
+        for below in ["", "/below"] {
+            let dir = Dir::new();
+            git_dir(&dir, "work/.git");
+            for root in ["read", "asked"] {
+                dir.file(&format!("{root}/{name}{below}"), "");
+            }
+            dir.file("asked/\u{e9}", "");
+            let write = ["read", "asked"].map(|root| format!("{:?}", dir.0.join(root)));
+            let text = format!(
+                "[filesystem]\nwrite = [{}]\nprotect = [\"deploy/key\", \"deploy\", \"deploy/./key\"]\n",
+                write.join(", ")
+            );
+            let survey = surveyed(&dir, "work", &text).unwrap();
+            let roots = &survey.site.roots;
+            assert_eq!(roots.len(), 3);
+            assert_eq!(of(&roots[1]), of(&roots[2]), "{name}{below}");
+            lacked_all += usize::from(roots[1].guarded.is_empty());
+            guarded_some += usize::from(!roots[1].guarded.is_empty());
+        }
+    }
+    assert!(
+        lacked_all > 0 && guarded_some > 10,
+        "{lacked_all}, {guarded_some}"
+    );
 }
 
 #[test]
