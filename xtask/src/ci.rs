@@ -18,6 +18,8 @@ pub(crate) struct Options {
 struct Context<'a> {
     root: &'a Path,
     fix: bool,
+    /// The tests are run as well.
+    tests: bool,
     counts: Option<Counts>,
 }
 
@@ -122,6 +124,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
     let mut context = Context {
         root,
         fix: options.fix,
+        tests: CHECKS
+            .iter()
+            .filter(wanted)
+            .any(|check| check.name == "test"),
         counts: None,
     };
     let mut results = Vec::new();
@@ -230,7 +236,7 @@ fn interface(context: &mut Context<'_>) -> Result<bool> {
 }
 
 fn reference(context: &mut Context<'_>) -> Result<bool> {
-    reference::run(context.root, context.fix)
+    reference::run(context.root, context.fix, context.tests)
 }
 
 fn tests(context: &mut Context<'_>) -> Result<bool> {

@@ -47,12 +47,6 @@ impl Profile {
             Profile::Release => "release",
         }
     }
-
-    fn apply(self, build: &mut Command) {
-        if self == Profile::Release {
-            build.arg("--release");
-        }
-    }
 }
 
 /// What was built.
@@ -74,13 +68,18 @@ pub(crate) fn run(root: &Path) -> Result<bool> {
 /// installed, the others by `profile`. They are copies, as an installation makes them: what a linker has just written lies in
 /// the page cache in single pages, of which each is mapped by itself.
 pub(crate) fn build(root: &Path, profile: Profile) -> Result<Built> {
-    let mut build = run::cargo(root);
-    build.arg("build");
-    profile.apply(&mut build);
-    for package in test::PACKAGES {
-        build.args(["--package", package]);
+    match profile {
+        // As `test` builds them, so that nothing is compiled again.
+        Profile::Dev => test::build(root)?,
+        Profile::Release => {
+            let mut build = run::cargo(root);
+            build.args(["build", "--release"]);
+            for package in test::PACKAGES {
+                build.args(["--package", package]);
+            }
+            run::must_pass(&mut build)?;
+        }
     }
-    run::must_pass(&mut build)?;
     let lacks = lacks(root)?;
     let started = match &lacks {
         None => Some(with_musl(root)?),
@@ -171,9 +170,6 @@ pub(crate) fn check(root: &Path) -> Result<Counts> {
     }
     let nextest = tools::nextest(root)?;
     // What the tests have of their own stands beside the programs.
-    let mut build = Command::new(&nextest);
-    build.current_dir(root);
-    run::must_pass(build.args(["nextest", "run", "--workspace", "--no-run"]))?;
     lay(
         &workspace::binaries(root, "debug")?,
         &built.dir,

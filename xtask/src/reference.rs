@@ -10,9 +10,13 @@ const CLI: &str = "docs/reference/cli.txt";
 const SCHEMA: &str = "docs/reference/policy.schema.json";
 const PROTOCOL: &str = "docs/reference/serve.schema.json";
 
-/// Compares the files with what the debug build says; `update` rewrites them.
-pub(crate) fn run(root: &Path, update: bool) -> Result<bool> {
-    test::build_programs(root)?;
+/// Compares the files with what the debug build says; `update` rewrites them. `tests`: they are run as well.
+pub(crate) fn run(root: &Path, update: bool, tests: bool) -> Result<bool> {
+    if tests {
+        test::build(root)?;
+    } else {
+        test::build_programs(root)?;
+    }
     let program = workspace::binaries(root, "debug")?.join("ringfence");
     let mut text = String::new();
     help(&program, &[], &mut text)?;

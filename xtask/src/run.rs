@@ -23,6 +23,18 @@ pub(crate) fn passes(command: &mut Command) -> Result<bool> {
     Ok(status.success())
 }
 
+/// Like [`passes`], with what it wrote in `said` instead of ours: for what runs beside something else.
+pub(crate) fn passes_and_says(command: &mut Command, said: &mut String) -> Result<bool> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot start {}", shown(command)))?;
+    for written in [&output.stdout, &output.stderr] {
+        said.push_str(&String::from_utf8_lossy(written));
+    }
+    Ok(output.status.success())
+}
+
 /// Like [`passes`], but anything other than 0 is an error that names the command.
 pub(crate) fn must_pass(command: &mut Command) -> Result<()> {
     if !passes(command)? {

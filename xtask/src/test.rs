@@ -48,10 +48,11 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<Counts> {
     if !options.no_setup {
         tools::setup(root)?;
     }
-    build_programs(root)?;
     if options.only_clients {
+        build_programs(root)?;
         return clients::test(root);
     }
+    build(root)?;
     let nextest = tools::nextest(root)?;
     let profile = options.profile.as_deref().unwrap_or("default");
     let mut counts = Counts::default();
@@ -88,8 +89,15 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<Counts> {
     Ok(counts)
 }
 
-/// Builds the programs as a checkout does, all at once: the features of what they share are then the same each time, and it
-/// is compiled once.
+/// Builds all tests, and with them the programs: what they share has the features that the tests want. Whoever needs the
+/// programs and runs the tests as well has it compiled once by this, and twice by [`build_programs`].
+pub(crate) fn build(root: &Path) -> Result<()> {
+    let mut build = Command::new(tools::nextest(root)?);
+    build.current_dir(root);
+    run::must_pass(build.args(["nextest", "run", "--workspace", "--no-run"]))
+}
+
+/// Builds the programs alone, as a checkout does, all at once: the features of what they share are then the same each time.
 pub(crate) fn build_programs(root: &Path) -> Result<()> {
     let mut build = run::cargo(root);
     build.arg("build");

@@ -20,14 +20,33 @@ pub(crate) fn test(root: &Path) -> Result<Counts> {
     std::fs::create_dir_all(&place.tools)
         .with_context(|| format!("cannot make {}", place.tools.display()))?;
     let mut counts = Counts::default();
-    for name in ["Python", "TypeScript"] {
+    // Both wait most of their time, for what must not happen: they run at once, and are told one after the other.
+    let suites = match rings(&place) {
+        Some(why) => [("Python", &why), ("TypeScript", &why)].map(|(name, why)| {
+            let lacks = Suite::Lacks(why.clone());
+            (name, String::new(), Ok(lacks))
+        }),
+        None => std::thread::scope(|threads| {
+            let place = &place;
+            [("Python", python as Run), ("TypeScript", typescript)]
+                .map(|(name, run)| {
+                    let ran = threads.spawn(move || {
+                        let mut said = String::new();
+                        let ran = run(place, &mut said);
+                        (said, ran)
+                    });
+                    (name, ran)
+                })
+                .map(|(name, ran)| match ran.join() {
+                    Ok((said, ran)) => (name, said, ran),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                })
+        }),
+    };
+    for (name, said, ran) in suites {
         println!("== {name} client");
-        let ran = match (rings(&place), name) {
-            (Some(why), _) => Suite::Lacks(why),
-            (None, "Python") => python(&place)?,
-            (None, _) => typescript(&place)?,
-        };
-        let one = match ran {
+        print!("{said}");
+        let one = match ran? {
             Suite::Ran(one) => one,
             Suite::Lacks(what) => {
                 let promised = test::promised(run::is_root()).unwrap_or_default();
@@ -48,6 +67,9 @@ struct Place {
     /// The program whose `serve` is tested with.
     server: PathBuf,
 }
+
+/// Runs a suite, and says what its tools wrote.
+type Run = fn(&Place, &mut String) -> Result<Suite>;
 
 enum Suite {
     Ran(Counts),
@@ -110,6 +132,14 @@ pub(crate) fn remember(mark: &Path, words: &str) -> Result<()> {
     std::fs::write(mark, words).with_context(|| format!("cannot write {}", mark.display()))
 }
 
+/// Installs what a suite needs.
+fn must_pass(command: &mut Command, said: &mut String) -> Result<()> {
+    if !run::passes_and_says(command, said)? {
+        bail!("{} failed:\n{said}", run::shown(command));
+    }
+    Ok(())
+}
+
 /// A check that is one test.
 fn one(green: bool) -> Counts {
     Counts {
@@ -119,7 +149,7 @@ fn one(green: bool) -> Counts {
     }
 }
 
-fn python(place: &Place) -> Result<Suite> {
+fn python(place: &Place, said: &mut String) -> Result<Suite> {
     let Some((program, version)) = program("python3", (3, 11)) else {
         return Ok(Suite::Lacks("Python 3.11 or later (python3)".to_owned()));
     };
@@ -132,13 +162,13 @@ fn python(place: &Place) -> Result<Suite> {
     if !python.exists() || !is_installed(&mark, &words) {
         let mut make = Command::new(&program);
         make.args(["-m", "venv", "--clear"]).arg(&environment);
-        if !run::passes(&mut make)? {
+        if !run::passes_and_says(&mut make, said)? {
             return Ok(Suite::Lacks("Python's venv (python3-venv)".to_owned()));
         }
         let mut install = Command::new(&python);
         install.args(["-m", "pip", "install", "--quiet", "--require-hashes"]);
         install.args(["--disable-pip-version-check", "--only-binary", ":all:"]);
-        run::must_pass(install.arg("--requirement").arg(&pins))?;
+        must_pass(install.arg("--requirement").arg(&pins), said)?;
         remember(&mark, &words)?;
     }
     let tool = |module: &str| {
@@ -150,20 +180,23 @@ fn python(place: &Place) -> Result<Suite> {
     };
     let mut types = tool("mypy");
     let cache = place.tools.join("mypy");
-    let mut counts = one(run::passes(types.arg("--cache-dir").arg(cache))?);
+    let mut counts = one(run::passes_and_says(
+        types.arg("--cache-dir").arg(cache),
+        said,
+    )?);
     let junit = place.tools.join("python.xml");
     // A file of an earlier run must not be counted for this one.
     let _ = std::fs::remove_file(&junit);
     let mut tests = tool("pytest");
     tests.arg("--quiet").arg("--junit-xml").arg(&junit);
-    let green = run::passes(&mut tests)?;
+    let green = run::passes_and_says(&mut tests, said)?;
     let (mut told, _) = read_junit(&junit);
     told.failed = told.failed.max(usize::from(!green));
     counts.add(told);
     Ok(Suite::Ran(counts))
 }
 
-fn typescript(place: &Place) -> Result<Suite> {
+fn typescript(place: &Place, said: &mut String) -> Result<Suite> {
     let Some((node, version)) = program("node", (20, 11)) else {
         return Ok(Suite::Lacks("Node 20.11 or later (node)".to_owned()));
     };
@@ -182,7 +215,7 @@ fn typescript(place: &Place) -> Result<Suite> {
         install.current_dir(&sources);
         // The tools have no scripts to run; what comes to have one is not run either.
         install.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
-        run::must_pass(&mut install)?;
+        must_pass(&mut install, said)?;
         remember(&mark, &words)?;
     }
     // A test whose source is gone is none.
@@ -192,7 +225,7 @@ fn typescript(place: &Place) -> Result<Suite> {
     }
     let mut compile = Command::new(&node);
     compile.current_dir(&sources).arg(&compiler);
-    let mut counts = one(run::passes(&mut compile)?);
+    let mut counts = one(run::passes_and_says(&mut compile, said)?);
     if counts.failed > 0 {
         return Ok(Suite::Ran(counts));
     }
@@ -215,7 +248,7 @@ fn typescript(place: &Place) -> Result<Suite> {
     tests.args(["stdout", "--test-reporter", "tap"]);
     tests.arg("--test-reporter-destination").arg(&tap);
     tests.args(&files).env(test::HARNESS, &place.server);
-    let green = run::passes(&mut tests)?;
+    let green = run::passes_and_says(&mut tests, said)?;
     let mut told = parse_tap(&std::fs::read_to_string(&tap).unwrap_or_default());
     told.failed = told.failed.max(usize::from(!green || told.passed == 0));
     counts.add(told);
