@@ -157,9 +157,10 @@ fn lacks(root: &Path) -> Result<Option<String>> {
 /// The tests again, of the programs as they are installed. What glibc links `test` has tested.
 pub(crate) fn check(root: &Path) -> Result<Counts> {
     tools::setup(root)?;
-    let built = build(root, Profile::Dev)?;
-    if !built.musl {
-        println!("skipped: without musl the programs are those that `cargo xtask test` tests");
+    if let Some(why) = lacks(root)? {
+        println!(
+            "skipped: {why}; without musl the programs are those that `cargo xtask test` tests"
+        );
         // Where much was promised that is a failure, as in the tests themselves.
         let failed = usize::from(test::promised(run::is_root()).is_some());
         return Ok(Counts {
@@ -168,6 +169,7 @@ pub(crate) fn check(root: &Path) -> Result<Counts> {
             ..Counts::default()
         });
     }
+    let built = build(root, Profile::Dev)?;
     let nextest = tools::nextest(root)?;
     // What the tests have of their own stands beside the programs.
     lay(

@@ -90,7 +90,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<Counts> {
 }
 
 /// Builds all tests, and with them the programs: what they share has the features that the tests want. Whoever needs the
-/// programs and runs the tests as well has it compiled once by this, and twice by [`build_programs`].
+/// programs and runs the tests as well has it compiled once by this, and twice by [`build_programs`]. Cargo builds a program
+/// with the tests where its package has some under `tests/`.
 pub(crate) fn build(root: &Path) -> Result<()> {
     let mut build = Command::new(tools::nextest(root)?);
     build.current_dir(root);

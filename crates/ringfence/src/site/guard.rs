@@ -64,8 +64,8 @@ pub(crate) struct Guards<'a> {
     roots: &'a Tops,
     guarded: Vec<Guarded>,
     missing: Vec<Lacking>,
-    /// A write root that lacks each of these, each once, before all in `missing`.
-    each: Option<(&'a Located, &'a [PathBuf])>,
+    /// A write root that lacks each of these, each once, and how many in `missing` come before them.
+    each: Option<(&'a Located, &'a [PathBuf], usize)>,
     /// The directories of `missing`, each once: there are many names in few.
     places: Vec<Rc<Located>>,
     doubts: Vec<Doubt>,
@@ -164,22 +164,22 @@ impl<'a> Guards<'a> {
 
     /// Watches for paths, each named once, of which a write root does not have the beginnings.
     pub(crate) fn lacks_each(&mut self, root: &'a Located, paths: &'a [PathBuf]) {
-        self.each = Some((root, paths));
+        self.each = Some((root, paths, self.missing.len()));
     }
 
     /// Each object and each name once for each promise.
     pub(crate) fn finish(mut self) -> (Vec<Guarded>, Vec<Missing>) {
-        if let Some((root, paths)) = self.each.take() {
+        if let Some((root, paths, before)) = self.each.take() {
             if self.guarded.is_empty() && self.missing.is_empty() {
                 let names = paths.to_vec();
                 let dir = root.clone();
                 return (Vec::new(), vec![Missing { dir, names }]);
             }
-            let more = std::mem::take(&mut self.missing);
+            let after = self.missing.split_off(before);
             for path in paths {
                 self.lacks(root, Vec::new(), path.clone(), false);
             }
-            self.missing.extend(more);
+            self.missing.extend(after);
         }
         let mut seen = HashSet::new();
         self.guarded

@@ -538,3 +538,43 @@ fn own_programs(guards: &mut Guards<'_>, root: &Found, dir: Option<&Path>) {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::{Absent, Listing};
+    use crate::tests::Dir;
+    use ringfence_policy::{Layer, Origin, Protect, Sourced};
+    use std::fs::File;
+    use std::os::fd::AsFd;
+    use std::path::{Path, PathBuf};
+
+    /// Where case does not matter to a file system, one name is the other.
+    #[test]
+    fn what_a_name_may_be_taken_for_is_not_said_to_lack() {
+        let entry = Sourced {
+            value: Protect::Relative(PathBuf::new()),
+            origin: Origin {
+                layer: Layer::User,
+                file: None,
+                line: None,
+                flag: None,
+            },
+        };
+        let absent = |path: &'static str| {
+            Absent::of(&[(&entry, Path::new(path)), (&entry, Path::new(path))])
+        };
+        let dir = Dir::new();
+        let listing = || Listing::of(File::open(&dir.0).unwrap().as_fd());
+        assert!(absent("Deploy/key").holds(listing().as_ref()));
+        assert_eq!(absent("Deploy/key").paths, [PathBuf::from("Deploy/key")]);
+        dir.file("dEPLOY", "");
+        assert!(!absent("Deploy/key").holds(listing().as_ref()));
+        assert!(absent("deplo").holds(listing().as_ref()));
+        assert!(
+            !absent("\u{212a}ey").holds(listing().as_ref()),
+            "a name that is not ASCII"
+        );
+        assert!(!absent("deplo").holds(None));
+    }
+}

@@ -340,6 +340,20 @@ fn an_index_is_read_back_and_a_damaged_one_is_not_believed() {
     assert_eq!(inode(), before);
     index::save(&state, &root, &of(&[PathBuf::from("more")], &[])).unwrap();
     assert_ne!(inode(), before);
+    // What cannot be read is, also where there is nothing to say.
+    let empty = dir.dir("empty");
+    let kept_empty = state.workspace(&empty).join("repositories");
+    for bad in [
+        &b""[..],
+        b"ringfence repositories 1\0",
+        b"ringfence repositories 2\0end",
+    ] {
+        index::save(&state, &empty, &of(&[], &[])).unwrap();
+        std::fs::write(&kept_empty, bad).unwrap();
+        index::save(&state, &empty, &of(&[], &[])).unwrap();
+        let (found, walked) = index::repositories(&empty, Some(&state));
+        assert!(found.is_empty() && walked.is_none(), "{bad:?} was left");
+    }
     let good = std::fs::read(&file).unwrap();
     let cut = good.len() - 1;
     for bad in [
@@ -437,15 +451,22 @@ fn a_write_root_that_is_read_is_guarded_as_one_asked_for_each_name() {
         "refs",
     ]);
     let (mut lacked_all, mut guarded_some) = (0, 0);
-    for name in names {
+    let below_settings = names.iter().map(|name| (*name, "/.vscode"));
+    let all: Vec<_> = names
+        .iter()
+        .map(|name| (*name, ""))
+        .chain(below_settings)
+        .collect();
+    for (name, within) in all {
         for below in ["", "/below"] {
             let dir = Dir::new();
             git_dir(&dir, "work/.git");
-            for root in ["read", "asked"] {
+            let roots = ["read", "asked"].map(|root| format!("{root}{within}"));
+            for root in &roots {
                 dir.file(&format!("{root}/{name}{below}"), "");
             }
-            dir.file("asked/\u{e9}", "");
-            let write = ["read", "asked"].map(|root| format!("{:?}", dir.0.join(root)));
+            dir.file(&format!("{}/\u{e9}", roots[1]), "");
+            let write = roots.map(|root| format!("{:?}", dir.0.join(root)));
             let text = format!(
                 "[filesystem]\nwrite = [{}]\nprotect = [\"deploy/key\", \"deploy\", \"deploy/./key\"]\n",
                 write.join(", ")
@@ -453,7 +474,7 @@ fn a_write_root_that_is_read_is_guarded_as_one_asked_for_each_name() {
             let survey = surveyed(&dir, "work", &text).unwrap();
             let roots = &survey.site.roots;
             assert_eq!(roots.len(), 3);
-            assert_eq!(of(&roots[1]), of(&roots[2]), "{name}{below}");
+            assert_eq!(of(&roots[1]), of(&roots[2]), "{within} {name}{below}");
             lacked_all += usize::from(roots[1].guarded.is_empty());
             guarded_some += usize::from(!roots[1].guarded.is_empty());
         }
