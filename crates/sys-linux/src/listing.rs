@@ -79,7 +79,14 @@ impl Listing {
     /// Whether a look-up of this name may find something, whether or not case matters.
     #[must_use]
     pub fn may_have(&self, name: &[u8]) -> bool {
-        !name.is_ascii() || self.0.contains(&name.to_ascii_lowercase())
+        if !name.is_ascii() {
+            return true;
+        }
+        // Most have so few that to compare takes less than to find.
+        if self.0.len() <= 8 {
+            return self.0.iter().any(|known| known.eq_ignore_ascii_case(name));
+        }
+        self.0.contains(&name.to_ascii_lowercase())
     }
 
     /// Whether a look-up of any of these names, which are in lower case and ASCII, may find something.
@@ -105,14 +112,22 @@ mod tests {
         let handle = File::open(&dir).unwrap();
         let listing = || Listing::of(handle.as_fd());
         std::fs::write(dir.join(".ENVRC"), "").unwrap();
-        let some = listing().unwrap();
-        for (name, may) in [
-            (".envrc", true),
-            (".ENVRC", true),
-            (".vscode", false),
-            ("\u{212a}", true),
-        ] {
-            assert_eq!(some.may_have(name.as_bytes()), may, "{name}");
+        // With few names, and with more.
+        for more in ["", "abcdefghijkl"] {
+            for name in more.chars() {
+                std::fs::write(dir.join(name.to_string()), "").unwrap();
+            }
+            let some = listing().unwrap();
+            for (name, may) in [
+                (".envrc", true),
+                (".ENVRC", true),
+                (".vscode", false),
+                ("\u{212a}", true),
+            ] {
+                assert_eq!(some.may_have(name.as_bytes()), may, "{name}");
+            }
+            let any = |name: &str| some.may_have_any(&[name.into(), "none".into()].into());
+            assert!(any(".envrc") && !any(".vscode"));
         }
         // The sign for kelvin is a K to some.
         std::fs::write(dir.join(".\u{212a}iro"), "").unwrap();
