@@ -19,7 +19,7 @@ use crate::launch::Early;
 use crate::locate::{follow, no_cwd};
 use crate::record::Recorder;
 use crate::recorded::{self, By};
-use crate::relay::PtyMode;
+use crate::relay::{self, PtyMode};
 use crate::rules::{Question, Rules, Subject, Verdict};
 use crate::site::{Asked, Survey, survey};
 use crate::state::State;
@@ -362,6 +362,7 @@ impl Begun {
             home: home.as_deref(),
             state: state.as_ref(),
             path: environment.get("PATH"),
+            handed: relay::handed(pty, policy.limits.output.is_some()),
         })?;
         let workspace = survey.site.workspace.clone();
         is_still(&stands, &survey.site.cwd)?;

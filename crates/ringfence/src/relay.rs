@@ -45,6 +45,14 @@ pub(crate) struct Relay {
     told: Option<(i32, Instant)>,
 }
 
+/// Which of the caller's stdin, stdout and stderr the command gets as they are, where they are terminals.
+pub(crate) fn handed(mode: PtyMode, counted: bool) -> [bool; 3] {
+    match mode {
+        PtyMode::Auto => [true, !counted, !counted],
+        PtyMode::Always | PtyMode::Never => [false; 3],
+    }
+}
+
 const ENDING: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
 
 /// How far output came.
@@ -92,11 +100,9 @@ impl Relay {
             relay.own_terminal()?;
             return Ok(relay);
         }
-        for number in 0..3 {
-            let hidden =
-                mode == PtyMode::Never && terminal::is_terminal(relay.stdio[number].as_fd());
+        for (number, handed) in handed(mode, output_max.is_some()).into_iter().enumerate() {
             let counted = number != 0 && output_max.is_some();
-            if hidden || counted {
+            if counted || !handed && terminal::is_terminal(relay.stdio[number].as_fd()) {
                 relay.pipe(number)?;
             }
         }

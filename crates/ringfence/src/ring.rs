@@ -135,6 +135,8 @@ impl Ring {
     pub fn open(request: Request) -> Result<Ring, Error> {
         let request = Request {
             argv: vec![OsString::from(ANY)],
+            // Each command is told what it gets, and the ring has nothing of this program's own.
+            pty: crate::relay::PtyMode::Never,
             ..request
         };
         let mut looks_left = crate::error::LOOKS;

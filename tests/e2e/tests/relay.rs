@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::OwnedFd;
 
-use ringfence_e2e::{Input, Terminal, Workspace, descendants, rings, until};
+use ringfence_e2e::{Input, Terminal, Workspace, binaries, descendants, rings, until};
 use rustix::io::{ioctl_fionbio, ioctl_fionread};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -46,7 +46,42 @@ fn outer_shell(ws: &Workspace) -> Terminal {
     shell
 }
 
+/// Says by which names a terminal can be opened.
+const WAYS: &str = "for way in /dev/console /dev/tty; do if (exec 3<> $way) 2> /dev/null; then echo $way; fi; done";
+
 rings! {
+    /// What is typed to who started it, and what they show, is none of a command's business that was not handed the terminal.
+    a_terminal_that_is_not_handed_in_has_no_name needs ["userns"] |ws| {
+        for (flags, ways) in [
+            (["--pty", "auto"], "/dev/console\n/dev/tty\n"),
+            (["--pty", "always"], "/dev/tty\n"),
+            (["--pty", "never"], ""),
+        ] {
+            let ring = ws.ring_sh(&format!("({WAYS}) > ways")).flags(flags);
+            assert_eq!(ring.on_terminal(80, 24).ends().code(), Some(0));
+            assert_eq!(ws.read("ways"), ways, "{flags:?}");
+        }
+        // Handed what is none, in a terminal's session: the counted streams are pipes.
+        let counted = ws.ring_sh(&format!("({WAYS}) > ways")).flags(["--output", "1KiB"]).quoted();
+        ws.bare(["sh", "-c", &format!("{counted} < /dev/null")]).on_terminal(80, 24).ends();
+        assert_eq!(ws.read("ways"), "/dev/tty\n");
+    }
+
+    /// Nor of one in a ring that stays, which a program at a terminal made.
+    a_ring_that_stays_has_no_way_to_its_programs_terminal needs ["userns"] |ws| {
+        let stays = binaries().stays.display().to_string();
+        let script = format!(
+            "mkfifo ../let; '{stays}' hold ../asked < ../let > ../held & exec 4> ../let
+            until grep -q held ../held; do :; done
+            '{stays}' in ../asked sh -c '{WAYS}' < /dev/null 2>&1 | cat > ../ways
+            sh -c '{WAYS}' < /dev/null 2>&1 | cat > ../outside"
+        );
+        let mut screen = ws.bare(["sh", "-c", &script]).on_terminal(80, 24);
+        assert_eq!(screen.ends().code(), Some(0), "{}", screen.shows());
+        assert!(ws.read("../outside").contains("/dev/tty"), "{}", ws.read("../outside"));
+        assert_eq!(ws.read("../ways"), "");
+    }
+
     /// Whatever else is a terminal and relayed for that reason.
     the_bound_holds_for_each_descriptor needs [] |ws| {
         let flags = ["--pty", "never", "--output", "1KiB"];

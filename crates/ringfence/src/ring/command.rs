@@ -131,7 +131,7 @@ impl Command {
             stdout: None,
             stderr: None,
             keep_background: false,
-            session: false,
+            session: true,
             terminal: None,
             time: None,
             memory: None,
@@ -219,8 +219,9 @@ impl Command {
         self
     }
 
-    /// Starts it in a session of its own (`setsid(2)`). It is always in one if it is given a terminal,
-    /// which it can read and write then, and not control.
+    /// Starts it in a session of its own (`setsid(2)`), as is done unless this says otherwise. It is always in one if it is
+    /// given a terminal, which it can read and write then, and not control. In this process' session it could write to the
+    /// terminal of that, and change how it works, by `/dev/tty`.
     pub fn new_session(&mut self, own: bool) -> &mut Command {
         self.session = own;
         self

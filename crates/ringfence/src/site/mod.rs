@@ -44,6 +44,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) state: Option<&'a State>,
     /// The child's PATH, for `read = "minimal"`.
     pub(crate) path: Option<&'a OsStr>,
+    /// Which of this program's stdin, stdout and stderr the child gets as they are.
+    pub(crate) handed: [bool; 3],
 }
 
 /// The site, and what the supervisor needs to go on looking.
@@ -127,7 +129,7 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
             kept: Vec::new(),
             shared: Vec::new(),
             readable,
-            console: console(),
+            console: console(asked.handed),
             doubts,
         },
         roots,
@@ -206,11 +208,14 @@ fn within(
     })
 }
 
-/// The caller's terminal, if stdin, stdout or stderr is one.
-fn console() -> Option<Located> {
+/// The caller's terminal, if what the child is handed of stdin, stdout and stderr is one. No other: who has it by a name reads
+/// what is typed, and writes what a person takes for somebody else's words.
+fn console(handed: [bool; 3]) -> Option<Located> {
     let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
     [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]
         .into_iter()
+        .zip(handed)
+        .filter_map(|(fd, handed)| handed.then_some(fd))
         .find(|fd| ringfence_sys_linux::terminal::is_terminal(*fd))
         .and_then(|fd| of_descriptor(fd).ok())
         .filter(|at| at.path.as_os_str().as_bytes().starts_with(b"/dev/"))

@@ -406,6 +406,7 @@ fn surveyed_where(
         home: Some(&home),
         state: None,
         path: None,
+        handed: [false; 3],
     })
 }
 
