@@ -432,58 +432,25 @@ impl<'a> Guards<'a> {
         self.trail(here, rest, from, promise);
     }
 
-    /// The same for a path that starts at a directory's canonical path.
-    fn trail(&mut self, mut here: PathBuf, path: &Path, from: &Path, promise: &'static str) {
-        // The next one last.
-        let mut todo: Vec<OsString> = Vec::new();
-        let mut links = 0;
-        queue(&mut todo, path);
-        if path.is_absolute() {
-            here = PathBuf::from("/");
+    /// The same for the way to a directory alone, of which more is said elsewhere.
+    pub(crate) fn way(&mut self, path: &Path, promise: &'static str) {
+        let root = self.roots.above(path);
+        let (here, rest) = match root.map(|root| (root, path.strip_prefix(root))) {
+            Some((root, Ok(rest))) => (root.clone(), rest),
+            _ => (PathBuf::from("/"), path),
+        };
+        if let Some((here, identity)) = self.ways(here, rest, promise)
+            && !identity.is_dir()
+            && !self.is_sealed(&here)
+            && let Some(pins) = self.pins(&here)
+        {
+            self.object(pins, located(here, &identity), &identity, promise);
         }
-        while let Some(name) = todo.pop() {
-            if name == ".." {
-                here.pop();
-                continue;
-            }
-            let path = here.join(&name);
-            let identity = match object::identity_of(&path) {
-                Ok(Some(identity)) => identity,
-                Ok(None) => return self.lack(&here, &name, &todo),
-                // Where this user cannot look, no program of theirs is led to.
-                Err(_) => return,
-            };
-            let at = located(path, &identity);
-            if identity.kind() == FileType::Symlink {
-                links += 1;
-                let Ok(target) = std::fs::read_link(&at.path) else {
-                    return;
-                };
-                if links > LINKS {
-                    return;
-                }
-                if !self.is_sealed(&at.path)
-                    && let Some(pins) = self.pins(&at.path)
-                {
-                    self.guarded.push(Guarded {
-                        pins,
-                        object: at,
-                        promise,
-                    });
-                }
-                if target.is_absolute() {
-                    here = PathBuf::from("/");
-                }
-                queue(&mut todo, &target);
-                continue;
-            }
-            here = at.path;
-            if !identity.is_dir() {
-                // A file in the way of the rest must not be swapped for a directory.
-                break;
-            }
-        }
-        let Ok(Some(identity)) = object::identity_of(&here) else {
+    }
+
+    /// As [`lead`](Guards::lead) for a path that starts at a directory's canonical path.
+    fn trail(&mut self, here: PathBuf, path: &Path, from: &Path, promise: &'static str) {
+        let Some((here, identity)) = self.ways(here, path, promise) else {
             return;
         };
         if self.is_sealed(&here) {
@@ -516,6 +483,69 @@ impl<'a> Guards<'a> {
         if let Some(pins) = self.pins(&here) {
             self.object(pins, located(here, &identity), &identity, promise);
         }
+    }
+
+    /// Guards each link on a way, and watches for what is missing on it. What stands at its end.
+    fn ways(
+        &mut self,
+        mut here: PathBuf,
+        path: &Path,
+        promise: &'static str,
+    ) -> Option<(PathBuf, Identity)> {
+        // The next one last.
+        let mut todo: Vec<OsString> = Vec::new();
+        let mut links = 0;
+        queue(&mut todo, path);
+        if path.is_absolute() {
+            here = PathBuf::from("/");
+        }
+        while let Some(name) = todo.pop() {
+            if name == ".." {
+                here.pop();
+                continue;
+            }
+            let path = here.join(&name);
+            let identity = match object::identity_of(&path) {
+                Ok(Some(identity)) => identity,
+                Ok(None) => {
+                    self.lack(&here, &name, &todo);
+                    return None;
+                }
+                // Where this user cannot look, no program of theirs is led to.
+                Err(_) => return None,
+            };
+            let at = located(path, &identity);
+            if identity.kind() == FileType::Symlink {
+                links += 1;
+                let Ok(target) = std::fs::read_link(&at.path) else {
+                    return None;
+                };
+                if links > LINKS {
+                    return None;
+                }
+                if !self.is_sealed(&at.path)
+                    && let Some(pins) = self.pins(&at.path)
+                {
+                    self.guarded.push(Guarded {
+                        pins,
+                        object: at,
+                        promise,
+                    });
+                }
+                if target.is_absolute() {
+                    here = PathBuf::from("/");
+                }
+                queue(&mut todo, &target);
+                continue;
+            }
+            here = at.path;
+            if !identity.is_dir() {
+                // A file in the way of the rest must not be swapped for a directory.
+                break;
+            }
+        }
+        let identity = object::identity_of(&here).ok().flatten()?;
+        Some((here, identity))
     }
 
     fn is_sealed(&self, path: &Path) -> bool {

@@ -81,6 +81,7 @@ pub(super) fn guard(
 
 /// Guards the person's own configuration, wherever in the write roots it lies.
 pub(super) fn persons(guards: &mut Guards<'_>, person: &Person) {
+    unread(guards, &person.configuration);
     for file in &person.configuration.files {
         let from = file.parent().unwrap_or(file);
         guards.lead(file, from, promise::PROTECT_GIT);
@@ -166,6 +167,10 @@ pub(crate) fn repository(guards: &mut Guards<'_>, root: &Found, relative: &Path,
     let target = if kind.is_symlink() {
         std::fs::canonicalize(&path).ok()
     } else {
+        // Nor may another stand where it points: a link on the way that is replaced, or what is missing there.
+        if let Some(named) = named_by_gitfile(&path) {
+            guards.way(&named, promise::PROTECT_GIT);
+        }
         gitfile(&path)
     };
     let Some(git) = target else { return };
@@ -345,6 +350,7 @@ fn hooks(
             guards.lead(&common.join(name), git_dir, promise::PROTECT_GIT);
         }
     }
+    unread(guards, configuration);
     // The first two are the git directory's own, and guarded with it.
     for file in configuration.files.iter().skip(2) {
         guards.lead(file, git_dir, promise::PROTECT_GIT);
@@ -375,6 +381,18 @@ fn hooks(
     }
 }
 
+/// What configuration that is not read here names is not known, and not guarded.
+fn unread(guards: &mut Guards<'_>, configuration: &Configuration) {
+    for file in &configuration.unread {
+        let what = format!(
+            "{} is read by git and not by Ringfence, being longer than 1 MiB or no file: hooks and files that it names \
+             are not protected; make it shorter",
+            file.display()
+        );
+        guards.give_up(promise::PROTECT_GIT, what);
+    }
+}
+
 /// The work tree a linked worktree's git directory belongs to (`git-worktree(1)`, Details).
 fn work_tree(git_dir: &Path) -> Option<PathBuf> {
     let text = read_small(&git_dir.join("gitdir"))?;
@@ -391,7 +409,13 @@ fn looks_like_git_dir(path: &Path) -> bool {
 /// when nobody looks; it cannot change the configuration of one that is known.
 pub(crate) fn is_git_dir(path: &Path) -> bool {
     looks_like_git_dir(path)
-        || read_small(&path.join("config")).is_some_and(|text| config::of_repository(&text))
+        || match small(&path.join("config")) {
+            Ok(text) => text.is_some_and(|text| config::of_repository(&text)),
+            // It may be any program's.
+            Err(Unread) => ["HEAD", "objects", "refs"]
+                .iter()
+                .any(|name| path.join(name).symlink_metadata().is_ok()),
+        }
 }
 
 /// Submodules' git directories: any directory below `modules` with a `HEAD`, a
@@ -423,17 +447,33 @@ fn modules(dir: &Path, found: &mut Vec<PathBuf>, depth: u32) {
 }
 
 fn read_small(path: &Path) -> Option<String> {
-    careful::read(path, careful::SMALL)
-        .ok()
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    small(path).ok().flatten()
+}
+
+/// What stands there and git reads, and is not read here: too long, or no file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Unread;
+
+/// A file's text. `None` where git could not read it either.
+fn small(path: &Path) -> Result<Option<String>, Unread> {
+    use std::io::ErrorKind::{FileTooLarge, InvalidInput};
+    match careful::read(path, careful::SMALL) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if [FileTooLarge, InvalidInput].contains(&error.kind()) => Err(Unread),
+        Err(_) => Ok(None),
+    }
 }
 
 /// The git directory a gitfile names.
 fn gitfile(path: &Path) -> Option<PathBuf> {
+    std::fs::canonicalize(named_by_gitfile(path)?).ok()
+}
+
+/// The same as it is written, whether or not anything stands there.
+fn named_by_gitfile(path: &Path) -> Option<PathBuf> {
     let text = read_small(path)?;
     let target = text.strip_prefix("gitdir:")?.trim_end_matches(['\n', '\r']);
-    let target = path.parent()?.join(target.trim_start());
-    std::fs::canonicalize(target).ok()
+    Some(path.parent()?.join(target.trim_start()))
 }
 
 /// The git directory outside the workspace that the workspace's own repository needs to

@@ -160,6 +160,91 @@ fn a_gitfile_is_guarded_itself_and_where_it_leads() {
     assert_eq!(there, ["store/config", "store/hooks", "sub/.git"]);
 }
 
+/// As found, for a repository in the root.
+fn found_in(
+    dir: &Dir,
+    root: &str,
+    relative: &str,
+) -> (Vec<String>, Vec<String>, Vec<ringfence_plan::Doubt>) {
+    let root = follow(&dir.0.join(root)).unwrap();
+    let roots: Tops = [root.at.path.clone()].into_iter().collect();
+    let mut guards = Guards::new(&roots);
+    repository::repository(&mut guards, &root, Path::new(relative), &Person::default());
+    let doubts = guards.doubts();
+    let (guarded, missing) = guards.finish();
+    let (there, not) = names(&root.at.path, &guarded, &missing);
+    (there, not, doubts)
+}
+
+#[test]
+fn a_gitfile_cannot_be_led_elsewhere_by_what_lies_on_its_way() {
+    let dir = Dir::new();
+    git_dir(&dir, "w/.git");
+    git_dir(&dir, "w/d/gg");
+    dir.dir("w/n");
+    symlink("d", dir.0.join("w/e")).unwrap();
+    for named in [
+        "../e/gg".to_owned(),
+        dir.0.join("w/e/gg").display().to_string(),
+    ] {
+        dir.file("w/n/.git", &format!("gitdir: {named}\n"));
+        let (there, _, _) = found_in(&dir, "w", "n");
+        for name in ["e", "n/.git", "d/gg/config", "d/gg/hooks"] {
+            assert!(there.contains(&name.to_owned()), "{name} in {there:?}");
+        }
+        // Work goes on in it.
+        assert!(!there.contains(&"d/gg".to_owned()), "{there:?}");
+    }
+}
+
+#[test]
+fn what_a_gitfile_names_and_is_missing_is_watched_for() {
+    let dir = Dir::new();
+    git_dir(&dir, "w/.git");
+    dir.dir("w/n");
+    for (named, watched) in [
+        ("../.git/modules/n", ".git/modules/n"),
+        ("../x/y", "x/y"),
+        ("../.git/worktrees/n", ".git/worktrees/n"),
+    ] {
+        dir.file("w/n/.git", &format!("gitdir: {named}\n"));
+        let (there, not, _) = found_in(&dir, "w", "n");
+        assert!(there.contains(&"n/.git".to_owned()), "{there:?}");
+        assert!(not.contains(&watched.to_owned()), "{watched} in {not:?}");
+    }
+}
+
+/// Git reads it however long it is.
+#[test]
+fn configuration_that_is_too_long_to_be_read_is_refused() {
+    let dir = Dir::new();
+    git_dir(&dir, "w/.git");
+    let long = "# padding\n".repeat(110_000);
+    let refused = |dir: &Dir| {
+        let (.., doubts) = found_in(dir, "w", "");
+        doubts
+            .iter()
+            .filter(|doubt| doubt.refused && doubt.promise == promise::PROTECT_GIT)
+            .count()
+    };
+    assert_eq!(refused(&dir), 0);
+    dir.file(
+        "w/.git/config",
+        &format!("[core]\n\thooksPath = hk\n{long}"),
+    );
+    assert_eq!(refused(&dir), 1);
+    dir.file("w/.git/config", "[include]\n\tpath = more\n");
+    assert_eq!(refused(&dir), 0);
+    dir.file("w/.git/more", &long);
+    assert_eq!(refused(&dir), 1);
+    // And so is one that is looked for by its configuration.
+    dir.file("w/bare/config", &long);
+    assert!(!repository::is_git_dir(&dir.0.join("w/bare")));
+    dir.file("w/bare/HEAD.aside", "");
+    dir.dir("w/bare/objects");
+    assert!(repository::is_git_dir(&dir.0.join("w/bare")));
+}
+
 #[test]
 fn a_linked_worktree_gets_the_repository_that_points_back_at_it() {
     let dir = Dir::new();

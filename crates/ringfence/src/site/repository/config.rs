@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::read_small;
+use super::small;
 
 /// Configuration files read for one repository at most.
 const MOST: usize = 64;
@@ -171,6 +171,8 @@ pub(crate) struct Configuration {
     pub(crate) hooks: Vec<PathBuf>,
     /// Every `core.worktree`.
     pub(crate) trees: Vec<PathBuf>,
+    /// Of the files, those that git reads and that are not read here.
+    pub(crate) unread: Vec<PathBuf>,
 }
 
 impl Configuration {
@@ -184,9 +186,13 @@ impl Configuration {
         while next < all.files.len() {
             let file = all.files[next].clone();
             next += 1;
-            if let Some(text) = read_small(&file) {
-                let base = file.parent().unwrap_or(Path::new("/"));
-                all.take(&parse(&text), base, home);
+            match small(&file) {
+                Ok(Some(text)) => {
+                    let base = file.parent().unwrap_or(Path::new("/"));
+                    all.take(&parse(&text), base, home);
+                }
+                Ok(None) => {}
+                Err(_) => all.unread.push(file),
             }
         }
         all

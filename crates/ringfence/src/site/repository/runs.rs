@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::config::{Entry, parse};
-use super::{gitfile, read_small};
+use super::{gitfile, read_small, small};
 use crate::locate::follow;
 
 /// Repositories looked at after one command at most.
@@ -133,9 +133,19 @@ fn what_runs(git: &Path, roots: &[&Path], known: &BTreeSet<&Path>) -> Vec<String
     files.retain(|file| writable(file));
     let mut runs: Vec<String> = Vec::new();
     runs.extend(led_elsewhere(&common));
-    for text in files.iter().filter_map(|file| read_small(file)) {
-        let entries = parse(&text);
-        runs.extend(entries.iter().filter(|e| runs_programs(e)).map(Entry::name));
+    // Git reads them however long they are.
+    let unread = |name: &str| format!("{name} (too long to be read, or no file)");
+    if small(&git.join("commondir")).is_err() {
+        runs.push(unread("commondir"));
+    }
+    for file in &files {
+        match small(file) {
+            Ok(text) => {
+                let entries = parse(&text.unwrap_or_default());
+                runs.extend(entries.iter().filter(|e| runs_programs(e)).map(Entry::name));
+            }
+            Err(_) => runs.extend(file.file_name().map(|name| unread(&name.to_string_lossy()))),
+        }
     }
     let hooks = common.join("hooks");
     if writable(&hooks) {
@@ -372,6 +382,36 @@ mod tests {
 
     fn have_git() -> bool {
         Command::new("git").arg("version").output().is_ok()
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_read_runs_programs() {
+        let dir = Dir::new();
+        for name in ["objects", "refs"] {
+            dir.dir(&format!("w/n/.git/{name}"));
+        }
+        dir.file("w/n/.git/HEAD", "ref: refs/heads/main\n");
+        let (root, tree) = (dir.0.join("w"), dir.0.join("w/n"));
+        let look = || {
+            made(
+                &[&root],
+                &[tree.clone()].into(),
+                &BTreeSet::new(),
+                SystemTime::now(),
+            )
+        };
+        let long = "# padding\n".repeat(110_000);
+        for name in ["config", "config.worktree", "commondir"] {
+            assert_eq!(look(), [], "without {name}");
+            dir.file(&format!("w/n/.git/{name}"), &long);
+            let made = look();
+            assert_eq!(made.len(), 1, "{name}");
+            assert!(
+                made[0].runs.iter().any(|runs| runs.starts_with(name)),
+                "{made:?}"
+            );
+            std::fs::remove_file(tree.join(".git").join(name)).unwrap();
+        }
     }
 
     #[test]
