@@ -188,6 +188,11 @@ pub enum Error {
         /// Why.
         error: std::io::Error,
     },
+    /// What is written to could only be read, or entered: the command could open it again and change what it stands for.
+    #[error(
+        "{0} is a directory, or a file that can only be read; hand over what can be written to, or a pipe"
+    )]
+    NotWritable(&'static str),
     /// State cannot be kept.
     #[error("{}: {error}; check the directory's owner and free space", shown(path))]
     State {

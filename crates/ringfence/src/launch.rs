@@ -553,6 +553,21 @@ pub(crate) fn in_ring(at: Located, plan: &Plan) -> Located {
     }
 }
 
+/// Whether stdout and stderr are what is written to. A directory, or a file that is only read, is opened again inside where it is
+/// stdin; here it would be a way past the ring's mounts to what nobody has in mind, and nothing that works is lost.
+pub(crate) fn can_be_written(streams: &[BorrowedFd<'_>; 3]) -> Result<(), Error> {
+    for (stream, name) in streams.iter().zip(["stdin", "stdout", "stderr"]).skip(1) {
+        let kind = object::identity(*stream).map(|identity| identity.kind());
+        let writable = object::access_of(*stream).is_ok_and(|(_, writable)| writable);
+        match kind {
+            Ok(FileType::Directory) => return Err(Error::NotWritable(name)),
+            Ok(FileType::RegularFile) if !writable => return Err(Error::NotWritable(name)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// A file or directory that is read on stdin is opened again inside the ring, at the same
 /// offset: the descriptor as it is belongs to the outer mount, through which its file
 /// could be opened for writing (`/proc/self/fd/0`) and its mode, times and attributes be

@@ -11,7 +11,7 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use ringfence_e2e::{Before, binaries, descendants, rings, until};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// How often, for each of root and an ordinary user: once at each step. `cargo xtask soak` says more.
 const TRIES: usize = STEPS;
@@ -68,5 +68,31 @@ rings! {
         }
         println!("{tries} times killed, nothing left");
         assert!(tries < STEPS || latest > STEPS / 2, "never killed later than step {latest}");
+    }
+
+    /// As `timeout -s KILL` and agents end what they started: the harness, its command, and all in their process group.
+    /// What has just appeared under a protected name is taken away nevertheless.
+    a_group_that_is_killed_leaves_no_protected_name needs ["userns"] |ws| {
+        let before = Before::look();
+        let make = "mkdir .claude .vscode; echo {} > .vscode/tasks.json; echo x > .envrc; echo up > up; exec sleep 1000";
+        let there = || [".claude", ".vscode/tasks.json", ".envrc"].map(|name| ws.at(name).exists());
+        // The control: nobody takes it away without a ring.
+        let live = ws.bare_sh(make).start();
+        until("it is up", || ws.at("up").exists());
+        kill_process_group(Pid::from_raw(live.pid().cast_signed()).unwrap(), Signal::KILL).unwrap();
+        live.wait();
+        assert_eq!(there(), [true; 3]);
+        for name in [".claude", ".vscode"] {
+            std::fs::remove_dir_all(ws.at(name)).unwrap();
+        }
+        for name in [".envrc", "up"] {
+            std::fs::remove_file(ws.at(name)).unwrap();
+        }
+        let live = ws.ring_sh(make).start();
+        until("it is up", || ws.at("up").exists());
+        kill_process_group(Pid::from_raw(live.pid().cast_signed()).unwrap(), Signal::KILL).unwrap();
+        live.wait();
+        until("what was made is taken away", || there() == [false; 3]);
+        before.nothing_left(ws);
     }
 }

@@ -28,6 +28,23 @@ fn bytes(words: &[u64]) -> Vec<u8> {
 }
 
 rings! {
+    /// By it the directory could be opened again beside the ring's mounts.
+    a_stream_that_cannot_be_written_is_not_handed_in needs ["userns"] |ws| {
+        std::fs::create_dir(ws.at("dir")).unwrap();
+        ws.file("file", "kept\n");
+        let ring = ws.ring(["sh", "-c", "echo ran > ran; echo x > /proc/self/fd/1/made; echo x > /proc/self/fd/2/made"]).quoted();
+        for (streams, name) in [("1< dir", "stdout"), ("2< dir", "stderr"), ("1< file", "stdout")] {
+            let done = ws.bare(["bash", "-c", &format!("{{ {ring} {streams}; }} 2> said; echo $? >> said")]).run();
+            let said = ws.read("said");
+            // Where stderr is what cannot be written there is nowhere to say it.
+            assert!(said.ends_with("125\n") && (name == "stderr" || said.contains(name)), "{streams}: {said} {done}");
+            assert!(!ws.at("ran").exists() && !ws.at("dir/made").exists(), "{streams}");
+        }
+        let done = ws.bare(["bash", "-c", &format!("{ring} 1<> file")]).run();
+        assert!(ws.at("ran").exists(), "{done}");
+        assert_eq!(ws.read("file"), "kept\n");
+    }
+
     exit_codes needs [] |ws| {
         // Each code is one ring; root and the user share the work.
         let half = u32::from(ws.person.is_root());

@@ -97,6 +97,12 @@ impl Session {
             },
             self.init && !spawn.last,
         )?;
+        if self.init && spawn.last {
+            // The command stays in the caller's group, for keys on the terminal. Who kills all of that (`timeout -s KILL`, an
+            // agent's `kill(-pgid, 9)`) takes the harness, and is not to take who looks after what the command left.
+            // A leader of a session, which this is not, could not.
+            let _in_one_already = rustix::process::setpgid(None, None);
+        }
         if self.arm_at.is_none() && !self.unwatchable && needs_arming {
             self.arm_at = Instant::now().checked_add(ARM_AFTER);
         }
