@@ -107,13 +107,35 @@ pub fn read(path: &Path) -> Result<Option<FileText>, Error> {
                 std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
             ) =>
         {
-            Ok(None)
+            match led_nowhere(path) {
+                Some(link) => Err(Error::PolicyFile {
+                    path: path.to_owned(),
+                    error: std::io::Error::new(
+                        error.kind(),
+                        format!("{} is a link that leads nowhere", link.display()),
+                    ),
+                }),
+                None => Ok(None),
+            }
         }
         Err(error) => Err(Error::PolicyFile {
             path: path.to_owned(),
             error,
         }),
     }
+}
+
+/// The link for which a path leads nowhere: somebody means something to be there.
+fn led_nowhere(path: &Path) -> Option<&Path> {
+    for up in path.ancestors() {
+        match std::fs::symlink_metadata(up) {
+            Ok(meta) => return meta.is_symlink().then_some(up),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            // What stands above it is no directory, or closed.
+            Err(_) => return None,
+        }
+    }
+    None
 }
 
 /// Reads every layer. `grants`: those that hold ([`holding`]), and those for this once.

@@ -94,6 +94,22 @@ refusals! {
         refused(ws, unknown, 127, &["no-such-program"]);
     }
 
+    /// Somebody means a policy to be there: it is not taken for none.
+    a_policy_that_is_a_broken_link |ws| {
+        let link = |at: &str| std::os::unix::fs::symlink("/no/such/file", ws.at(at)).unwrap();
+        link(".ringfence.toml");
+        refused(ws, with_flags(ws, &[]), 125, &[".ringfence.toml", "leads nowhere"]);
+        std::fs::remove_file(ws.at(".ringfence.toml")).unwrap();
+        std::fs::create_dir_all(ws.at("../home/.config/ringfence")).unwrap();
+        link("../home/.config/ringfence/policy.toml");
+        refused(ws, with_flags(ws, &[]), 125, &["policy.toml", "leads nowhere"]);
+        std::fs::remove_dir_all(ws.at("../home/.config/ringfence")).unwrap();
+        link("../home/.config/ringfence");
+        refused(ws, with_flags(ws, &[]), 125, &[".config/ringfence is a link that leads nowhere"]);
+        std::fs::remove_file(ws.at("../home/.config/ringfence")).unwrap();
+        with_flags(ws, &[]).run().ok();
+    }
+
     unknown_key |ws| {
         ws.file(".ringfence.toml", "# mine\nwriet = [\"x\"]\n");
         refused(ws, with_flags(ws, &[]), 125, &[".ringfence.toml:2", "wriet"]);

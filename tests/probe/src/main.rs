@@ -331,6 +331,20 @@ fn inside_stays(_: &Arena, _: &Wanted, _: &std::path::Path) -> io::Result<Report
     Err(io::Error::from(io::ErrorKind::Unsupported))
 }
 
+/// Whether who started this program is still there: for somebody who left (Ctrl-C ends `ringfence verify`, in another process
+/// group) no further row is tried, and what was made for them goes.
+#[cfg(target_os = "linux")]
+fn asked() -> impl Fn() -> bool {
+    let by = std::os::unix::process::parent_id();
+    move || std::os::unix::process::parent_id() == by
+}
+
+/// There nobody is told who started a program once that is gone.
+#[cfg(windows)]
+fn asked() -> impl Fn() -> bool {
+    || true
+}
+
 #[cfg(target_os = "linux")]
 fn inside_stays(arena: &Arena, wanted: &Wanted, program: &std::path::Path) -> io::Result<Report> {
     let stays = Stays {
@@ -341,10 +355,11 @@ fn inside_stays(arena: &Arena, wanted: &Wanted, program: &std::path::Path) -> io
             wanted.at.clone()
         },
     };
+    let is_wanted = asked();
     verify_stays(
         arena,
         &stays,
-        &|row| wanted.takes(row),
+        &|row| is_wanted() && wanted.takes(row),
         &mut |at, result| {
             let _ = say(&described(result, Some(at), wanted.json));
         },
@@ -357,6 +372,7 @@ fn inside_each(arena: &Arena, wanted: &Wanted) -> Report {
         .clone()
         .and_then(|path| std::fs::canonicalize(path).ok())
         .unwrap_or_default();
+    let is_wanted = asked();
     verify(
         arena,
         &|invocation| {
@@ -376,7 +392,7 @@ fn inside_each(arena: &Arena, wanted: &Wanted) -> Report {
             invocation.flags.extend(wanted.flags.iter().map(Into::into));
             invocation.ringfence(&harness)
         },
-        &|row| wanted.takes(row),
+        &|row| is_wanted() && wanted.takes(row),
         &mut |result| {
             let _ = say(&described(result, None, wanted.json));
         },
