@@ -127,12 +127,17 @@ pub fn read(path: &Path) -> Result<Option<FileText>, Error> {
 
 /// The link for which a path leads nowhere: somebody means something to be there.
 fn led_nowhere(path: &Path) -> Option<&Path> {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
     for up in path.ancestors() {
         match std::fs::symlink_metadata(up) {
-            Ok(meta) => return meta.is_symlink().then_some(up),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            // What stands above it is no directory, or closed.
-            Err(_) => return None,
+            Ok(meta) if meta.is_symlink() => {
+                // One that leads to a directory which has no policy is as good as the directory.
+                let leads = std::fs::metadata(up).is_ok_and(|end| end.is_dir());
+                return (!leads).then_some(up);
+            }
+            Err(error) if [NotADirectory, NotFound].contains(&error.kind()) => {}
+            // It is there, and of another kind or closed.
+            Ok(_) | Err(_) => return None,
         }
     }
     None

@@ -107,6 +107,15 @@ refusals! {
         link("../home/.config/ringfence");
         refused(ws, with_flags(ws, &[]), 125, &[".config/ringfence is a link that leads nowhere"]);
         std::fs::remove_file(ws.at("../home/.config/ringfence")).unwrap();
+        // To a file there is no way on; to a directory there is, whatever it has.
+        std::os::unix::fs::symlink("/etc/passwd", ws.at("../home/.config/ringfence")).unwrap();
+        refused(ws, with_flags(ws, &[]), 125, &[".config/ringfence is a link that leads nowhere"]);
+        std::fs::remove_file(ws.at("../home/.config/ringfence")).unwrap();
+        std::os::unix::fs::symlink("/etc/ssl", ws.at("../home/.config/ringfence")).unwrap();
+        with_flags(ws, &[]).run().ok();
+        std::fs::remove_file(ws.at("../home/.config/ringfence")).unwrap();
+        std::fs::remove_dir_all(ws.at("../home/.config")).unwrap();
+        std::os::unix::fs::symlink("/etc", ws.at("../home/.config")).unwrap();
         with_flags(ws, &[]).run().ok();
     }
 

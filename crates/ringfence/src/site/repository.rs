@@ -6,8 +6,9 @@ pub(crate) mod config;
 pub(crate) mod runs;
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use ringfence_plan::promise;
@@ -164,7 +165,7 @@ pub(crate) fn repository(guards: &mut Guards<'_>, root: &Found, relative: &Path,
         promise::PROTECT_GIT,
     );
     heed(guards, done, &path, promise::PROTECT_GIT);
-    let target = if kind.is_symlink() {
+    let target = if std::fs::metadata(&path).is_ok_and(|end| end.is_dir()) {
         std::fs::canonicalize(&path).ok()
     } else {
         // Nor may another stand where it points: a link on the way that is replaced, or what is missing there.
@@ -324,11 +325,19 @@ fn git_dir(guards: &mut Guards<'_>, root: &Found, relative: &Path, person: &Pers
 /// The configuration that git heeds for a git directory: a worktree's is that of the
 /// repository it shares (`gitrepository-layout(5)`, commondir), and its own.
 fn configuration(git_dir: &Path, person: &Person) -> Configuration {
-    let common = read_small(&git_dir.join(COMMONDIR))
+    let named = small(&git_dir.join(COMMONDIR));
+    let common = named
+        .as_ref()
+        .ok()
+        .and_then(|text| text.as_deref())
         .map(|text| git_dir.join(text.trim_end_matches(['\n', '\r'])));
     let config = common.as_deref().unwrap_or(git_dir).join("config");
     let files = vec![config, git_dir.join("config.worktree")];
-    Configuration::read(files, person.home.as_deref())
+    let mut all = Configuration::read(files, person.home.as_deref());
+    if named.is_err() || common.as_deref().is_some_and(config::is_garbled) {
+        all.unread.push(git_dir.join(COMMONDIR));
+    }
+    all
 }
 
 /// Guards the files a configuration includes, which are configuration wherever they lie,
@@ -385,8 +394,8 @@ fn hooks(
 fn unread(guards: &mut Guards<'_>, configuration: &Configuration) {
     for file in &configuration.unread {
         let what = format!(
-            "{} is read by git and not by Ringfence, being longer than 1 MiB or no file: hooks and files that it names \
-             are not protected; make it shorter",
+            "{} is read by git and not by Ringfence, being longer than 1 MiB, one of very many, or naming a path \
+             that is not UTF-8: hooks and files that it names are not protected; make it shorter",
             file.display()
         );
         guards.give_up(promise::PROTECT_GIT, what);
@@ -450,16 +459,16 @@ fn read_small(path: &Path) -> Option<String> {
     small(path).ok().flatten()
 }
 
-/// What stands there and git reads, and is not read here: too long, or no file.
+/// What stands there and git reads, and is too long to be read here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Unread;
 
 /// A file's text. `None` where git could not read it either.
 fn small(path: &Path) -> Result<Option<String>, Unread> {
-    use std::io::ErrorKind::{FileTooLarge, InvalidInput};
     match careful::read(path, careful::SMALL) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) if [FileTooLarge, InvalidInput].contains(&error.kind()) => Err(Unread),
+        Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => Err(Unread),
+        // What is no regular file is none to git either, or keeps it waiting.
         Err(_) => Ok(None),
     }
 }
@@ -470,10 +479,16 @@ fn gitfile(path: &Path) -> Option<PathBuf> {
 }
 
 /// The same as it is written, whether or not anything stands there.
-fn named_by_gitfile(path: &Path) -> Option<PathBuf> {
-    let text = read_small(path)?;
-    let target = text.strip_prefix("gitdir:")?.trim_end_matches(['\n', '\r']);
-    Some(path.parent()?.join(target.trim_start()))
+pub(super) fn named_by_gitfile(path: &Path) -> Option<PathBuf> {
+    // As git reads it (`read_gitfile_gently`): by bytes, without the ends of lines behind it, up to a NUL.
+    let bytes = careful::read(path, careful::SMALL).ok()?;
+    let mut target = bytes.strip_prefix(b"gitdir: ")?;
+    while let [rest @ .., b'\n' | b'\r'] = target {
+        target = rest;
+    }
+    let target = target.split(|byte| *byte == 0).next()?;
+    (!target.is_empty()).then_some(())?;
+    Some(path.parent()?.join(OsStr::from_bytes(target)))
 }
 
 /// The git directory outside the workspace that the workspace's own repository needs to

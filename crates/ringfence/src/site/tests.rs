@@ -214,6 +214,38 @@ fn what_a_gitfile_names_and_is_missing_is_watched_for() {
     }
 }
 
+/// To the byte, and through links, as git reads it.
+#[test]
+fn a_gitfile_is_read_as_git_reads_it() {
+    use std::os::unix::ffi::OsStrExt;
+    let dir = Dir::new();
+    dir.dir("w/n");
+    let at = dir.0.join("w/n/.git");
+    for (text, named) in [
+        (&b"gitdir: ../x\r\n\n"[..], Some(&b"../x"[..])),
+        (b"gitdir: ../\xff", Some(b"../\xff")),
+        (b"gitdir:  ../x", Some(b" ../x")),
+        (b"gitdir: ../x\0/y\n", Some(b"../x")),
+        (b"gitdir:../x", None),
+        (b"gitdir: \n", None),
+        (b"GITDIR: ../x", None),
+    ] {
+        std::fs::write(&at, text).unwrap();
+        let expected =
+            named.map(|named| dir.0.join("w/n").join(std::ffi::OsStr::from_bytes(named)));
+        assert_eq!(repository::named_by_gitfile(&at), expected, "{text:?}");
+    }
+    // A link to a gitfile is one, relative to where the link stands.
+    git_dir(&dir, "w/store");
+    dir.file("w/kept/gitfile", "gitdir: ../store\n");
+    std::fs::remove_file(&at).unwrap();
+    symlink("../kept/gitfile", &at).unwrap();
+    let (there, ..) = found_in(&dir, "w", "n");
+    for name in ["n/.git", "kept/gitfile", "store/config", "store/hooks"] {
+        assert!(there.contains(&name.to_owned()), "{name} in {there:?}");
+    }
+}
+
 /// Git reads it however long it is.
 #[test]
 fn configuration_that_is_too_long_to_be_read_is_refused() {
@@ -237,6 +269,27 @@ fn configuration_that_is_too_long_to_be_read_is_refused() {
     assert_eq!(refused(&dir), 0);
     dir.file("w/.git/more", &long);
     assert_eq!(refused(&dir), 1);
+    dir.file("w/.git/more", "");
+    dir.file(
+        "w/.git/commondir",
+        &format!("../.git{}", "\n".repeat(1 << 20)),
+    );
+    assert_eq!(refused(&dir), 1);
+    std::fs::remove_file(dir.0.join("w/.git/commondir")).unwrap();
+    // More files than are read, a name that is not UTF-8, and what people have read for nothing.
+    let many: String = (0..100)
+        .map(|number| format!("[include]\n\tpath = {number}\n"))
+        .collect();
+    dir.file("w/.git/config", &many);
+    assert!(refused(&dir) > 0);
+    std::fs::write(dir.0.join("w/.git/config"), b"[core]\n\thooksPath = \xff\n").unwrap();
+    assert_eq!(refused(&dir), 1);
+    std::fs::write(
+        dir.0.join("w/.git/config"),
+        b"[user]\n\tname = \xff\n[include]\n\tpath = /dev/null\n",
+    )
+    .unwrap();
+    assert_eq!(refused(&dir), 0);
     // And so is one that is looked for by its configuration.
     dir.file("w/bare/config", &long);
     assert!(!repository::is_git_dir(&dir.0.join("w/bare")));

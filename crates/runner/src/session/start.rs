@@ -99,9 +99,10 @@ impl Session {
         )?;
         if self.init && spawn.last {
             // The command stays in the caller's group, for keys on the terminal. Who kills all of that (`timeout -s KILL`, an
-            // agent's `kill(-pgid, 9)`) takes the harness, and is not to take who looks after what the command left.
-            // A leader of a session, which this is not, could not.
-            let _in_one_already = rustix::process::setpgid(None, None);
+            // agent's `kill(-pgid, 9)`) takes the harness, and is not to take who looks after what the command left. A session,
+            // not a group of the caller's session: beside that the command's would never count as orphaned, and a key would stop
+            // it where no shell is left to take it up.
+            let _leads_one_already = rustix::process::setsid();
         }
         if self.arm_at.is_none() && !self.unwatchable && needs_arming {
             self.arm_at = Instant::now().checked_add(ARM_AFTER);

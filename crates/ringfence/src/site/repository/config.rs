@@ -203,6 +203,9 @@ impl Configuration {
             let Some(value) = &entry.value else { continue };
             let value = expand(value, home);
             if entry.is("core", "hookspath") {
+                if is_garbled(&value) {
+                    self.unread.push(base.join(&value));
+                }
                 self.hooks.push(value);
             } else if entry.is("core", "worktree") {
                 self.trees.push(value);
@@ -210,12 +213,21 @@ impl Configuration {
                 || (entry.section == "includeif" && entry.key == "path")
             {
                 let path = base.join(value);
-                if !self.files.contains(&path) && self.files.len() < MOST {
+                if is_garbled(&path) || self.files.len() >= MOST && !self.files.contains(&path) {
+                    self.unread.push(path);
+                } else if !self.files.contains(&path) {
                     self.files.push(path);
                 }
             }
         }
     }
+}
+
+/// What is not UTF-8 was read as something else: such a path names nothing that git would find by it.
+pub(super) fn is_garbled(path: &Path) -> bool {
+    path.as_os_str()
+        .to_str()
+        .is_none_or(|text| text.contains(char::REPLACEMENT_CHARACTER))
 }
 
 /// A path of a configuration, `~` being the person's home.

@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -134,17 +134,22 @@ fn what_runs(git: &Path, roots: &[&Path], known: &BTreeSet<&Path>) -> Vec<String
     let mut runs: Vec<String> = Vec::new();
     runs.extend(led_elsewhere(&common));
     // Git reads them however long they are.
-    let unread = |name: &str| format!("{name} (too long to be read, or no file)");
+    let unread = |name: &str| format!("{name} (too long to be read, or a FIFO)");
+    // Who writes into that says what git reads, while a command runs.
+    let is_fifo =
+        |file: &Path| std::fs::metadata(file).is_ok_and(|meta| meta.file_type().is_fifo());
     if small(&git.join("commondir")).is_err() {
         runs.push(unread("commondir"));
     }
     for file in &files {
         match small(file) {
-            Ok(text) => {
+            Ok(text) if !is_fifo(file) => {
                 let entries = parse(&text.unwrap_or_default());
                 runs.extend(entries.iter().filter(|e| runs_programs(e)).map(Entry::name));
             }
-            Err(_) => runs.extend(file.file_name().map(|name| unread(&name.to_string_lossy()))),
+            Ok(_) | Err(_) => {
+                runs.extend(file.file_name().map(|name| unread(&name.to_string_lossy())))
+            }
         }
     }
     let hooks = common.join("hooks");
