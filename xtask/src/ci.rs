@@ -18,7 +18,7 @@ pub(crate) struct Options {
 struct Context<'a> {
     root: &'a Path,
     fix: bool,
-    /// The tests are run as well.
+    /// A check that runs the tests, of which the programs are a part, is among them.
     tests: bool,
     counts: Option<Counts>,
 }
@@ -127,7 +127,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
         tests: CHECKS
             .iter()
             .filter(wanted)
-            .any(|check| check.name == "test"),
+            .any(|check| ["test", "dist"].contains(&check.name)),
         counts: None,
     };
     let mut results = Vec::new();

@@ -1,5 +1,7 @@
 //! The survey: every name a policy speaks of, resolved once.
 
+#[cfg(test)]
+mod gitfile_tests;
 mod guard;
 mod hidden;
 pub(crate) mod index;

@@ -12,7 +12,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::config::{Entry, parse};
+use super::config::{Entry, is_garbled, parse};
 use super::{gitfile, read_small, small};
 use crate::locate::follow;
 
@@ -111,9 +111,12 @@ fn git_dir_of(tree: &Path) -> Option<PathBuf> {
 fn led_elsewhere(common: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(common.join("worktrees"));
     let told = entries.into_iter().flatten().flatten().filter_map(|entry| {
-        let text = read_small(&entry.path().join("commondir"))?;
-        (text.trim_end_matches(['\n', '\r']) != "../..")
-            .then(|| format!("worktrees/{}/commondir", entry.file_name().display()))
+        let gits_own = match small(&entry.path().join("commondir")) {
+            Ok(text) => text?.trim_end_matches(['\n', '\r']) == "../..",
+            // Git reads it however many ends of lines it has.
+            Err(_) => false,
+        };
+        (!gits_own).then(|| format!("worktrees/{}/commondir", entry.file_name().display()))
     });
     told.take(16).collect()
 }
@@ -138,17 +141,22 @@ fn what_runs(git: &Path, roots: &[&Path], known: &BTreeSet<&Path>) -> Vec<String
     // Who writes into that says what git reads, while a command runs.
     let is_fifo =
         |file: &Path| std::fs::metadata(file).is_ok_and(|meta| meta.file_type().is_fifo());
-    if small(&git.join("commondir")).is_err() {
-        runs.push(unread("commondir"));
+    match small(&git.join("commondir")) {
+        Err(_) => runs.push(unread("commondir")),
+        Ok(Some(text)) if is_garbled(Path::new(&text)) => {
+            runs.push("commondir (names a path that is not UTF-8)".to_owned());
+        }
+        Ok(_) => {}
     }
     for file in &files {
         match small(file) {
-            Ok(text) if !is_fifo(file) => {
-                let entries = parse(&text.unwrap_or_default());
+            Ok(Some(text)) => {
+                let entries = parse(&text);
                 runs.extend(entries.iter().filter(|e| runs_programs(e)).map(Entry::name));
             }
-            Ok(_) | Err(_) => {
-                runs.extend(file.file_name().map(|name| unread(&name.to_string_lossy())))
+            Ok(None) if !is_fifo(file) => {}
+            Ok(None) | Err(_) => {
+                runs.extend(file.file_name().map(|name| unread(&name.to_string_lossy())));
             }
         }
     }
@@ -417,6 +425,36 @@ mod tests {
             );
             std::fs::remove_file(tree.join(".git").join(name)).unwrap();
         }
+        // What is read as another name, what somebody may yet write into, and a worktree's that only looks like git's own.
+        let told = |name: &str, starts: &str| {
+            let made = look();
+            assert!(
+                made.iter()
+                    .flat_map(|m| &m.runs)
+                    .any(|runs| runs.starts_with(starts)),
+                "{name}: {made:?}"
+            );
+            std::fs::remove_file(tree.join(".git").join(name)).unwrap();
+        };
+        std::fs::write(tree.join(".git/commondir"), b"../\xff\n").unwrap();
+        told("commondir", "commondir (names");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            tree.join(".git/config"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        told("config", "config (");
+        let common = "n/.git/worktrees/x/commondir";
+        dir.file(&format!("w/{common}"), "../..\n");
+        assert_eq!(look(), []);
+        dir.file(
+            &format!("w/{common}"),
+            &format!("../../../evil{}", "\n".repeat(1 << 20)),
+        );
+        told("worktrees/x/commondir", "worktrees/x/commondir");
     }
 
     #[test]
