@@ -164,7 +164,7 @@ mod os {
         dir.file("w/.git/config", "[include]\n\tpath = ../closed/more\n");
         dir.file("w/closed/more", "");
         let closed = dir.0.join("w/closed");
-        set_permissions(&closed, Permissions::from_mode(0)).unwrap();
+        set_permissions(&closed, Permissions::from_mode(0o000)).unwrap();
         let (there, ..) = found_in(&dir, "w", "");
         set_permissions(&closed, Permissions::from_mode(0o755)).unwrap();
         let guarded = if rustix::process::geteuid().is_root() {
