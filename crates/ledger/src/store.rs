@@ -40,6 +40,14 @@ pub enum Error {
         /// Why.
         error: io::Error,
     },
+    /// Its files would become longer than this process may make any (`RLIMIT_FSIZE`).
+    #[error("the ledger: {}: {error}; raise the limit of a file's size (ulimit -f)", .path.display())]
+    Long {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
     /// Another process has it locked and does not let go.
     #[error("the ledger: {} is locked by {}; end that process, or let it go on", .path.display(), holder(*.by))]
     Locked {
@@ -63,15 +71,12 @@ fn holder(by: Option<u32>) -> String {
 impl Error {
     fn of(path: &Path, error: io::Error) -> Error {
         let path = path.to_owned();
-        let full = [
-            io::ErrorKind::StorageFull,
-            io::ErrorKind::QuotaExceeded,
-            io::ErrorKind::FileTooLarge,
-        ];
-        if full.contains(&error.kind()) {
-            Error::Full { path, error }
-        } else {
-            Error::File { path, error }
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Error::Full { path, error }
+            }
+            io::ErrorKind::FileTooLarge => Error::Long { path, error },
+            _ => Error::File { path, error },
         }
     }
 }

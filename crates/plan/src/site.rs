@@ -92,6 +92,8 @@ pub struct Hidden {
     pub mask: Mask,
     /// The entry's name (`hide.ssh`).
     pub name: String,
+    /// The link in a hidden directory that leads to it, where it is hidden for that alone.
+    pub link: Option<PathBuf>,
 }
 
 /// A cache directory and the layer for its writes.

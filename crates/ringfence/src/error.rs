@@ -194,7 +194,7 @@ pub enum Error {
     )]
     NotWritable(&'static str),
     /// State cannot be kept.
-    #[error("{}: {error}; check the directory's owner and free space", shown(path))]
+    #[error("{}: {error}; check the directory's owner, its free space and `ulimit -f`", shown(path))]
     State {
         /// The file or directory.
         path: PathBuf,

@@ -214,6 +214,13 @@ pub fn unusable(policy: &Effective) -> Vec<Error> {
         .collect()
 }
 
+/// Each entry of a valid policy for which this machine has nothing it could hold for: a write root or a socket that does
+/// not exist, or cannot be one. Commands are refused for the first of them.
+#[must_use]
+pub fn lacking(policy: &Effective, home: Option<&Path>) -> Vec<Error> {
+    sys::lacking(policy, home)
+}
+
 /// What a person has granted of paths and names, and holds in this workspace; where it is not named, in that of
 /// `cwd`.
 #[must_use]

@@ -71,7 +71,7 @@ fn check(path: &Path) -> Check {
             Check::Absent
         }
         Err(e) => Check::Not(e.to_string()),
-        Ok(meta) if meta.is_dir() => Check::Not("is a directory".to_owned()),
+        Ok(meta) if meta.is_dir() => Check::Not("is a directory; name a program".to_owned()),
         Ok(meta) if !meta.is_file() => Check::Not("is not a regular file".to_owned()),
         Ok(_) => match rustix::fs::access(path, Access::EXEC_OK) {
             Ok(()) => Check::Runs,

@@ -346,16 +346,19 @@ impl Reason {
     }
 
     fn hidden(ground: &Ground<'_>, mask: &Mask, access: &Access) -> Reason {
-        let name = ground
-            .site
-            .hidden
-            .iter()
-            .find(|hidden| hidden.mask.at.path == mask.at.path)
-            .map_or("hide", |hidden| hidden.name.as_str());
+        let mut all = ground.site.hidden.iter();
+        let hidden = all.find(|hidden| hidden.mask.at.path == mask.at.path);
+        let name = hidden.map_or("hide", |hidden| hidden.name.as_str());
+        let link = hidden.and_then(|hidden| hidden.link.as_deref());
         let named = || ground.policy.hide.iter().filter(|h| h.value.name == name);
-        let entry = named()
-            .find(|h| same(&h.value.path, &mask.at.path))
-            .or_else(|| named().next());
+        let entry = match link {
+            // The innermost that has the link, or leads to where it is.
+            Some(link) => named()
+                .filter(|h| link.starts_with(canonical(&h.value.path)))
+                .max_by_key(|h| h.value.path.components().count()),
+            None => named().find(|h| same(&h.value.path, &mask.at.path)),
+        };
+        let entry = entry.or_else(|| named().next());
         let Some(entry) = entry else {
             return Reason::built_in("it is hidden", "");
         };
@@ -363,6 +366,9 @@ impl Reason {
             "hide" => "the policy hides it".to_owned(),
             name => format!("{name}: {}", entry.value.why),
         };
+        if let Some(link) = link {
+            because = format!("{} leads to it, and is hidden ({because})", link.display());
+        }
         if *access != Access::Hidden {
             because = format!("it stays visible in a hidden place ({because})");
             return Reason::new(because, &entry.origin, "");

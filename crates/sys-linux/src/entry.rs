@@ -59,6 +59,7 @@ pub unsafe fn begin(run: fn() -> u8, count: c_int, words: *const *const c_char) 
     WORDS.store(words.cast_mut(), Ordering::Release);
     if standard_streams()
         .and_then(|()| ignore_broken_pipes())
+        .and_then(|()| outlive_full_files())
         .is_err()
     {
         // As the standard library: nothing can be said without them.
@@ -111,6 +112,24 @@ fn ignore_broken_pipes() -> Result<(), SysError> {
     // SAFETY: SIG_IGN is no function, so nothing is ever called by it.
     if unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) } == libc::SIG_ERR {
         return Err(SysError::last("signal"));
+    }
+    Ok(())
+}
+
+/// A file that would become longer than the caller lets files be (`RLIMIT_FSIZE`) is an error that can be told, instead of
+/// the end of this program. By a handler, which `execve(2)` takes away again: commands start as the caller would have started
+/// them.
+fn outlive_full_files() -> Result<(), SysError> {
+    extern "C" fn nothing(_: libc::c_int) {}
+    let set = |disposition| {
+        // SAFETY: what is set is a function of the type that a handler has, which touches nothing, or what was set before.
+        match unsafe { libc::signal(libc::SIGXFSZ, disposition) } {
+            libc::SIG_ERR => Err(SysError::last("signal")),
+            before => Ok(before),
+        }
+    };
+    if set(nothing as extern "C" fn(libc::c_int) as libc::sighandler_t)? == libc::SIG_IGN {
+        set(libc::SIG_IGN)?;
     }
     Ok(())
 }

@@ -346,6 +346,18 @@ rings! {
         assert!(ws.has("made"));
     }
 
+    /// A limit of a file's size (`RLIMIT_FSIZE`) ends no harness: it is told, and the command has the signal as ever.
+    a_limit_of_a_files_size_stops_new_commands needs ["userns"] |ws| {
+        let program = &binaries().ringfence;
+        let run = |flags: &str| format!("ulimit -f 0; exec {} run {flags} -- sh -c 'touch made; echo > more'", program.display());
+        let refused = ws.bare_sh(&run("")).run().exits(125);
+        ws.ring(["true"]).run().ok();
+        assert!(refused.err().contains("ulimit -f") && refused.err().contains("--accept ledger"), "{refused}");
+        assert!(!ws.has("made"));
+        ws.bare_sh(&run("--accept ledger")).run().exits(128 + 25);
+        assert!(ws.has("made"));
+    }
+
     /// What comes is shown as it comes.
     what_comes_can_be_followed needs ["userns"] |ws| {
         let mut terminal = ws.ringfence(["log", "follow"]).on_terminal(200, 24);

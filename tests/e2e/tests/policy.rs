@@ -166,6 +166,51 @@ at_home! {
         assert_eq!(ws.ring_sh("cat ~/.ssh/known_hosts ~/.ssh/config").ok(), "hostconf");
     }
 
+    /// What a link in a hidden directory leads to is the secret, wherever it lies (`~/.ssh/id -> ../dotfiles/key`).
+    what_links_in_hidden_directories_lead_to_is_hidden needs [] |ws| {
+        let link = |to: &str, at: &str| ws.bare_sh(&format!("mkdir -p ~/$(dirname {at}) && ln -s {to} ~/{at}")).ok();
+        let work = ws.path().display().to_string();
+        for (at, text) in [("dot/key", "KEY"), ("dot/hosts", "HOSTS"), ("dot/gnupg/private", "GNUPG"), ("dot/aws/credentials", "AWS"), ("dot/more/token", "TOKEN"), ("dot/other", "OTHER")] {
+            ws.file(&format!("../home/{at}"), text);
+        }
+        for (at, text) in [("own.key", "OWN"), ("own.conf", "CONF"), ("../away/key", "AWAY"), ("../away/open", "OPEN")] {
+            ws.file(at, text);
+        }
+        ws.bare_sh("chmod 600 own.key ../away/key").ok();
+        // By a link, by two, in a directory, in a hidden directory that is itself a link, in a directory that a link leads to.
+        link("../dot/key", ".ssh/id_ed25519");
+        link("../between", ".ssh/id_two");
+        link("dot/gnupg/private", "between");
+        link("dot/aws", ".aws");
+        link("../more", "dot/aws/more");
+        link("../../../away/key", "dot/more/away");
+        link(&format!("{work}/own.key"), ".ssh/own.key");
+        let secrets = ["~/dot/key", "~/dot/gnupg/private", "~/dot/aws/credentials", "~/dot/more/token", "../away/key", "own.key"];
+        // What is kept in a hidden directory, what everybody may read, what a repository has, where the work goes on.
+        link("../dot/hosts", ".ssh/known_hosts");
+        link("../../away/open", ".ssh/open");
+        link(&format!("{work}/own.conf"), ".ssh/config.d");
+        link(&work, ".ssh/work");
+        link("../../..", ".ssh/above");
+        let others = ["~/dot/hosts", "~/dot/other", "../away/open", "own.conf", "~/.ssh/known_hosts"];
+        for path in secrets {
+            let done = ws.ring_sh(&format!("cat {path}")).run();
+            assert!(done.code() != 0 && done.out().is_empty(), "{path}: {done}");
+            assert!(!ws.bare_sh(&format!("cat {path}")).ok().is_empty(), "{path}");
+        }
+        for path in others {
+            assert!(!ws.ring_sh(&format!("cat {path}")).ok().is_empty(), "{path}");
+        }
+        // Nor by another way to it.
+        let away = ws.ring_sh("cat ~/.ssh/id_ed25519 ~/between ~/.aws/credentials; mv own.key moved; cat own.key moved; cp -r ~/dot .; cat dot/key dot/more/token").run();
+        assert!(away.out().is_empty(), "{away}");
+        assert_eq!(ws.ring_sh("cat ~/dot/key").flags(["--reveal", "hide.ssh"]).ok(), "KEY");
+        let key = ws.path().join("../home/dot/key").canonicalize().unwrap();
+        let why = ws.ringfence(["why".as_ref(), key.as_os_str()]).run();
+        let why = format!("{}{}", why.out(), why.err());
+        assert!(why.contains(".ssh/id_ed25519 leads to it, and is hidden") && why.contains("--reveal hide.ssh"), "{why}");
+    }
+
     read_minimal needs [] |ws| {
         ws.file("../home/notes", "NOTES");
         ws.file("../other/f", "OTHER");
@@ -508,6 +553,26 @@ at_home! {
         ws.file(".ringfence.toml", "wrong = 1\n");
         let done = ws.ringfence(["policy", "check"]).run().exits(1);
         assert!(done.err().contains(".ringfence.toml:1"), "{done}");
+    }
+
+    /// What a valid policy names and this machine has not is said where the policy is looked at, each with its line.
+    what_is_not_there_is_said_before_a_command needs [] |ws| {
+        ws.file("mine.toml", "[filesystem]\nwrite = [\"/nope\", \"/dev/null\"]\n\n[linux]\nsockets = [\"/etc/passwd\"]\n");
+        let done = ws.ringfence(["policy", "check", "mine.toml"]).run().exits(1);
+        let err = done.err();
+        assert_eq!(err.lines().count(), 3, "{done}");
+        for words in ["mine.toml:2: /nope", "mine.toml:2: /dev/null", "mine.toml:5: /etc/passwd"] {
+            let (file, path) = words.split_once(": ").unwrap();
+            assert!(err.lines().any(|line| line.contains(file) && line.contains(path)), "{words}: {done}");
+        }
+        ws.file(".ringfence.toml", "[filesystem]\nwrite = [\"../later\"]\n");
+        let trusted = ws.ringfence(["trust", "--yes"]).run().ok();
+        assert!(trusted.err().contains("no command is run with this") && trusted.err().contains("later"), "{trusted}");
+        ws.ring(["true"]).run().exits(125);
+        ws.ringfence(["policy", "check"]).run().exits(1);
+        ws.dir("../later");
+        ws.ringfence(["policy", "check"]).run().ok();
+        ws.ring(["true"]).run().ok();
     }
 
     policy_init_does_not_overwrite needs [] |ws| {

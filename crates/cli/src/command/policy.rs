@@ -91,7 +91,8 @@ fn show_effective(args: ShowArgs) -> Result<ExitCode, Error> {
         state.as_ref(),
         &granted,
     )?;
-    for unusable in layers::unusable(&effective) {
+    let lacking = layers::lacking(&effective, home.as_deref());
+    for unusable in layers::unusable(&effective).iter().chain(&lacking) {
         say::line(format_args!("no command is run with this: {unusable}"));
     }
     Ok(if json {
@@ -184,8 +185,10 @@ impl Place {
     /// What is wrong with layers, one error a line.
     fn lines(&self, sources: &Sources) -> Result<Vec<String>, Error> {
         let effective = layers::merge(sources, &self.cwd, self.home.as_deref())?;
+        let lacking = layers::lacking(&effective, self.home.as_deref());
         Ok(layers::unusable(&effective)
             .iter()
+            .chain(&lacking)
             .flat_map(lines_of)
             .collect())
     }
@@ -194,7 +197,10 @@ impl Place {
     /// for itself.
     fn one(&self, file: &Path) -> Result<Vec<String>, Error> {
         let Some(text) = layers::read(file)? else {
-            return Ok(vec![format!("{}: no such file", say::Plain(file))]);
+            return Ok(vec![format!(
+                "{}: no such file; name another, or write one with `ringfence policy init`",
+                say::Plain(file)
+            )]);
         };
         let mut sources = Sources::default();
         if file == Path::new(layers::MANAGED) {

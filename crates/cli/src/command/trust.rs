@@ -154,6 +154,10 @@ fn trusted(path: Option<PathBuf>, yes: bool) -> Result<ExitCode, Stop> {
         ));
     }
     say::out(&page);
+    let lacking = layers::lacking(&with, home.as_deref());
+    for unusable in layers::unusable(&with).iter().chain(&lacking) {
+        say::line(format_args!("no command is run with this: {unusable}"));
+    }
     if trust::of(Some(&state), &text) == Trust::Trusted {
         return Ok(say::out("It is trusted already.\n"));
     }

@@ -90,8 +90,10 @@ pub(crate) fn policies(
     });
     let error = match merged {
         Ok(policy) => {
+            let lacking = layers::lacking(&policy, home);
             let lines: Vec<String> = layers::unusable(&policy)
                 .iter()
+                .chain(&lacking)
                 .map(ToString::to_string)
                 .collect();
             (!lines.is_empty()).then(|| lines.join("\n"))

@@ -6,13 +6,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use ringfence_ops::linux::{Located, Mask};
-use ringfence_plan::Hidden;
+use ringfence_plan::{Doubt, Hidden, promise};
 use ringfence_policy::Effective;
-use ringfence_sys_linux::{listing, object};
+use ringfence_sys_linux::{SysError, listing, object};
+use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use crate::error::Error;
-use crate::locate::{follow, no_follow};
+use crate::locate::{Found, follow, no_follow, too_few_files};
 
 /// Names in the directories most hidden entries lie in. A default policy has well over a
 /// hundred entries and a home a handful of them: three listings are cheaper than asking
@@ -84,7 +85,101 @@ fn out_of_reach(at: &Located, root: bool) -> bool {
             .is_ok_and(|i| i.is_some_and(|i| i.uid != rustix::process::geteuid().as_raw()))
 }
 
-pub(super) fn hidden(policy: &Effective, home: Option<&Path>) -> Result<Vec<Hidden>, Error> {
+/// Where the work goes on.
+pub(super) struct Ground<'a> {
+    pub(super) home: Option<&'a Path>,
+    pub(super) roots: &'a [PathBuf],
+    /// Directories of which none is hidden, nor one above it, because a link leads there.
+    pub(super) places: [&'a Path; 2],
+}
+
+impl Ground<'_> {
+    /// Whether what a link in a hidden directory leads to is hidden with it: what is the person's own, or closed to
+    /// others. What everybody may read anyway (`~/.config/tool/run -> /usr/bin/tool`) is no secret and may be needed, and a
+    /// write root is where the work goes on: in it a file that a repository has is left, a key is not.
+    fn secret(&self, found: &Found) -> bool {
+        let path = &found.at.path;
+        let kind = found.identity.kind();
+        let above = |place: &Path| place.starts_with(path);
+        if !matches!(kind, FileType::RegularFile | FileType::Directory)
+            || ["/proc", "/sys", "/dev"]
+                .iter()
+                .any(|own| path.starts_with(own))
+            || self.places.iter().any(|place| above(place))
+            || self.home.is_some_and(above)
+            || self.roots.iter().any(|root| above(root))
+        {
+            return false;
+        }
+        let mode = found.identity.mode;
+        if self.roots.iter().any(|root| path.starts_with(root)) {
+            return mode & 0o077 == 0;
+        }
+        self.home.is_some_and(|home| path.starts_with(home)) || mode & 0o004 == 0
+    }
+}
+
+/// What links in hidden directories lead to.
+#[derive(Default)]
+struct Led {
+    found: usize,
+    /// What was not looked at.
+    beyond: Option<PathBuf>,
+}
+
+impl Led {
+    /// Names of a directory that are looked at.
+    const NAMES: usize = 4096;
+    /// Links that are followed, of all directories.
+    const LINKS: usize = 256;
+
+    /// Of the links in a hidden directory, what they lead to; each with the link. A link that leads nowhere, or where this
+    /// user cannot look, leads no child of theirs anywhere.
+    fn of(
+        &mut self,
+        dir: &Located,
+        keep: &[Located],
+        ground: &Ground<'_>,
+    ) -> Result<Vec<(PathBuf, Located)>, SysError> {
+        let mut all = Vec::new();
+        let Ok(entries) = listing::entries(&dir.path) else {
+            return Ok(all);
+        };
+        for (count, entry) in entries.enumerate() {
+            let Ok(entry) = entry else { break };
+            if !matches!(entry.kind, FileType::Symlink | FileType::Unknown) {
+                continue;
+            }
+            if count >= Led::NAMES || self.found >= Led::LINKS {
+                self.beyond.get_or_insert_with(|| dir.path.clone());
+                break;
+            }
+            let link = dir.path.join(&entry.name);
+            if keep.iter().any(|kept| kept.path == link) {
+                continue;
+            }
+            let found = match follow(&link) {
+                Ok(found) if found.at.path == link => continue,
+                Ok(found) => found,
+                Err(error) if too_few_files(error) => return Err(error),
+                Err(_) => continue,
+            };
+            self.found += 1;
+            if ground.secret(&found) {
+                all.push((link, found.at));
+            }
+        }
+        Ok(all)
+    }
+}
+
+pub(super) fn hidden(
+    policy: &Effective,
+    home: Option<&Path>,
+    ground: &Ground<'_>,
+    doubts: &mut Vec<Doubt>,
+) -> Result<Vec<Hidden>, Error> {
+    let mut led = Led::default();
     let listings = Listings::new(home);
     let root = rustix::process::geteuid().is_root();
     let mut all: Vec<Hidden> = Vec::new();
@@ -105,42 +200,64 @@ pub(super) fn hidden(policy: &Effective, home: Option<&Path>) -> Result<Vec<Hidd
             Err(e) if e.errno == Errno::ACCESS.raw_os_error() => continue,
             Err(e) => return Err(fail(e)),
         };
-        let mut places = vec![at.clone()];
-        if !at.dir {
+        let mut place = at;
+        if !place.dir {
             // A link is no place to mount on: what it leads to is hidden.
             match follow(&hide.path) {
-                Ok(found) if found.at.path != at.path => places = vec![found.at],
-                Ok(_) => {}
+                Ok(found) => place = found.at,
                 Err(e) if e.errno == Errno::NOENT.raw_os_error() => continue,
                 Err(e) => return Err(fail(e)),
             }
         }
-        for at in places {
-            if at.path.starts_with("/proc")
-                || at.path == Path::new("/dev")
-                || at.path == Path::new("/")
-            {
-                return Err(Error::HidesOwn {
-                    path: hide.path.clone(),
-                    origin: entry.origin.to_string(),
-                });
-            }
-            if out_of_reach(&at, root) {
+        if place.path.starts_with("/proc")
+            || place.path == Path::new("/dev")
+            || place.path == Path::new("/")
+        {
+            return Err(Error::HidesOwn {
+                path: hide.path.clone(),
+                origin: entry.origin.to_string(),
+            });
+        }
+        // Each place, and what links in it lead to, which may be a directory with links.
+        let mut places = vec![(None, place)];
+        while let Some((link, at)) = places.pop() {
+            if out_of_reach(&at, root) || all.iter().any(|h| h.mask.at == at && link.is_some()) {
                 continue;
             }
-            let keep = hide
-                .except
-                .iter()
-                .filter_map(|name| no_follow(&at.path.join(name)).ok().flatten())
-                .collect();
+            let keep: Vec<Located> = match &link {
+                None => hide
+                    .except
+                    .iter()
+                    .filter_map(|name| no_follow(&at.path.join(name)).ok().flatten())
+                    .collect(),
+                Some(_) => Vec::new(),
+            };
+            if at.dir {
+                let found = led.of(&at, &keep, ground).map_err(fail)?;
+                places.extend(found.into_iter().map(|(link, at)| (Some(link), at)));
+            }
             all.push(Hidden {
                 mask: Mask { at, keep },
                 name: hide.name.clone(),
+                link,
             });
         }
     }
+    if let Some(dir) = led.beyond {
+        doubts.push(Doubt {
+            promise: promise::HIDE,
+            what: format!(
+                "{}: more links than are followed; what the rest lead to is not hidden",
+                dir.display()
+            ),
+            refused: false,
+        });
+    }
     // What lies in another hidden place is hidden with it.
-    all.sort_by(|a, b| a.mask.at.path.cmp(&b.mask.at.path));
+    all.sort_by(|a, b| {
+        let order = |h: &Hidden| h.link.is_some();
+        (&a.mask.at.path, order(a)).cmp(&(&b.mask.at.path, order(b)))
+    });
     let mut outermost: Vec<Hidden> = Vec::new();
     for hidden in all {
         let covered = outermost.iter().any(|o| {

@@ -99,7 +99,12 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
         .collect::<Result<Vec<Root>, Error>>()?;
 
     let temps = temps();
-    let hidden = hidden::hidden(policy, asked.home)?;
+    let ground = hidden::Ground {
+        home,
+        roots: &root_paths,
+        places: [&workspace_at, &cwd.path],
+    };
+    let hidden = hidden::hidden(policy, asked.home, &ground, &mut doubts)?;
     for place in [&workspace_at, &cwd.path] {
         let kept = |h: &Hidden| h.mask.keep.iter().any(|k| place.starts_with(&k.path));
         let over = |h: &&Hidden| place.starts_with(&h.mask.at.path) && !kept(h);
@@ -154,33 +159,49 @@ fn temps() -> Vec<Located> {
         })
 }
 
+/// Each write root and socket of a policy that cannot be one on this machine.
+pub(crate) fn lacking(policy: &Effective, home: Option<&Path>) -> Vec<Error> {
+    let home = home.and_then(|h| follow(h).ok()).map(|f| f.at.path);
+    let root = |root: &Sourced<PathBuf>| {
+        let found = roots::write_root(&root.value, &root.origin.to_string(), home.as_deref())?;
+        within(policy.bounds.write.as_ref(), root, &found.at)
+    };
+    let roots = policy.write.iter().map(root);
+    let sockets = policy.linux.sockets.iter();
+    let sockets = sockets.map(|socket| granted_socket(policy, socket).map(drop));
+    roots.chain(sockets).filter_map(Result::err).collect()
+}
+
 fn granted(policy: &Effective) -> Result<Vec<Located>, Error> {
-    let mut all = Vec::new();
-    for socket in &policy.linux.sockets {
-        let found = follow(&socket.value).map_err(|error| Error::Path {
+    let sockets = policy.linux.sockets.iter();
+    sockets
+        .map(|socket| granted_socket(policy, socket))
+        .collect()
+}
+
+fn granted_socket(policy: &Effective, socket: &Sourced<PathBuf>) -> Result<Located, Error> {
+    let fail = |error| Error::Path {
+        path: socket.value.clone(),
+        origin: socket.origin.to_string(),
+        error,
+    };
+    let found = follow(&socket.value).map_err(fail)?;
+    let kind = found.identity.kind();
+    if kind != FileType::Socket && kind != FileType::Directory {
+        return Err(fail(SysError::new(
+            "connect",
+            Errno::NOTSOCK.raw_os_error(),
+        )));
+    }
+    within(policy.bounds.sockets.as_ref(), socket, &found.at)?;
+    let path = &found.at.path;
+    if own_sockets().is_some_and(|own| path.starts_with(&own) || own.starts_with(path)) {
+        return Err(Error::OwnSockets {
             path: socket.value.clone(),
             origin: socket.origin.to_string(),
-            error,
-        })?;
-        let kind = found.identity.kind();
-        if kind != FileType::Socket && kind != FileType::Directory {
-            return Err(Error::Path {
-                path: socket.value.clone(),
-                origin: socket.origin.to_string(),
-                error: SysError::new("connect", Errno::NOTSOCK.raw_os_error()),
-            });
-        }
-        within(policy.bounds.sockets.as_ref(), socket, &found.at)?;
-        let path = &found.at.path;
-        if own_sockets().is_some_and(|own| path.starts_with(&own) || own.starts_with(path)) {
-            return Err(Error::OwnSockets {
-                path: socket.value.clone(),
-                origin: socket.origin.to_string(),
-            });
-        }
-        all.push(found.at);
+        });
     }
-    Ok(all)
+    Ok(found.at)
 }
 
 /// Where this user's servers listen. (Where there is no such directory they do below Ringfence's state, which

@@ -9,7 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use ringfence_policy::FileText;
+use ringfence_policy::{Effective, FileText};
 use rustix::fs::{Access, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,10 @@ pub(crate) fn managed_file() -> Option<&'static Path> {
 
 pub(crate) fn managed() -> Result<Option<FileText>, Error> {
     layers::read(Path::new(MANAGED))
+}
+
+pub(crate) fn lacking(policy: &Effective, home: Option<&Path>) -> Vec<Error> {
+    crate::site::lacking(policy, home)
 }
 
 pub(crate) fn home() -> Option<PathBuf> {

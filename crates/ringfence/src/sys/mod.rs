@@ -12,16 +12,16 @@ pub(crate) use linux::kept_in_of;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
     MANAGED, SysError, TO_HAVE_CONFIG, TO_HAVE_STATE, account_home, begins, canonical, config,
-    home, homes, identity, make_dir, managed, managed_file, may_write, name_bytes, open, private,
-    state,
+    home, homes, identity, lacking, make_dir, managed, managed_file, may_write, name_bytes, open,
+    private, state,
 };
 #[cfg(windows)]
 pub use windows::Session;
 #[cfg(windows)]
 pub(crate) use windows::{
     MANAGED, SysError, TO_HAVE_CONFIG, TO_HAVE_STATE, account_home, begins, canonical, config,
-    from_windows, home, identity, make_dir, managed, managed_file, may_write, name_bytes, open,
-    plain, private, state,
+    from_windows, home, identity, lacking, make_dir, managed, managed_file, may_write, name_bytes,
+    open, plain, private, state,
 };
 
 /// What an object is: its device, its number there, and when it was made, where the file system knows.

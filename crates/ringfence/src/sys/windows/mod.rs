@@ -13,9 +13,11 @@ use std::io;
 use std::os::windows::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf, Prefix};
 
+use ringfence_policy::Effective;
 use serde::{Deserialize, Serialize};
 
 use super::Identity;
+use crate::error::Error;
 
 pub(crate) use managed::{MANAGED, managed};
 
@@ -47,6 +49,11 @@ fn named(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable)
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
+}
+
+/// The survey of each start says it there.
+pub(crate) fn lacking(_: &Effective, _: Option<&Path>) -> Vec<Error> {
+    Vec::new()
 }
 
 pub(crate) fn home() -> Option<PathBuf> {
