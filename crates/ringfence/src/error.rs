@@ -188,13 +188,22 @@ pub enum Error {
         /// Why.
         error: std::io::Error,
     },
+    /// stdin is a directory that cannot be opened again in the ring.
+    #[error(
+        "stdin is a directory that is not to be seen in the ring: it would lead past what the ring protects; give it \
+         something else (< /dev/null)"
+    )]
+    DirectoryOnStdin,
     /// What is written to could only be read, or entered: the command could open it again and change what it stands for.
     #[error(
         "{0} is a directory, or a file that can only be read; hand over what can be written to, or a pipe"
     )]
     NotWritable(&'static str),
     /// State cannot be kept.
-    #[error("{}: {error}; check the directory's owner, its free space and `ulimit -f`", shown(path))]
+    #[error(
+        "{}: {error}; check the directory's owner, its free space and `ulimit -f`",
+        shown(path)
+    )]
     State {
         /// The file or directory.
         path: PathBuf,

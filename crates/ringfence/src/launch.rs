@@ -481,6 +481,13 @@ pub(crate) fn hand_over(
         Some(tracer) if report.is_some() => (tracer.clone(), traced::command(tracer, prepared)),
         _ => (prepared.program.clone(), prepared.argv.clone()),
     };
+    let stdin_inside = match stdin_inside(plan, stdio[0]) {
+        Ok(inside) => inside,
+        Err(error) => {
+            building.end();
+            return Err(error);
+        }
+    };
     let spawn = Spawn {
         id: 1,
         program,
@@ -498,7 +505,7 @@ pub(crate) fn hand_over(
         // Keys on the terminal are for it as well.
         own_group: false,
         terminal: relay.terminal,
-        stdin_inside: stdin_inside(plan, stdio[0]),
+        stdin_inside,
         report: report.is_some(),
     };
     let Building {
@@ -572,23 +579,38 @@ pub(crate) fn can_be_written(streams: &[BorrowedFd<'_>; 3]) -> Result<(), Error>
 /// offset: the descriptor as it is belongs to the outer mount, through which its file
 /// could be opened for writing (`/proc/self/fd/0`) and its mode, times and attributes be
 /// changed, where nothing is read-only.
-pub(crate) fn stdin_inside(plan: &Plan, stdin: BorrowedFd<'_>) -> Option<Located> {
+///
+/// # Errors
+/// [`Error::DirectoryOnStdin`] of one that has no name: `..` of it would lead past all mounts.
+pub(crate) fn stdin_inside(plan: &Plan, stdin: BorrowedFd<'_>) -> Result<Option<Located>, Error> {
     if plan.mode != RingMode::Namespaces {
-        return None;
+        return Ok(None);
     }
-    let identity = object::identity(stdin).ok()?;
+    let Ok(identity) = object::identity(stdin) else {
+        return Ok(None);
+    };
+    let named = || {
+        let at = of_descriptor(stdin).ok()?;
+        let now = object::identity_of(&at.path).ok().flatten()?;
+        (now.device == at.device && now.inode == at.inode).then(|| in_ring(at, plan))
+    };
     match identity.kind() {
-        FileType::RegularFile | FileType::Directory => {}
-        _ => return None,
+        FileType::Directory => match named() {
+            Some(at) => Ok(Some(at)),
+            None => Err(Error::DirectoryOnStdin),
+        },
+        FileType::RegularFile => {
+            let (_, writable) = object::access_of(stdin).unwrap_or((true, true));
+            // Handed over for writing: it is the caller's word. A file without a name any more (a here-document) is
+            // nobody's but the caller's.
+            Ok(if writable {
+                None
+            } else {
+                of_descriptor(stdin).ok().map(|at| in_ring(at, plan))
+            })
+        }
+        _ => Ok(None),
     }
-    let (_, writable) = object::access_of(stdin).ok()?;
-    if writable {
-        // Handed over for writing: it is the caller's word.
-        return None;
-    }
-    // A file without a name any more (a here-document) is nobody's but the caller's.
-    let at = of_descriptor(stdin).ok()?;
-    Some(in_ring(at, plan))
 }
 
 pub(crate) fn enter_group(plan: &Plan, runner: &Runner) -> Result<Option<Group>, Error> {

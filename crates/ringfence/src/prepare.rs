@@ -1,10 +1,11 @@
 //! From a request to a plan: everything that can be decided before anything is made.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ringfence_ops::linux::Located;
 use ringfence_ops::{Availability, Facts};
@@ -21,7 +22,7 @@ use crate::record::Recorder;
 use crate::recorded::{self, By};
 use crate::relay::{self, PtyMode};
 use crate::rules::{Question, Rules, Subject, Verdict};
-use crate::site::{Asked, Survey, survey};
+use crate::site::{After, Asked, Made, Person, Survey, survey};
 use crate::state::State;
 use crate::why::{Ground, explain, place};
 use crate::{adapt, caches, facts, layers, program, refused, workspace};
@@ -96,6 +97,10 @@ pub struct Prepared {
     /// Roots that were walked for want of an index, with what was found.
     pub(crate) walked: Vec<(PathBuf, crate::site::index::Walked)>,
     pub(crate) site: Site,
+    /// Whoever runs git.
+    person: Person,
+    /// Directories that were repositories and are none now.
+    vacant: Vec<PathBuf>,
     /// Held as long as the ring lives.
     pub(crate) locks: Vec<File>,
     pub(crate) temp_own: Option<OwnTemp>,
@@ -118,6 +123,26 @@ impl Prepared {
     #[must_use]
     pub fn time(&self) -> Option<Duration> {
         self.policy.limits.time.as_ref().map(|t| t.value)
+    }
+
+    /// Looks at the repositories that commands made: those that were `found`, and those that git goes into from the ones that are
+    /// known.
+    pub(crate) fn made(
+        &self,
+        roots: &[Located],
+        found: &BTreeSet<PathBuf>,
+        ring_made: SystemTime,
+    ) -> Vec<Made> {
+        let roots = roots.iter().filter(|root| root.dir);
+        let roots: Vec<&Path> = roots.map(|root| root.path.as_path()).collect();
+        let after = After {
+            roots: &roots,
+            known: &crate::site::known(&self.site),
+            guarded: &crate::site::guarded(&self.site),
+            person: &self.person,
+            ring_made,
+        };
+        after.made(found.iter().chain(&self.vacant).cloned())
     }
 
     /// How what may be written stands before the command, where that is asked for.
@@ -447,6 +472,8 @@ impl Begun {
             home,
             set: layered.set,
             walked: survey.walked,
+            person: survey.person,
+            vacant: survey.vacant,
             site: survey.site,
             locks: Vec::new(),
             policy,

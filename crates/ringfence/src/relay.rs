@@ -37,12 +37,23 @@ pub(crate) struct Relay {
     pub(crate) too_much: Arc<AtomicBool>,
     /// For the command's stdin, stdout and stderr.
     pumps: [Option<Pump>; 3],
+    /// How its stdin is carried.
+    carry: fn(Pump, &Shared),
     shared: Arc<Shared>,
     /// Hangs up when the threads of that direction have ended.
     input: Option<OwnedFd>,
     output: Option<OwnedFd>,
     /// The last signal that asked for the end, and when.
     told: Option<(i32, Instant)>,
+}
+
+/// Whether it is a pipe, or a FIFO, that is read. Through `/proc/self/fd` whoever has it may write into it as well, which no
+/// mount and no rule of Landlock's keeps it from: what reads on there when the command has ended, a shell its script, would
+/// obey the command.
+fn is_read_pipe(fd: BorrowedFd<'_>) -> bool {
+    use ringfence_sys_linux::object;
+    object::identity(fd).is_ok_and(|identity| identity.kind() == rustix::fs::FileType::Fifo)
+        && object::access_of(fd).is_ok_and(|(readable, _)| readable)
 }
 
 /// Which of the caller's stdin, stdout and stderr the command gets as they are, where they are terminals.
@@ -82,6 +93,7 @@ impl Relay {
             terminal: false,
             too_much: Arc::clone(&too_much),
             pumps: [None, None, None],
+            carry: pump::input,
             shared: Arc::new(Shared {
                 input_over: Cue::new()?,
                 ended: Cue::new()?,
@@ -104,6 +116,13 @@ impl Relay {
             let counted = number != 0 && output_max.is_some();
             if counted || !handed && terminal::is_terminal(relay.stdio[number].as_fd()) {
                 relay.pipe(number)?;
+            }
+        }
+        if relay.pumps[0].is_none() && is_read_pipe(relay.stdio[0].as_fd()) {
+            relay.pipe(0)?;
+            relay.carry = pump::lend;
+            if let Some(pump) = &relay.pumps[0] {
+                pump.by_the_piece()?;
             }
         }
         Ok(relay)
@@ -180,9 +199,12 @@ impl Relay {
         for fd in &mut self.stdio {
             *fd = null.try_clone().named("dup")?.into();
         }
+        let [_, stdout, stderr] = &mut self.pumps;
+        if stdout.is_none() && stderr.is_none() {
+            return Ok(());
+        }
         let (ended, running) = pipe()?;
         let running = Arc::new(running);
-        let [_, stdout, stderr] = &mut self.pumps;
         for pump in [stdout.take(), stderr.take()].into_iter().flatten() {
             self.spawn(pump, &running, pump::output)?;
         }
@@ -195,7 +217,7 @@ impl Relay {
     pub(crate) fn start_input(&mut self) -> Result<(), SysError> {
         if let Some(pump) = self.pumps[0].take() {
             let (ended, running) = pipe()?;
-            self.spawn(pump, &Arc::new(running), pump::input)?;
+            self.spawn(pump, &Arc::new(running), self.carry)?;
             self.input = Some(ended);
         }
         Ok(())

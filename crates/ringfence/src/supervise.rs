@@ -480,11 +480,12 @@ impl Supervisor<'_> {
             Report::Stopped { signal, .. } => {
                 // Not before the command has: what reads the terminal until it is stopped
                 // would take what is typed to the shell that saw us stop.
+                let unlimited = self.prepared.time().is_none();
                 let stops = match signal {
-                    SIGTSTP | SIGTTIN | SIGTTOU => true,
-                    // Sent to the command alone: only where a shell has us in the foreground
-                    // to take us up again, and no limit of ours would stop with us.
-                    SIGSTOP => self.interactive && self.prepared.time().is_none(),
+                    // A limit of ours would stop with us: only where a shell has us in the foreground, to take us up again.
+                    SIGTSTP | SIGTTIN | SIGTTOU => self.interactive || unlimited,
+                    // Sent to the command alone.
+                    SIGSTOP => self.interactive && unlimited,
                     _ => false,
                 };
                 if stops {
@@ -621,15 +622,8 @@ impl Supervisor<'_> {
 
     /// Looks at the repositories the command made.
     fn made(&self) -> Vec<Made> {
-        let roots: Vec<&Path> = self
-            .prepared
-            .roots
-            .iter()
-            .filter(|root| root.dir)
-            .map(|root| root.path.as_path())
-            .collect();
-        let known = crate::site::known(&self.prepared.site);
-        crate::site::made(&roots, &self.late.found, &known, self.ring_made)
+        self.prepared
+            .made(&self.prepared.roots, &self.late.found, self.ring_made)
     }
 
     fn failed(&self, id: Option<u32>, failure: &Failure) -> Error {

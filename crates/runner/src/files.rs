@@ -240,6 +240,16 @@ impl Files {
             make_file(dev, c"console", 0)?;
             mount::attach_named(node.as_fd(), dev, c"console")?;
         }
+        // A node is read and written all the same; but its mode and times are the host's, and root's to change.
+        let read_only = |read_only| Attributes {
+            read_only: Some(read_only),
+            nosuid: false,
+            nodev: false,
+            noexec: false,
+            private: false,
+        };
+        mount::set(dev, read_only(true), true)?;
+        mount::set(dev, read_only(false), false)?;
         mount::attach_named(parts.devpts()?.as_fd(), dev, c"pts")
     }
 }

@@ -3,20 +3,22 @@
 mod living;
 
 use std::collections::HashMap;
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ringfence_ops::Need;
 use ringfence_ops::linux::landlock::{self as rights, Ruleset};
-use ringfence_ops::linux::{Caches, Clone, Located, Mask, Op, PROC_HIDDEN, PROC_READ_ONLY, Upper};
-use ringfence_sys_linux::mount;
+use ringfence_ops::linux::{Caches, Clone, Located, Mask, Op, PROC_HIDDEN, Upper};
+use ringfence_sys_linux::mount::{self, Attributes};
 use ringfence_sys_linux::namespaces::{self, Network};
 use ringfence_sys_linux::spawn::{Resource, Restrictions};
-use ringfence_sys_linux::{SysError, landlock, object, process};
+use ringfence_sys_linux::{SysError, landlock, listing, object, process};
 use ringfence_wire::{Failure, Note, Stage};
+use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use crate::files::{
@@ -314,11 +316,7 @@ impl Builder {
     }
 
     fn proc(&mut self, root: bool) -> Result<(), SysError> {
-        let (read_only, hidden): (&[&str], &[&str]) = if root {
-            (&PROC_READ_ONLY, &PROC_HIDDEN)
-        } else {
-            (&PROC_READ_ONLY[..1], &[])
-        };
+        let hidden: &[&str] = if root { &PROC_HIDDEN } else { &[] };
         let place = object::open_exact(Path::new("/proc"))?;
         let fresh = self
             .parts
@@ -331,8 +329,7 @@ impl Builder {
             return Err(error);
         }
         let proc = object::open_exact(Path::new("/proc"))?;
-        let covered =
-            proc_read_only(&proc, read_only).and_then(|()| self.proc_hidden(&proc, hidden));
+        let covered = proc_read_only(&proc, root).and_then(|()| self.proc_hidden(&proc, hidden));
         if covered.is_err() {
             // Then rather nothing of it is written.
             mount::set(proc.as_fd(), SEALED, true)?;
@@ -417,17 +414,45 @@ impl Builder {
 }
 
 /// Makes parts of a procfs read-only, those that the kernel has.
-fn proc_read_only(proc: &OwnedFd, names: &[&str]) -> Result<(), SysError> {
-    for name in names {
-        let name = CString::new(*name).unwrap_or_default();
-        match mount::clone_named(proc.as_fd(), &name, false) {
-            Ok(part) => {
-                mount::set(part.as_fd(), SEALED, false)?;
-                mount::attach_named(part.as_fd(), proc.as_fd(), &name)?;
-            }
+fn proc_read_only(proc: &OwnedFd, root: bool) -> Result<(), SysError> {
+    let names: Vec<CString> = if root {
+        // Of all that is no process' the mode is the host's, and root's to change. What is hidden is covered anyway.
+        let not_hidden = |name: &OsStr| !PROC_HIDDEN.iter().any(|hidden| name == *hidden);
+        let entries = listing::entries(Path::new("/proc"));
+        let entries = entries.map_err(|errno| SysError::new("open", errno.raw_os_error()))?;
+        let of_the_host = |entry: &listing::Entry| {
+            entry.kind != FileType::Symlink
+                && !entry
+                    .name
+                    .as_bytes()
+                    .first()
+                    .is_some_and(u8::is_ascii_digit)
+                && not_hidden(&entry.name)
+        };
+        let names = entries.flatten().filter(of_the_host);
+        names
+            .filter_map(|entry| CString::new(entry.name.as_bytes()).ok())
+            .collect()
+    } else {
+        vec![c"sys".to_owned()]
+    };
+    // Clones of what is read-only are.
+    mount::set(proc.as_fd(), SEALED, false)?;
+    let mut parts = Vec::with_capacity(names.len());
+    for name in &names {
+        match mount::clone_named(proc.as_fd(), name, false) {
+            Ok(part) => parts.push((name, part)),
             Err(e) if e.errno == Errno::NOENT.raw_os_error() => {}
             Err(e) => return Err(e),
         }
+    }
+    let writable = Attributes {
+        read_only: Some(false),
+        ..SEALED
+    };
+    mount::set(proc.as_fd(), writable, false)?;
+    for (name, part) in parts {
+        mount::attach_named(part.as_fd(), proc.as_fd(), name)?;
     }
     Ok(())
 }

@@ -239,3 +239,13 @@ rings! {
         ws.ring(["true"]).run().ok();
     }
 }
+
+rings! {
+    /// A command that stops, and would have its caller stop with it, does not stop the clock.
+    a_stopped_command_is_ended_in_time needs [] |ws| {
+        for signal in ["TSTP", "TTIN", "TTOU", "STOP"] {
+            let script = format!("kill -{signal} $$; exec sleep 1000");
+            ws.ring_sh(&script).flags(["--timeout", "1s"]).run().exits(124);
+        }
+    }
+}

@@ -286,3 +286,81 @@ flows! {
         assert_eq!(site.run(["pwd", "-P"]).dir(site.ws.at("a/b")).ok(), site.ws.at("a/b").display().to_string());
     }
 }
+
+rings! {
+    /// A pipe's reader may open it for writing (`/proc/self/fd`), and what is written is obeyed by whoever reads there next.
+    a_pipe_on_stdin_is_not_written needs ["tool:bash", "userns"] |ws| {
+        // In the ring's pipe, which has room for one piece, that may have to wait.
+        let attack = "timeout 1 bash -c \"echo 'echo OUTSIDE > out' > /proc/self/fd/0\"; timeout 1 bash -c \"exec 3<>/proc/self/fd/0; echo 'echo OUTSIDE > out' >&3\"; true";
+        // A pipe of the person's own: of another's nothing can be opened.
+        let run = |run: String| {
+            ws.file("script", format!("{run}\necho rest >> lines\n"));
+            ws.bare(["bash", "-c", "cat script | bash -s"]).run().ok();
+        };
+        for flags in [vec![], vec!["--pty", "never"], vec!["--output", "1MiB"], vec!["--mode", "read-only"]] {
+            let ring = ws.ring(["bash", "-c", attack]).flags(flags.clone()).quoted();
+            run(ring);
+            assert!(!ws.has("out"), "{flags:?}");
+        }
+        // All of what the command did not read is there for the shell.
+        assert_eq!(ws.read("lines"), "rest\n".repeat(4));
+        run(ws.bare(["bash", "-c", attack]).quoted());
+        assert!(ws.has("out"), "the attack is none");
+    }
+
+    /// What the command leaves in a pipe is its caller's, as without a ring.
+    a_pipe_on_stdin_is_read_as_far_as_the_command_does needs ["tool:bash"] |ws| {
+        let read = |run: String, more: &str| {
+            let input: String = (0..3000).map(|n| format!("line {n}\n")).collect();
+            let done = ws.bare(["bash", "-c", &format!("{run}; {more}")]).input(Input::Bytes(input.into_bytes())).run().ok();
+            done.stdout
+        };
+        for command in ["true", "read x; echo $x", "dd bs=1 count=7 2>/dev/null", "dd bs=4096 count=1 2>/dev/null | tail -n 1", "dd bs=1000 count=9 iflag=fullblock 2>/dev/null | md5sum", "md5sum"] {
+            let argv = ["bash", "-c", command];
+            for more in ["md5sum", "read a; read b; echo $a $b"] {
+                assert_eq!(read(ws.ring(argv).quoted(), more), read(ws.bare(argv).quoted(), more), "{command}; {more}");
+            }
+        }
+        let each = |run: String| read(format!("n=0; while read line; do n=$((n+1)); [ $n -lt 5 ] && {run}; done; echo $n"), "true");
+        assert_eq!(each(ws.ring(["true"]).quoted()), each("true".to_owned()));
+    }
+
+    /// `..` of a directory that is nowhere in the ring would lead past all that is.
+    a_directory_on_stdin_is_the_rings needs ["tool:bash", "userns"] |ws| {
+        ws.file("hidden/key", "SECRET");
+        ws.file("seen/file", "text");
+        ws.bare_sh("mkdir gone").ok();
+        let read = "exec 9<&0 </dev/null; cat /proc/self/fd/9/key /proc/self/fd/9/../hidden/key; true";
+        let ring = ws.ring(["sh", "-c", read]).flags(["--hide", "hidden"]).quoted();
+        for dir in ["hidden", "gone"] {
+            let done = ws.bare(["bash", "-c", &format!("exec < {dir}; [ {dir} != gone ] || rmdir gone; {ring}")]).run().exits(125);
+            assert!(done.out().is_empty() && done.err().contains("stdin"), "{done}");
+        }
+        let seen = ws.bare(["bash", "-c", &format!("{ring} < seen")]).run().ok();
+        assert!(seen.out().is_empty(), "{seen}");
+        let list = ws.ring(["ls", "/proc/self/fd/0/"]).quoted();
+        assert_eq!(ws.bare(["bash", "-c", &format!("{list} < seen")]).run().ok().out(), "file");
+        let bare = ws.bare(["bash", "-c", &format!("exec < seen; {read}")]).run();
+        assert!(bare.out().contains("SECRET"), "the attack is none: {bare}");
+    }
+
+    /// What all programs share is no command's to change, root's neither: outside it is.
+    modes_of_devices_and_of_proc_stay needs ["tool:python3", "userns"] |ws| {
+        let null = "import os; os.fchmod(0, 0o666)";
+        let changes = [
+            vec!["chmod", "666", "/dev/null"],
+            vec!["touch", "/dev/zero"],
+            vec!["chmod", "444", "/proc/zoneinfo"],
+            vec!["chmod", "444", "/proc/uptime"],
+            vec!["python3", "-c", null],
+        ];
+        for argv in changes {
+            let inside = ws.ring(argv.clone()).run();
+            assert_ne!(inside.code(), 0, "{inside}");
+            if ws.person.is_root() {
+                ws.bare(argv).run().ok();
+            }
+        }
+        ws.ring_sh("echo x > /dev/null && head -c 3 /dev/zero | wc -c && cat /proc/uptime > /dev/null < /dev/null && echo 500 > /proc/self/oom_score_adj").run().ok();
+    }
+}

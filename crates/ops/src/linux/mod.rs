@@ -3,7 +3,4 @@ pub mod landlock;
 pub mod seccomp;
 mod step;
 
-pub use step::{
-    Caches, Clone, DEVICES, Located, Mask, Op, PROC_HIDDEN, PROC_READ_ONLY, Step, Upper,
-    WATCHES_MOST,
-};
+pub use step::{Caches, Clone, DEVICES, Located, Mask, Op, PROC_HIDDEN, Step, Upper, WATCHES_MOST};

@@ -45,23 +45,6 @@ impl Located {
 /// Device nodes of the small `/dev` of a ring.
 pub const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
-/// Parts of `/proc` that act on the whole machine: read-only mounts in a ring, since
-/// their modes let a process with the host's root uid write them without any
-/// capability.
-pub const PROC_READ_ONLY: [&str; 11] = [
-    "sys",
-    "sysrq-trigger",
-    "irq",
-    "bus",
-    "fs",
-    "acpi",
-    "scsi",
-    "mtrr",
-    "pressure",
-    "asound",
-    "dynamic_debug",
-];
-
 /// Names that one ring watches at most ([`Op::Watch`]): those of hundreds of write roots, and an end to
 /// what a command can have the next one watch.
 pub const WATCHES_MOST: usize = 16 * 1024;
@@ -330,8 +313,7 @@ impl fmt::Display for Op {
             Op::Proc { root: false } => f.write_str("proc of the ring (read-only: sys)"),
             Op::Proc { root: true } => write!(
                 f,
-                "proc of the ring (read-only: {}; hidden: {})",
-                PROC_READ_ONLY.join(" "),
+                "proc of the ring (read-only: all but processes; hidden: {})",
                 PROC_HIDDEN.join(" ")
             ),
             Op::MaskDir(m) => mask(f, "mask", m),

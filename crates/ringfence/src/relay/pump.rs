@@ -197,6 +197,119 @@ pub(super) fn input(pump: Pump, shared: &Shared) {
     }
 }
 
+/// A pipe of this size has room for one piece: it can be written to again when that has been read to its end, which is seen.
+const PIECE: usize = 4096;
+
+/// Between two looks at whether much has been read to its end: at first, and at most.
+const DRAINED: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(100));
+
+impl Pump {
+    /// Makes its end a pipe that takes one piece at a time.
+    pub(super) fn by_the_piece(&self) -> Result<(), SysError> {
+        rustix::pipe::fcntl_setpipe_size(&self.to, PIECE)
+            .map(drop)
+            .named("fcntl")
+    }
+}
+
+/// Lends the command what is in the caller's pipe, piece by piece, in a pipe of its own; and takes out of the caller's only
+/// what has been read of that. The rest is for who reads there next, as it would be if the command had the pipe itself.
+pub(super) fn lend(pump: Pump, shared: &Shared) {
+    let Pump { from, to } = pump;
+    let over = &shared.input_over;
+    let gone = |events: PollFlags| events.contains(PollFlags::ERR);
+    let mut buffer = vec![0_u8; BUFFER];
+    let mut room = PIECE;
+    loop {
+        let fds = [
+            (from.as_fd(), PollFlags::IN),
+            (to.as_fd(), PollFlags::empty()),
+            (over.fd(), PollFlags::IN),
+        ];
+        match wait(fds, None) {
+            None => continue,
+            Some([_, taker, stop]) if yes(stop) || gone(taker) => return,
+            Some([ready, ..]) if !yes(ready) => continue,
+            Some(_) => {}
+        }
+        // Of a pipe that is full, all of it: that is read as fast as it comes.
+        let wanted = if in_pipe(from.as_fd()) >= BUFFER {
+            BUFFER
+        } else {
+            PIECE
+        };
+        if wanted != room && rustix::pipe::fcntl_setpipe_size(&to, wanted).is_ok() {
+            room = wanted;
+        }
+        let lent = match rustix::pipe::tee(&from, &to, room, rustix::pipe::SpliceFlags::NONBLOCK) {
+            // Somebody else was quicker; or the command has filled it itself.
+            Err(Errno::INTR | Errno::AGAIN) => {
+                if over.within(AGAIN) {
+                    return;
+                }
+                continue;
+            }
+            // A failure cannot be handed on: to the command it is the end.
+            Ok(0) | Err(_) => return,
+            Ok(lent) => lent,
+        };
+        let all = read_to_end(to.as_fd(), over);
+        // What the command has put there itself does not count.
+        let read = if all {
+            lent
+        } else {
+            lent.saturating_sub(in_pipe(to.as_fd()))
+        };
+        take(from.as_fd(), read, &mut buffer);
+        if !all {
+            return;
+        }
+    }
+}
+
+/// Waits until all of a pipe has been read: `false` where nobody wants that any more.
+fn read_to_end(pipe: BorrowedFd<'_>, over: &Cue) -> bool {
+    let mut pause = DRAINED.0;
+    loop {
+        match wait([(pipe, PollFlags::OUT), (over.fd(), PollFlags::IN)], None) {
+            None => continue,
+            Some([room, stop]) if yes(stop) || room.contains(PollFlags::ERR) => return false,
+            Some(_) if in_pipe(pipe) == 0 => return true,
+            Some(_) => {}
+        }
+        // There is room again, and no more to wait for than that the rest is read too.
+        if over.within(pause) {
+            return false;
+        }
+        pause = DRAINED.1.min(pause * 2);
+    }
+}
+
+fn in_pipe(fd: BorrowedFd<'_>) -> usize {
+    rustix::io::ioctl_fionread(fd)
+        .ok()
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .unwrap_or(0)
+}
+
+/// Takes so much out of a pipe, as far as it is there.
+fn take(from: BorrowedFd<'_>, mut left: usize, buffer: &mut [u8]) {
+    while left > 0 {
+        let now = Some(Duration::ZERO);
+        if !wait([(from, PollFlags::IN)], now).is_some_and(|[ready]| ready.contains(PollFlags::IN))
+        {
+            return;
+        }
+        let most = left.min(buffer.len());
+        match rustix::io::read(from, &mut buffer[..most]) {
+            Ok(0) => return,
+            Ok(n) => left -= n,
+            Err(Errno::INTR) => {}
+            Err(_) => return,
+        }
+    }
+}
+
 /// A pipe is closed at its end; a terminal has a key for that, which is good for one
 /// read. Who reads again is told again, as a pipe would: each time all that was typed has
 /// been read and the program may want more. That also makes two keys of it after a last

@@ -418,12 +418,13 @@ impl Command {
         // stop it; in a session of its own that terminal is a file like others.
         let terminal = stdio.iter().any(|fd| is_terminal(*fd));
         let directory = cwd.path.clone();
+        let inside = stdin_inside(&inner.plan, stdio[0])?;
         let spawn = |id| Spawn {
             id,
             program: program.clone(),
             argv: self.argv.clone(),
             env: environment.to_strings(),
-            stdin_inside: stdin_inside(&inner.plan, stdio[0]),
+            stdin_inside: inside.clone(),
             report: false,
             cwd: in_ring(cwd, &inner.plan),
             announce,

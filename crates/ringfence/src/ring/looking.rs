@@ -1,6 +1,5 @@
 //! Looking for repositories that commands made: beside them, when the ring is at rest, and when somebody asks.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, PoisonError, Weak};
@@ -28,15 +27,9 @@ impl Ring {
 impl Inner {
     /// Repositories that commands made, as far as they are known already. They are recorded.
     pub(super) fn known_made(&self) -> Vec<Made> {
-        let all = self.roots();
-        let roots: Vec<&Path> = all
-            .iter()
-            .filter(|root| root.dir)
-            .map(|root| root.path.as_path())
-            .collect();
+        let roots = self.roots();
         let late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = crate::site::known(&self.prepared.site);
-        let made = crate::site::made(&roots, &late.found, &known, self.made_at);
+        let made = self.prepared.made(&roots, &late.found, self.made_at);
         drop(late);
         self.prepared.recorder.planted(&made);
         made

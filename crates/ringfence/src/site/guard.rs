@@ -71,6 +71,8 @@ pub(crate) struct Guards<'a> {
     /// The directories of `missing`, each once: there are many names in few.
     places: Vec<Rc<Located>>,
     doubts: Vec<Doubt>,
+    /// Directories that were repositories, and are none now.
+    vacant: Vec<PathBuf>,
     /// No file could be opened any more: what is protected is not known.
     short: Option<SysError>,
     /// Directories that are guarded, with all in them.
@@ -129,6 +131,7 @@ impl<'a> Guards<'a> {
             each: None,
             places: Vec::new(),
             doubts: Vec::new(),
+            vacant: Vec::new(),
             short: None,
             sealed: BTreeSet::new(),
             looks: LOOKS,
@@ -553,6 +556,16 @@ impl<'a> Guards<'a> {
         if !self.doubts.contains(&doubt) {
             self.doubts.push(doubt);
         }
+    }
+
+    /// Notes a directory that was a repository and is none now.
+    pub(crate) fn vacant(&mut self, tree: PathBuf) {
+        self.vacant.push(tree);
+    }
+
+    /// Those that were noted.
+    pub(crate) fn vacated(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.vacant)
     }
 
     /// What could not be protected as it should be.

@@ -104,6 +104,8 @@ pub(crate) fn walk(root: &Path, stop: &AtomicBool) -> Walked {
         let mut repository = false;
         // What a bare repository has at its top.
         let (mut head, mut objects, mut refs, mut config) = (false, false, false, false);
+        // In place of its own objects and refs.
+        let mut common = false;
         for entry in entries {
             let Ok(entry) = entry else {
                 walked.unread.push(relative.clone());
@@ -118,12 +120,14 @@ pub(crate) fn walk(root: &Path, stop: &AtomicBool) -> Walked {
             objects |= name == "objects";
             refs |= name == "refs";
             config |= name == "config";
+            common |= name == "commondir";
             if entry.file_type().is_ok_and(|t| t.is_dir()) {
                 dirs.push(entry.path());
             }
         }
         // Any one of these can be renamed away, and back when it is of use.
-        let bare = (head && objects && refs) || (config && super::repository::is_git_dir(&dir));
+        let bare = (head && (objects && refs || common))
+            || (config && super::repository::is_git_dir(&dir));
         if (repository || bare) && dir != root {
             walked.found.push(relative);
         }

@@ -31,9 +31,10 @@ use crate::error::Error;
 use crate::locate::{Found, follow, no_cwd, of_descriptor, trail};
 use crate::state::State;
 pub(crate) use guard::{Guards, Tops};
+pub(crate) use repository::Person;
 pub(crate) use repository::is_repository;
+pub(crate) use repository::runs::After;
 pub use repository::runs::Made;
-pub(crate) use repository::runs::made;
 pub(crate) use roots::too_wide;
 
 /// What a survey starts from.
@@ -60,6 +61,10 @@ pub(crate) struct Survey {
     pub(crate) walked: Vec<(PathBuf, index::Walked)>,
     /// Write roots the policy did not name, and why they are there.
     pub(crate) derived: Vec<(PathBuf, &'static str)>,
+    /// Whoever runs git.
+    pub(crate) person: Person,
+    /// Directories that were repositories and are none now.
+    pub(crate) vacant: Vec<PathBuf>,
 }
 
 pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
@@ -91,11 +96,12 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
     let root_paths: Vec<PathBuf> = tops.iter().map(|t| t.found.at.path.clone()).collect();
     let mut walked = Vec::new();
     let mut doubts = Vec::new();
+    let mut vacant = Vec::new();
     let work = derived.iter().map(|(path, _)| path.clone());
     let all = roots::All::new(asked, &tops, work.chain([workspace_at.clone()]));
     let guarded = tops
         .iter()
-        .map(|top| roots::guard(top, asked, &all, &mut walked, &mut doubts))
+        .map(|top| roots::guard(top, asked, &all, &mut walked, &mut doubts, &mut vacant))
         .collect::<Result<Vec<Root>, Error>>()?;
 
     let temps = temps();
@@ -142,6 +148,8 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
         roots,
         derived,
         walked,
+        person: all.person,
+        vacant,
     })
 }
 
@@ -239,7 +247,9 @@ fn console(handed: [bool; 3]) -> Option<Located> {
         .into_iter()
         .zip(handed)
         .filter_map(|(fd, handed)| handed.then_some(fd))
-        .find(|fd| ringfence_sys_linux::terminal::is_terminal(*fd))
+        .filter(|fd| ringfence_sys_linux::terminal::is_terminal(*fd))
+        // By a name one that was handed in to be written could be read.
+        .find(|fd| object::access_of(*fd).is_ok_and(|both| both == (true, true)))
         .and_then(|fd| of_descriptor(fd).ok())
         .filter(|at| at.path.as_os_str().as_bytes().starts_with(b"/dev/"))
         .filter(|at| object::identity_of(&at.path).is_ok_and(|i| i.is_some()))
@@ -298,6 +308,17 @@ pub(crate) fn known(site: &Site) -> BTreeSet<&Path> {
         .flat_map(|g| g.pins.iter().chain([&g.object]))
         .map(|l| l.path.as_path())
         .collect()
+}
+
+/// What of a site no command of its ring could write: what it protects, where that is still the same.
+pub(crate) fn guarded(site: &Site) -> BTreeSet<&Path> {
+    let all = site.roots.iter().flat_map(|r| &r.guarded);
+    let still = |at: &&Located| {
+        let now = object::identity_of(&at.path);
+        now.is_ok_and(|now| now.is_some_and(|now| now.device == at.device && now.inode == at.inode))
+    };
+    let objects = all.map(|g| &g.object).filter(still);
+    objects.map(|at| at.path.as_path()).collect()
 }
 
 fn layers_home() -> Option<PathBuf> {

@@ -76,14 +76,20 @@ pub(super) fn guard(
     }
     for relative in nested.iter().take(MOST_NESTED) {
         repository(guards, root, relative, person);
+        let tree = root.at.path.join(relative);
+        if git_dirs_of(&tree).is_empty() {
+            // It was one, and a command may make another of it.
+            guards.vacant(tree);
+        }
     }
     walks
 }
 
 /// Guards the person's own configuration, wherever in the write roots it lies.
 pub(super) fn persons(guards: &mut Guards<'_>, person: &Person) {
-    unread(guards, &person.configuration);
-    for file in &person.configuration.files {
+    let configuration = &person.configuration;
+    unread(guards, configuration);
+    for file in configuration.files.iter().chain(&configuration.templates) {
         let from = file.parent().unwrap_or(file);
         guards.lead(file, from, promise::PROTECT_GIT);
     }
@@ -152,6 +158,10 @@ pub(crate) fn repository(guards: &mut Guards<'_>, root: &Found, relative: &Path,
     not_bare(guards, root, relative);
     if !relative.as_os_str().is_empty() {
         settings(guards, root, relative);
+        // Where `.git` is none git takes the directory itself.
+        if !is_repository(&tree) && is_git_dir(&tree) {
+            git_dir(guards, root, relative, person);
+        }
     }
     if kind.is_dir() {
         git_dir(guards, root, &dot_git, person);
@@ -237,10 +247,14 @@ fn heed(guards: &mut Guards<'_>, done: Result<(), SysError>, path: &Path, promis
 /// valid: git replaces `HEAD` by renaming.
 fn not_bare(guards: &mut Guards<'_>, root: &Found, relative: &Path) {
     let work_tree = root.at.path.join(relative);
-    let missing = ["HEAD", "refs", "objects"]
+    let lacks = |name: &&str| work_tree.join(name).symlink_metadata().is_err();
+    let missing = ["HEAD", "refs", "objects"].into_iter().find(lacks);
+    // With this the other two are somewhere else.
+    let moved = [COMMONDIR]
         .into_iter()
-        .find(|name| work_tree.join(name).symlink_metadata().is_err());
-    if let Some(name) = missing {
+        .find(lacks)
+        .filter(|_| missing != Some("HEAD"));
+    for name in missing.into_iter().chain(moved) {
         let path = relative.join(name);
         let done = guards.add(root.handle.as_fd(), &root.at, &path, promise::PROTECT_GIT);
         heed(guards, done, &root.at.path.join(path), promise::PROTECT_GIT);
@@ -271,9 +285,9 @@ fn git_dir(guards: &mut Guards<'_>, root: &Found, relative: &Path, person: &Pers
     }
     let path = root.at.path.join(relative);
     let own = configuration(&path, person);
-    let worktrees: Vec<PathBuf> = std::fs::read_dir(path.join("worktrees"))
-        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-        .unwrap_or_default();
+    let mut unlisted = Vec::new();
+    let worktrees = listed(&path.join("worktrees"), &mut unlisted);
+    let worktrees: Vec<PathBuf> = worktrees.iter().map(std::fs::DirEntry::path).collect();
     let mut trees = vec![
         if relative.ends_with(".git") || root.at.path.ends_with(".git") {
             path.parent().unwrap_or(&path).to_owned()
@@ -288,10 +302,32 @@ fn git_dir(guards: &mut Guards<'_>, root: &Found, relative: &Path, person: &Pers
     }
     hooks(guards, &own, &trees, &path, person);
     let mut inner = Vec::new();
-    modules(&path.join("modules"), &mut inner, 0);
+    modules(&path.join("modules"), &mut inner, &mut unlisted, 0, false);
+    for (dir, error) in unlisted {
+        if let Some(errno) = error.raw_os_error()
+            && too_few_files(SysError::new("open", errno))
+        {
+            guards.ran_short(SysError::new("open", errno));
+        }
+        let what = format!(
+            "{} cannot be listed: {error}; git runs and obeys what is in it, and that is not protected: make it readable \
+             (chmod u+rwx)",
+            dir.display()
+        );
+        guards.give_up(promise::PROTECT_GIT, what);
+    }
     for git in &inner {
         let own = configuration(git, person);
         hooks(guards, &own, &[], git, person);
+    }
+    for git in &worktrees {
+        // What it shares is heeded with the repository.
+        let files = ["config", "config.worktree"].map(|name| git.join(name));
+        let own = Configuration::read(files.to_vec(), person.home.as_deref());
+        if own.files.len() > files.len() || own.names_more() {
+            let tree: Vec<PathBuf> = work_tree(git).into_iter().collect();
+            hooks(guards, &own, &tree, git, person);
+        }
     }
     for git in inner.iter().chain(&worktrees) {
         let Ok(below) = git.strip_prefix(&root.at.path) else {
@@ -325,12 +361,8 @@ fn git_dir(guards: &mut Guards<'_>, root: &Found, relative: &Path, person: &Pers
 /// The configuration that git heeds for a git directory: a worktree's is that of the
 /// repository it shares (`gitrepository-layout(5)`, commondir), and its own.
 fn configuration(git_dir: &Path, person: &Person) -> Configuration {
-    let named = small(&git_dir.join(COMMONDIR));
-    let common = named
-        .as_ref()
-        .ok()
-        .and_then(|text| text.as_deref())
-        .map(|text| git_dir.join(text.trim_end_matches(['\n', '\r'])));
+    let named = commondir(git_dir);
+    let common = named.as_ref().ok().cloned().flatten();
     let config = common.as_deref().unwrap_or(git_dir).join("config");
     let files = vec![config, git_dir.join("config.worktree")];
     let mut all = Configuration::read(files, person.home.as_deref());
@@ -370,7 +402,11 @@ fn hooks(
             .iter()
             .chain(&person.configuration.hooks)
     };
-    if named().next().is_none() {
+    let programs = || {
+        let own = configuration.programs.iter();
+        own.chain(&person.configuration.programs)
+    };
+    if named().next().is_none() && programs().next().is_none() {
         return;
     }
     let moved = configuration.trees.iter().map(|tree| git_dir.join(tree));
@@ -378,6 +414,12 @@ fn hooks(
     for tree in &trees {
         // What a path is relative to, links in it resolved: its own place is not taken away.
         let tree = std::fs::canonicalize(tree).unwrap_or_else(|_| tree.clone());
+        for program in programs() {
+            let program = tree.join(program);
+            if program.is_file() {
+                guards.lead(&program, &tree, promise::PROTECT_GIT);
+            }
+        }
         for hooks in named() {
             let hooks = tree.join(hooks);
             guards.lead(&hooks, &tree, promise::PROTECT_GIT);
@@ -395,7 +437,8 @@ fn unread(guards: &mut Guards<'_>, configuration: &Configuration) {
     for file in &configuration.unread {
         let what = format!(
             "{} is read by git and not by Ringfence, being longer than 1 MiB, one of very many, or naming a path \
-             that is not UTF-8: hooks and files that it names are not protected; make it shorter",
+             that is not UTF-8, of an unknown user or of git's own (%(prefix)): hooks and files that it names are not \
+             protected; make it shorter, or name the path from /",
             file.display()
         );
         guards.give_up(promise::PROTECT_GIT, what);
@@ -409,9 +452,35 @@ fn work_tree(git_dir: &Path) -> Option<PathBuf> {
     dot_git.parent().map(Path::to_owned)
 }
 
-/// Whether git takes a directory for a git directory.
+/// Whether git takes a directory for a git directory (`is_git_directory` of its `setup.c`).
 fn looks_like_git_dir(path: &Path) -> bool {
-    path.join("HEAD").is_file() && path.join("objects").is_dir() && path.join("refs").is_dir()
+    let there = |name: &str| path.join(name).exists();
+    if !(there("objects") && there("refs") || there(COMMONDIR)) {
+        return false;
+    }
+    let head = path.join("HEAD");
+    // A link to a branch is one too, whether or not that has been born.
+    head.is_file() || std::fs::read_link(&head).is_ok_and(|branch| branch.starts_with("refs"))
+}
+
+/// What a git directory names for another, whose configuration counts; read as git does: without the ends of lines behind it, up
+/// to a NUL.
+fn commondir(git_dir: &Path) -> Result<Option<PathBuf>, Unread> {
+    let bytes = match careful::read(&git_dir.join(COMMONDIR), careful::SMALL) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => return Err(Unread),
+        Err(_) => return Ok(None),
+    };
+    Ok(Some(git_dir.join(as_named(&bytes))))
+}
+
+/// A path that is all of a file of git's.
+fn as_named(mut bytes: &[u8]) -> &Path {
+    while let [rest @ .., b'\n' | b'\r'] = bytes {
+        bytes = rest;
+    }
+    let named = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    Path::new(OsStr::from_bytes(named))
 }
 
 /// Whether a directory is a git directory or was one. A command may rename `HEAD`, and back
@@ -427,32 +496,68 @@ pub(crate) fn is_git_dir(path: &Path) -> bool {
         }
 }
 
+/// Directories that could not be listed, and why.
+type Unlisted = Vec<(PathBuf, std::io::Error)>;
+
+/// What is in a directory, if there is one.
+fn listed(dir: &Path, unlisted: &mut Unlisted) -> Vec<std::fs::DirEntry> {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    match std::fs::read_dir(dir).and_then(Iterator::collect) {
+        Ok(entries) => entries,
+        Err(error) => {
+            if !matches!(error.kind(), NotFound | NotADirectory) {
+                unlisted.push((dir.to_owned(), error));
+            }
+            Vec::new()
+        }
+    }
+}
+
 /// Submodules' git directories: any directory below `modules` with a `HEAD`, a
 /// configuration or hooks. Their names may have slashes, so there may be more below each.
-fn modules(dir: &Path, found: &mut Vec<PathBuf>, depth: u32) {
+fn modules(
+    dir: &Path,
+    found: &mut Vec<PathBuf>,
+    unlisted: &mut Unlisted,
+    depth: u32,
+    in_git_dir: bool,
+) {
     const DEEPEST: u32 = 16;
     /// As large as they get, and not of interest unless they hold a configuration.
     const GITS_OWN: [&str; 6] = ["objects", "refs", "logs", "hooks", "info", "lfs"];
-    let Ok(entries) = std::fs::read_dir(dir) else {
-        return;
-    };
-    for entry in entries.flatten() {
+    for entry in listed(dir, unlisted) {
         if !entry.file_type().is_ok_and(|t| t.is_dir()) {
             continue;
         }
         let path = entry.path();
         let marked = |name: &str| path.join(name).symlink_metadata().is_ok();
         let git = ["HEAD", "config", "hooks"].into_iter().any(marked);
-        if !git && GITS_OWN.iter().any(|own| entry.file_name() == *own) {
+        // A submodule may have such a name, but not in another's directory.
+        if !git && in_git_dir && GITS_OWN.iter().any(|own| path.ends_with(own)) {
             continue;
         }
         if depth < DEEPEST {
-            modules(&path, found, depth + 1);
+            modules(&path, found, unlisted, depth + 1, in_git_dir || git);
         }
         if git {
             found.push(path);
         }
     }
+}
+
+/// The git directories of a work tree, as git may take them: its `.git`, or what that names, and where that is none the
+/// tree itself.
+fn git_dirs_of(tree: &Path) -> Vec<PathBuf> {
+    let dot_git = tree.join(".git");
+    let mut all: Vec<PathBuf> = match std::fs::metadata(&dot_git) {
+        Ok(meta) if meta.is_dir() => vec![dot_git],
+        Ok(_) => gitfile(&dot_git).into_iter().collect(),
+        Err(_) => Vec::new(),
+    };
+    if !all.iter().any(|git| looks_like_git_dir(git)) && is_git_dir(tree) {
+        all.push(tree.to_owned());
+    }
+    all
 }
 
 fn read_small(path: &Path) -> Option<String> {
@@ -482,13 +587,9 @@ fn gitfile(path: &Path) -> Option<PathBuf> {
 pub(super) fn named_by_gitfile(path: &Path) -> Option<PathBuf> {
     // As git reads it (`read_gitfile_gently`): by bytes, without the ends of lines behind it, up to a NUL.
     let bytes = careful::read(path, careful::SMALL).ok()?;
-    let mut target = bytes.strip_prefix(b"gitdir: ")?;
-    while let [rest @ .., b'\n' | b'\r'] = target {
-        target = rest;
-    }
-    let target = target.split(|byte| *byte == 0).next()?;
-    (!target.is_empty()).then_some(())?;
-    Some(path.parent()?.join(OsStr::from_bytes(target)))
+    let target = as_named(bytes.strip_prefix(b"gitdir: ")?);
+    (!target.as_os_str().is_empty()).then_some(())?;
+    Some(path.parent()?.join(target))
 }
 
 /// The git directory outside the workspace that the workspace's own repository needs to

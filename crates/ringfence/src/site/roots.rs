@@ -224,7 +224,7 @@ pub(super) struct All<'a> {
     /// Work trees that have write roots in them and are in none.
     around: Vec<PathBuf>,
     /// Whoever runs git.
-    person: repository::Person,
+    pub(super) person: repository::Person,
 }
 
 /// A protected path that is not meant below each write root.
@@ -355,6 +355,7 @@ pub(super) fn guard(
     all: &All<'_>,
     walked: &mut Vec<(PathBuf, index::Walked)>,
     doubts: &mut Vec<Doubt>,
+    vacant: &mut Vec<PathBuf>,
 ) -> Result<Root, Error> {
     let root = &top.found;
     let mut guards = Guards::new(&all.tops);
@@ -430,6 +431,7 @@ pub(super) fn guard(
     }
     own_programs(&mut guards, root, all.own.as_deref());
     doubts.append(&mut guards.doubts());
+    vacant.append(&mut guards.vacated());
     if let Some(error) = guards.short() {
         return Err(Error::TooFewFiles(error));
     }

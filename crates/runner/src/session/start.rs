@@ -9,7 +9,7 @@ use ringfence_sys_linux::error::Named;
 use ringfence_sys_linux::spawn::{self, CommandStart, Patience, Resource, SpawnError, Step};
 use ringfence_sys_linux::{SysError, object};
 use ringfence_wire::{Failure, Report, Spawn, Stage};
-use rustix::fs::{SeekFrom, seek};
+use rustix::fs::{FileType, Mode, OFlags, SeekFrom, seek};
 use rustix::io::Errno;
 
 use super::{ARM_AFTER, Running, Session, at, has_hung_up};
@@ -42,6 +42,8 @@ impl Session {
             None => None,
             Some(located) => match reopen(located, stdin) {
                 Ok(file) => Some(file),
+                // `..` of it would lead past all mounts.
+                Err(error) if located.dir => return Err(at(Stage::Stdin, error)),
                 Err(error) => {
                     self.send(&Report::StdinAsIs { errno: error.errno })
                         .map_err(|e| at(Stage::Stdin, e))?;
@@ -69,7 +71,18 @@ impl Session {
         ring.keeper.before_a_command();
         let restrictions = ring.restrictions.clone();
         let needs_arming = ring.keeper.needs_arming();
-        let stdin = inside.as_ref().unwrap_or(stdin);
+        // The host's node can be changed by its owner, through a descriptor too.
+        let root = rustix::process::geteuid().is_root();
+        let null = |fd| if root { own_null(fd) } else { None };
+        let nulls = [null(stdin), null(stdout), null(stderr)];
+        let [own_in, own_out, own_err] = &nulls;
+        let stdin = inside.as_ref().or(own_in.as_ref()).unwrap_or(stdin);
+        let stdout = own_out.as_ref().unwrap_or(stdout);
+        let stderr = own_err.as_ref().unwrap_or(stderr);
+        if self.init && !spawn.last && spawn.new_session {
+            // As below; and before, since nothing is shared with the caller's session.
+            let _leads_one_already = rustix::process::setsid();
+        }
         let limits: Vec<(Resource, u64)> = spawn
             .memory
             .map(|bytes| (Resource::AddressSpace, bytes))
@@ -174,6 +187,22 @@ fn reopen(located: &Located, stdin: &OwnedFd) -> Result<OwnedFd, SysError> {
         seek(&file, SeekFrom::Start(offset)).named("lseek")?;
     }
     Ok(file)
+}
+
+/// The ring's own `/dev/null`, for one that is the host's.
+fn own_null(fd: &OwnedFd) -> Option<OwnedFd> {
+    let identity = object::identity(fd.as_fd()).ok()?;
+    let null = rustix::fs::makedev(1, 3);
+    if identity.kind() != FileType::CharacterDevice || identity.rdev != null {
+        return None;
+    }
+    let (readable, writable) = object::access_of(fd.as_fd()).ok()?;
+    let access = match (readable, writable) {
+        (true, true) => OFlags::RDWR,
+        (false, true) => OFlags::WRONLY,
+        _ => OFlags::RDONLY,
+    };
+    rustix::fs::open("/dev/null", access | OFlags::CLOEXEC, Mode::empty()).ok()
 }
 
 fn dup(fd: &OwnedFd) -> Result<OwnedFd, SysError> {

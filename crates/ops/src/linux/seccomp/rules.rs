@@ -32,6 +32,7 @@ pub static ALL: &[&Rule] = &[
     &SENDMSG,
     &SENDMMSG,
     &IOCTL,
+    &FCNTL,
     &PERSONALITY,
     &KILL,
     &LIMITS,
@@ -411,11 +412,52 @@ pub static IOCTL: Rule = rule(
                 Action::Errno(EPERM),
                 "userfaultfd by its device",
             ),
+            where_switch(
+                Switch::SignalsScoped,
+                false,
+                &[test(1, WHOLE, &[0x5452], "request FIOASYNC")],
+                Action::Errno(EPERM),
+                ASYNC_WHY,
+            ),
         ],
         otherwise: Action::Allow,
         why: "on a descriptor it has",
     }),
     "by request",
+);
+/// A terminal that nobody owns yet sends to whoever has its foreground (`tty_fasync`).
+const ASYNC_WHY: &str =
+    "a terminal that was handed in would send signals to the process group that has it outside";
+/// `fcntl`.
+pub static FCNTL: Rule = rule(
+    "descriptor controls",
+    Verdict::Checked(&Check {
+        clauses: &[
+            where_switch(
+                Switch::SignalsScoped,
+                true,
+                &[],
+                Action::Allow,
+                "Landlock keeps signals in the ring",
+            ),
+            clause(
+                &[
+                    test(1, WHOLE, &[4], "command F_SETFL"),
+                    test(2, 0x2000, &[0x2000], "flags: O_ASYNC"),
+                ],
+                Action::Errno(EPERM),
+                ASYNC_WHY,
+            ),
+            clause(
+                &[test(1, WHOLE, &[10], "command F_SETSIG")],
+                Action::Errno(EPERM),
+                ASYNC_WHY,
+            ),
+        ],
+        otherwise: Action::Allow,
+        why: "on a descriptor it has",
+    }),
+    "by command",
 );
 /// `personality`.
 pub static PERSONALITY: Rule = rule(

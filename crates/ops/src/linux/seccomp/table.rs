@@ -166,7 +166,7 @@ pub static SYSCALLS: [Syscall; 383] = [
     both("msgsnd", 69, 189, &rules::IPC),
     both("msgrcv", 70, 188, &rules::IPC),
     both("msgctl", 71, 187, &rules::IPC),
-    both("fcntl", 72, 25, &rules::ALLOW),
+    both("fcntl", 72, 25, &rules::FCNTL),
     both("flock", 73, 32, &rules::ALLOW),
     both("fsync", 74, 82, &rules::ALLOW),
     both("fdatasync", 75, 83, &rules::ALLOW),

@@ -126,6 +126,10 @@ impl Guards<'_> {
             let at = located(path, &identity);
             if identity.kind() == FileType::Symlink {
                 links += 1;
+                if at.path.starts_with("/proc") {
+                    let what = "writable, if a link through /proc leads to it: that leads each program somewhere else";
+                    self.doubt(promise, what.to_owned());
+                }
                 let Ok(target) = std::fs::read_link(&at.path) else {
                     return None;
                 };

@@ -109,12 +109,11 @@ impl Chars<'_> {
                 (c, None) => section.push(c.to_ascii_lowercase()),
             }
         }
-        match section.split_once('.') {
-            Some((first, rest)) if subsection.is_none() => {
-                let rest = rest.to_owned();
-                (first.to_owned(), Some(rest))
-            }
-            _ => (section, subsection),
+        // To git it is one name, of which the first part is the section.
+        match (section.split_once('.'), subsection) {
+            (Some((first, rest)), None) => (first.to_owned(), Some(rest.to_owned())),
+            (Some((first, rest)), Some(sub)) => (first.to_owned(), Some(format!("{rest}.{sub}"))),
+            (None, subsection) => (section, subsection),
         }
     }
 
@@ -171,6 +170,10 @@ pub(crate) struct Configuration {
     pub(crate) hooks: Vec<PathBuf>,
     /// Every `core.worktree`.
     pub(crate) trees: Vec<PathBuf>,
+    /// Every `init.templateDir`: what `git init` and `git clone` copy hooks from.
+    pub(crate) templates: Vec<PathBuf>,
+    /// Words of commands that git runs by itself and that may be files of the work tree.
+    pub(crate) programs: Vec<PathBuf>,
     /// Of the files, those that git reads and that are not read here.
     pub(crate) unread: Vec<PathBuf>,
 }
@@ -198,29 +201,69 @@ impl Configuration {
         all
     }
 
+    /// Whether it names files that git runs or reads, or cannot be read whole.
+    pub(super) fn names_more(&self) -> bool {
+        !(self.hooks.is_empty() && self.programs.is_empty() && self.unread.is_empty())
+    }
+
     pub(super) fn take(&mut self, entries: &[Entry], base: &Path, home: Option<&Path>) {
         for entry in entries {
             let Some(value) = &entry.value else { continue };
-            let value = expand(value, home);
-            if entry.is("core", "hookspath") {
+            if entry.is("core", "worktree") {
+                self.trees.push(PathBuf::from(value));
+                continue;
+            }
+            if runs_by_itself(entry) {
+                self.programs.extend(files_of(value));
+                continue;
+            }
+            let included = entry.is("include", "path")
+                || (entry.section == "includeif" && entry.key == "path");
+            let hooks = entry.is("core", "hookspath");
+            if !included && !hooks && !entry.is("init", "templatedir") {
+                continue;
+            }
+            let Some(value) = expand(value, home) else {
+                self.unread.push(base.join(value));
+                continue;
+            };
+            if hooks {
                 if is_garbled(&value) {
                     self.unread.push(base.join(&value));
                 }
                 self.hooks.push(value);
-            } else if entry.is("core", "worktree") {
-                self.trees.push(value);
-            } else if entry.is("include", "path")
-                || (entry.section == "includeif" && entry.key == "path")
-            {
+            } else if included {
                 let path = base.join(value);
                 if is_garbled(&path) || self.files.len() >= MOST && !self.files.contains(&path) {
                     self.unread.push(path);
                 } else if !self.files.contains(&path) {
                     self.files.push(path);
                 }
+            } else if value.is_absolute() {
+                self.templates.push(value);
             }
         }
     }
+}
+
+/// Whether git runs what a variable names when nobody has asked for that: `git status`, `add`, `diff`, `commit` and `fetch` do.
+fn runs_by_itself(entry: &Entry) -> bool {
+    matches!(
+        (entry.section.as_str(), entry.key.as_str()),
+        ("core", "fsmonitor" | "sshcommand")
+            | ("filter", "clean" | "smudge" | "process")
+            | ("diff", "command" | "textconv" | "external")
+            | ("merge", "driver")
+            | ("gpg", "program")
+            | ("credential", "helper")
+    )
+}
+
+/// What of a command may be a file of the work tree: a word with a slash, quotes taken off.
+fn files_of(command: &str) -> impl Iterator<Item = PathBuf> {
+    let words = command.trim_start_matches('!').split_whitespace();
+    let words = words.map(|word| word.trim_matches(['"', '\'', ';']));
+    words.filter(|word| word.contains('/')).map(PathBuf::from)
 }
 
 /// What is not UTF-8 was read as something else: such a path names nothing that git would find by it.
@@ -230,12 +273,34 @@ pub(super) fn is_garbled(path: &Path) -> bool {
         .is_none_or(|text| text.contains(char::REPLACEMENT_CHARACTER))
 }
 
-/// A path of a configuration, `~` being the person's home.
-fn expand(value: &str, home: Option<&Path>) -> PathBuf {
-    match (value.strip_prefix("~/"), home) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => PathBuf::from(value),
+/// A path of a configuration as git expands it (`git-config(1)`, pathname). `None` where that takes what only git knows: where
+/// it was installed, or another user whom only a directory service has.
+fn expand(value: &str, home: Option<&Path>) -> Option<PathBuf> {
+    let value = value.strip_prefix(":(optional)").unwrap_or(value);
+    if value.starts_with("%(") {
+        return None;
     }
+    let Some(rest) = value.strip_prefix('~') else {
+        return Some(PathBuf::from(value));
+    };
+    let (name, below) = rest.split_once('/').unwrap_or((rest, ""));
+    let of = match (name, home) {
+        ("", Some(home)) => home.to_owned(),
+        // Without a home git does not read it either.
+        ("", None) => return Some(PathBuf::from(value)),
+        (name, _) => home_of(name)?,
+    };
+    Some(if below.is_empty() { of } else { of.join(below) })
+}
+
+/// The home of another user, of whom `passwd(5)` says so.
+fn home_of(user: &str) -> Option<PathBuf> {
+    let all = std::fs::read_to_string("/etc/passwd").ok()?;
+    let of = |line: &str| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(user)).then(|| fields.nth(4).map(PathBuf::from))
+    };
+    all.lines().find_map(of).flatten()
 }
 
 /// What the person's and the system's configuration say, for every repository
@@ -255,6 +320,20 @@ impl Person {
             .map(PathBuf::from)
             .collect();
         files.push(PathBuf::from("/etc/gitconfig"));
+        // A git that was installed below another place has its own there.
+        if let Some(path) = variable("PATH") {
+            for dir in std::env::split_paths(&path) {
+                let git = dir.join("git");
+                let at = |bin: &Path| bin.parent().map(|above| above.join("etc/gitconfig"));
+                let led = std::fs::canonicalize(&git).ok();
+                let led = led.as_deref().and_then(Path::parent).and_then(at);
+                for file in [at(&dir), led].into_iter().flatten() {
+                    if !files.contains(&file) {
+                        files.push(file);
+                    }
+                }
+            }
+        }
         let base = variable("XDG_CONFIG_HOME").filter(|v| !v.is_empty());
         files.extend(base.map(|base| Path::new(&base).join("git/config")));
         if let Some(home) = home {
@@ -265,6 +344,9 @@ impl Person {
         files.retain(|file| file.is_absolute());
         let mut configuration = Configuration::read(files, home);
         configuration.take(&given(variable), Path::new("/"), home);
+        configuration
+            .templates
+            .extend(variable("GIT_TEMPLATE_DIR").map(PathBuf::from));
         Person {
             home: home.map(Path::to_owned),
             configuration,

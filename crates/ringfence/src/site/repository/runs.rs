@@ -12,9 +12,9 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::config::{Entry, is_garbled, parse};
-use super::{gitfile, read_small, small};
-use crate::locate::follow;
+use super::config::{Entry, is_garbled, parse, runs_what_lies_beside};
+use super::{Person, commondir, git_dirs_of, listed, read_small, small, work_tree};
+use crate::locate::{follow, trail};
 
 /// Repositories looked at after one command at most.
 const MOST: usize = 256;
@@ -51,131 +51,313 @@ impl fmt::Display for Made {
     }
 }
 
-/// Looks after a command at repositories its ring did not know: those that were `found`,
-/// and those that the repositories of the write roots have for submodules.
-pub(crate) fn made(
-    roots: &[&Path],
-    found: &BTreeSet<PathBuf>,
-    known: &BTreeSet<&Path>,
-    ring_made: SystemTime,
-) -> Vec<Made> {
-    let mut seen = BTreeSet::new();
-    let mut made = Vec::new();
-    let mut left = INDEX;
-    let mut todo: Vec<PathBuf> = found.iter().cloned().collect();
-    todo.extend(roots.iter().map(|root| (*root).to_owned()));
-    // Known ones are protected, but a command may have added a submodule to one.
-    let dot_gits = known.iter().filter(|path| path.ends_with(".git"));
-    todo.extend(dot_gits.filter_map(|dot_git| {
-        let tree = dot_git.parent()?;
-        let meta = std::fs::symlink_metadata(git_dir_of(tree)?.join("index")).ok()?;
-        changed_since(&meta, ring_made).then(|| tree.to_owned())
-    }));
-    let tops: HashSet<&Path> = roots.iter().copied().collect();
-    while let Some(tree) = todo.pop() {
-        let Ok(tree) = follow(&tree).map(|found| found.at.path) else {
-            continue;
-        };
-        let inside = tree.ancestors().any(|up| tops.contains(up));
-        if !inside || seen.len() >= MOST || !seen.insert(tree.clone()) {
-            continue;
-        }
-        let Some(git) = git_dir_of(&tree) else {
-            continue;
-        };
-        let mut runs = what_runs(&git, roots, known);
-        match submodules(&tree, &git, ring_made, &mut left) {
-            Ok(paths) => todo.extend(paths.into_iter().map(|path| tree.join(path))),
-            Err(why) => runs.push(why.to_owned()),
-        }
-        if !runs.is_empty() {
-            made.push(Made { path: tree, runs });
-        }
-    }
-    made.sort_by(|a, b| a.path.cmp(&b.path));
-    made
+/// What a look after a command starts from.
+pub(crate) struct After<'a> {
+    /// The write roots.
+    pub(crate) roots: &'a [&'a Path],
+    /// Paths that the plan protects, and those that lead to them.
+    pub(crate) known: &'a BTreeSet<&'a Path>,
+    /// What no command of the ring could write.
+    pub(crate) guarded: &'a BTreeSet<&'a Path>,
+    /// Whoever runs git.
+    pub(crate) person: &'a Person,
+    pub(crate) ring_made: SystemTime,
 }
 
-/// The git directory of a work tree; a bare repository is its own.
-fn git_dir_of(tree: &Path) -> Option<PathBuf> {
-    let dot_git = tree.join(".git");
-    match std::fs::metadata(&dot_git) {
-        Ok(meta) if meta.is_dir() => Some(dot_git),
-        Ok(_) => gitfile(&dot_git),
-        Err(_) => super::is_git_dir(tree).then(|| tree.to_owned()),
-    }
+/// What was found in a git directory.
+#[derive(Default)]
+struct Seen {
+    runs: Vec<String>,
+    /// Where else repositories may be that git goes into.
+    leads: Vec<PathBuf>,
 }
 
-/// Linked worktrees that take their configuration from somewhere else than git had it written:
-/// each one's `commondir` says `../..` (`git-worktree(1)`, Details).
-fn led_elsewhere(common: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(common.join("worktrees"));
-    let told = entries.into_iter().flatten().flatten().filter_map(|entry| {
-        let gits_own = match small(&entry.path().join("commondir")) {
-            Ok(text) => text?.trim_end_matches(['\n', '\r']) == "../..",
-            // Git reads it however many ends of lines it has.
-            Err(_) => false,
-        };
-        (!gits_own).then(|| format!("worktrees/{}/commondir", entry.file_name().display()))
-    });
-    told.take(16).collect()
-}
-
-/// What runs programs in a git directory, as far as a command could write it.
-fn what_runs(git: &Path, roots: &[&Path], known: &BTreeSet<&Path>) -> Vec<String> {
-    let common = read_small(&git.join("commondir")).map_or_else(
-        || git.to_owned(),
-        |text| git.join(text.trim_end_matches(['\n', '\r'])),
-    );
-    // The plan knows canonical paths.
-    let common = std::fs::canonicalize(&common).unwrap_or(common);
-    let git = std::fs::canonicalize(git).unwrap_or_else(|_| git.to_owned());
-    let writable =
-        |path: &Path| roots.iter().any(|root| path.starts_with(root)) && !known.contains(path);
-    let mut files = vec![common.join("config"), git.join("config.worktree")];
-    files.retain(|file| writable(file));
-    let mut runs: Vec<String> = Vec::new();
-    runs.extend(led_elsewhere(&common));
-    // Git reads them however long they are.
-    let unread = |name: &str| format!("{name} (too long to be read, or a FIFO)");
-    // Who writes into that says what git reads, while a command runs.
-    let is_fifo =
-        |file: &Path| std::fs::metadata(file).is_ok_and(|meta| meta.file_type().is_fifo());
-    match small(&git.join("commondir")) {
-        Err(_) => runs.push(unread("commondir")),
-        Ok(Some(text)) if is_garbled(Path::new(&text)) => {
-            runs.push("commondir (names a path that is not UTF-8)".to_owned());
-        }
-        Ok(_) => {}
-    }
-    for file in &files {
-        match small(file) {
-            Ok(Some(text)) => {
-                let entries = parse(&text);
-                runs.extend(entries.iter().filter(|e| runs_programs(e)).map(Entry::name));
-            }
-            Ok(None) if !is_fifo(file) => {}
-            Ok(None) | Err(_) => {
-                runs.extend(file.file_name().map(|name| unread(&name.to_string_lossy())));
-            }
-        }
-    }
-    let hooks = common.join("hooks");
-    if writable(&hooks) {
-        for entry in std::fs::read_dir(&hooks).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            // What git does not run, and what it may not.
-            if name.as_bytes().ends_with(b".sample") {
+impl After<'_> {
+    /// Looks at repositories the ring did not know: those that were `found`, and those that the repositories of the write roots
+    /// have for submodules, worktrees and remotes.
+    pub(crate) fn made(&self, found: impl IntoIterator<Item = PathBuf>) -> Vec<Made> {
+        let mut seen = BTreeSet::new();
+        let mut made = Vec::new();
+        let mut left = INDEX;
+        // The last is looked at first: those that are known, and protected, after the others.
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|tree| self.is_planned(tree));
+        let mut todo = known;
+        todo.extend(unknown);
+        todo.extend(self.roots.iter().map(|root| (*root).to_owned()));
+        // Known ones are protected, but a command may have added a submodule to one.
+        let dot_gits = self.known.iter().filter(|path| path.ends_with(".git"));
+        todo.extend(dot_gits.filter_map(|dot_git| {
+            let tree = dot_git.parent()?;
+            let git = git_dirs_of(tree).into_iter().next()?;
+            let meta = std::fs::symlink_metadata(git.join("index")).ok()?;
+            changed_since(&meta, self.ring_made).then(|| tree.to_owned())
+        }));
+        let tops: HashSet<&Path> = self.roots.iter().copied().collect();
+        let mut beyond = None;
+        while let Some(tree) = todo.pop() {
+            let Ok(tree) = follow(&tree).map(|found| found.at.path) else {
+                continue;
+            };
+            let inside = tree.ancestors().any(|up| tops.contains(up));
+            if !inside || seen.contains(&tree) {
                 continue;
             }
-            let executable = std::fs::metadata(entry.path())
+            if seen.len() >= MOST {
+                beyond.get_or_insert(tree);
+                continue;
+            }
+            let mut runs = Vec::new();
+            for git in git_dirs_of(&tree) {
+                let found = self.what_runs(&git, Some(&tree));
+                runs.extend(found.runs);
+                todo.extend(found.leads);
+                match submodules(&tree, &git, self.ring_made, &mut left) {
+                    Ok(paths) => todo.extend(paths.into_iter().map(|path| tree.join(path))),
+                    Err(why) => runs.push(why.to_owned()),
+                }
+            }
+            if !runs.is_empty() {
+                made.push(Made {
+                    path: tree.clone(),
+                    runs,
+                });
+            }
+            seen.insert(tree);
+        }
+        if let Some(path) = beyond {
+            let runs = vec![format!(
+                "(not looked at, nor what comes after it: more than {MOST} repositories)"
+            )];
+            made.push(Made { path, runs });
+        }
+        made.sort_by(|a, b| a.path.cmp(&b.path));
+        made
+    }
+
+    /// Whether the plan protects the repository of a work tree, and what that names in it.
+    fn is_planned(&self, tree: &Path) -> bool {
+        let held = [".git", ".git/config", "config"];
+        let mut held = held.iter().map(|name| tree.join(name));
+        held.any(|path| self.guarded.contains(path.as_path()))
+    }
+
+    /// Whether a command could write what has this canonical path.
+    fn writable(&self, path: &Path) -> bool {
+        self.roots.iter().any(|root| path.starts_with(root))
+            && !path.ancestors().any(|up| self.guarded.contains(up))
+    }
+
+    /// What runs programs in a git directory, as far as a command could write it.
+    fn what_runs(&self, git: &Path, tree: Option<&Path>) -> Seen {
+        let mut seen = Seen::default();
+        let named = commondir(git);
+        match &named {
+            Err(_) => seen.runs.push(unread("commondir")),
+            Ok(Some(path)) if is_garbled(path) => {
+                let what = "commondir (names a path that is not UTF-8)";
+                seen.runs.push(what.to_owned());
+            }
+            Ok(_) => seen
+                .runs
+                .extend(elsewhere(&git.join("commondir"), "commondir")),
+        }
+        let common = named.ok().flatten().unwrap_or_else(|| git.to_owned());
+        // The plan knows canonical paths.
+        let common = std::fs::canonicalize(&common).unwrap_or(common);
+        let git = std::fs::canonicalize(git).unwrap_or_else(|_| git.to_owned());
+        self.worktrees(&common, &mut seen);
+        if tree.is_some() {
+            self.modules(&common, &mut seen);
+        }
+        for file in [common.join("config"), git.join("config.worktree")] {
+            self.configuration(&file, &git, tree, &mut seen);
+        }
+        self.hooks_in(&common.join("hooks"), "hooks", None, &mut seen);
+        if let Some(tree) = tree.filter(|tree| !self.is_planned(tree)) {
+            self.named_hooks(&git, &common, tree, &mut seen);
+        }
+        seen
+    }
+
+    /// Variables of a configuration file.
+    fn configuration(&self, file: &Path, git: &Path, tree: Option<&Path>, seen: &mut Seen) {
+        if !self.writable(file) {
+            return;
+        }
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        seen.runs.extend(elsewhere(file, &name));
+        // Who writes into that says what git reads, while a command runs.
+        let is_fifo = std::fs::metadata(file).is_ok_and(|meta| meta.file_type().is_fifo());
+        match small(file) {
+            Ok(Some(text)) => {
+                for entry in parse(&text) {
+                    if runs_programs(&entry) || self.leads_out(&entry, git) {
+                        seen.runs.push(entry.name());
+                    }
+                    seen.leads.extend(remote(&entry).map(|path| match tree {
+                        Some(tree) => tree.join(path),
+                        None => git.join(path),
+                    }));
+                }
+            }
+            Ok(None) if !is_fifo => {}
+            Ok(None) | Err(_) => seen.runs.push(unread(&name)),
+        }
+    }
+
+    /// Whether git would write where no command of the ring could.
+    fn leads_out(&self, entry: &Entry, git: &Path) -> bool {
+        let Some(value) = entry
+            .value
+            .as_deref()
+            .filter(|_| entry.name() == "core.worktree")
+        else {
+            return false;
+        };
+        let led = std::fs::canonicalize(git.join(value));
+        led.is_ok_and(|led| !self.roots.iter().any(|root| led.starts_with(root)))
+    }
+
+    /// Linked worktrees: those that take their configuration from somewhere else than git had it written (each one's
+    /// `commondir` says `../..`, `git-worktree(1)`, Details), or have some of their own.
+    fn worktrees(&self, common: &Path, seen: &mut Seen) {
+        let mut unlisted = Vec::new();
+        for entry in listed(&common.join("worktrees"), &mut unlisted) {
+            let git = entry.path();
+            let name = entry.file_name();
+            let name = |file: &str| format!("worktrees/{}/{file}", name.display());
+            let gits_own = match small(&git.join("commondir")) {
+                Ok(text) => text.is_none_or(|text| text.trim_end_matches(['\n', '\r']) == "../.."),
+                // Git reads it however many ends of lines it has.
+                Err(_) => false,
+            };
+            if !gits_own && seen.runs.len() < 16 {
+                seen.runs.push(name("commondir"));
+            }
+            let mut own = Seen::default();
+            self.configuration(&git.join("config.worktree"), &git, None, &mut own);
+            let own = own.runs.into_iter().take(16);
+            seen.runs
+                .extend(own.map(|run| format!("{} ({run})", name("config.worktree"))));
+            seen.leads
+                .extend(work_tree(&git).filter(|tree| !self.is_planned(tree)));
+        }
+        if !unlisted.is_empty() {
+            seen.runs.push("worktrees (cannot be listed)".to_owned());
+        }
+    }
+
+    /// Git directories of submodules, which git takes for theirs also where nobody has had them yet
+    /// (`git submodule update`).
+    fn modules(&self, common: &Path, seen: &mut Seen) {
+        let top = common.join("modules");
+        let (mut inner, mut unlisted) = (Vec::new(), Vec::new());
+        super::modules(&top, &mut inner, &mut unlisted, 0, false);
+        for git in inner {
+            let name = git
+                .strip_prefix(common)
+                .unwrap_or(&git)
+                .display()
+                .to_string();
+            let own = self.what_runs(&git, None);
+            seen.runs
+                .extend(own.runs.into_iter().map(|run| format!("{name}/{run}")));
+            seen.leads.extend(own.leads);
+        }
+        if !unlisted.is_empty() {
+            seen.runs.push("modules (cannot be listed)".to_owned());
+        }
+    }
+
+    /// What of a directory git would run as hooks; but for what is the same as in `like`, which is protected.
+    fn hooks_in(&self, dir: &Path, name: &str, like: Option<&Path>, seen: &mut Seen) {
+        if !self.writable(dir) {
+            return;
+        }
+        seen.runs.extend(elsewhere(dir, name));
+        let mut unlisted = Vec::new();
+        for entry in listed(dir, &mut unlisted) {
+            let file = entry.file_name();
+            // What git does not run, and what it may not.
+            if file.as_bytes().ends_with(b".sample") {
+                continue;
+            }
+            let path = entry.path();
+            let told = format!("{name}/{}", file.to_string_lossy());
+            let led = elsewhere(&path, &told);
+            let executable = std::fs::metadata(&path)
                 .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
-            if executable {
-                runs.push(format!("hooks/{}", name.to_string_lossy()));
+            let same = like.is_some_and(|like| {
+                let like = like.join(&file);
+                !self.writable(&like) && same(&path, &like)
+            });
+            if led.is_some() {
+                seen.runs.extend(led);
+            } else if executable && !same {
+                seen.runs.push(told);
+            }
+        }
+        if !unlisted.is_empty() {
+            seen.runs.push(format!("{name} (cannot be listed)"));
+        }
+    }
+
+    /// Hooks in a new work tree by a name that is relative to each (`core.hooksPath` of a repository that is known, or of the
+    /// person). What a new worktree has like the one the repository was made with is no news.
+    fn named_hooks(&self, git: &Path, common: &Path, tree: &Path, seen: &mut Seen) {
+        let own = super::configuration(git, self.person);
+        let named = own.hooks.iter().chain(&self.person.configuration.hooks);
+        let main = common.parent().filter(|_| common.ends_with(".git"));
+        let main = main.filter(|main| *main != tree);
+        for hooks in named.filter(|hooks| hooks.is_relative()) {
+            let mut all = vec![hooks.as_path()];
+            all.extend(hooks.parent().filter(|_| runs_what_lies_beside(hooks)));
+            for hooks in all {
+                let like = main.map(|main| main.join(hooks));
+                let name = hooks.display().to_string();
+                let dir = tree.join(hooks);
+                let dir = std::fs::canonicalize(&dir).unwrap_or(dir);
+                self.hooks_in(&dir, &name, like.as_deref(), seen);
             }
         }
     }
-    runs
+}
+
+/// Git reads it however long it is.
+fn unread(name: &str) -> String {
+    format!("{name} (too long to be read, or a FIFO)")
+}
+
+/// A way through `/proc` is another for each program: where it leads git is not known.
+fn elsewhere(path: &Path, name: &str) -> Option<String> {
+    let trail = trail(path).ok()?;
+    let leads = trail.links.iter().any(|link| link.starts_with("/proc"));
+    leads.then(|| format!("{name} (a link through /proc)"))
+}
+
+/// Whether two files have the same content.
+fn same(one: &Path, other: &Path) -> bool {
+    let read = |path: &Path| crate::careful::read(path, crate::careful::SMALL);
+    matches!((read(one), read(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+/// The path of a repository on this machine that a variable names: `git push` runs hooks there.
+fn remote(entry: &Entry) -> Option<PathBuf> {
+    let value = entry.value.as_deref()?;
+    let names = matches!(
+        (entry.section.as_str(), entry.key.as_str()),
+        ("remote", "url" | "pushurl" | "pushdefault")
+            | ("branch", "remote" | "pushremote")
+            | ("submodule", "url")
+    );
+    let path = value.strip_prefix("file://").unwrap_or(value);
+    // `host:path` has no slash before the colon.
+    let host = path
+        .split('/')
+        .next()
+        .is_some_and(|first| first.contains(':'));
+    (names && path.contains('/') && !host).then(|| PathBuf::from(path))
 }
 
 /// Whether a variable has git run a program that it names, or read more configuration
@@ -207,6 +389,8 @@ pub(crate) fn runs_programs(entry: &Entry) -> bool {
         | ("include" | "includeif", "path")
         | ("gpg", "program" | "defaultkeycommand")
         | ("uploadpack", "packobjectshook")
+        | ("gc", "recentobjectshook")
+        | ("init", "templatedir")
         | ("remote", "uploadpack" | "receivepack" | "vcs")
         | ("hook" | "tar" | "trailer", "command" | "cmd")
         | ("imap", "tunnel")
@@ -214,10 +398,17 @@ pub(crate) fn runs_programs(entry: &Entry) -> bool {
         | ("lfs", "path" | "clean" | "smudge")
         | ("sendemail", "smtpserver" | "sendmailcmd" | "tocmd" | "cccmd" | "headercmd") => true,
         ("pager", _) => !is_truth,
-        ("alias", _) | ("submodule", "update") => value.trim_start().starts_with('!'),
-        ("remote", "url" | "pushurl") => value.starts_with("ext::"),
+        ("submodule", "update") => value.trim_start().starts_with('!'),
+        // One that begins with an option sets variables for that time.
+        ("alias", _) => value.trim_start().starts_with(['!', '-']),
+        ("remote", "url" | "pushurl" | "pushdefault")
+        | ("branch", "remote" | "pushremote")
+        | ("submodule", "url")
+        | ("extensions", "partialclone") => value.starts_with("ext::"),
         ("url", "insteadof" | "pushinsteadof") => subsection.starts_with("ext::"),
-        ("protocol", "allow") => subsection == "ext",
+        ("protocol", "allow") => ["", "ext"].contains(&subsection) && value != "never",
+        // A shell reads the file of that name (`git-mergetool--lib`).
+        ("diff" | "merge", "tool" | "guitool") => value.contains('/'),
         _ => false,
     }
 }
@@ -347,12 +538,29 @@ fn variable(bytes: &[u8], mut at: usize) -> Option<(usize, usize)> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{gitlinks, made, parse, runs_programs};
+    use super::{After, Made, Person, gitlinks, parse, runs_programs};
     use crate::tests::Dir;
     use std::collections::BTreeSet;
     use std::path::{Path, PathBuf};
     use std::process::Command;
     use std::time::SystemTime;
+
+    fn made(
+        roots: &[&Path],
+        found: &BTreeSet<PathBuf>,
+        known: &BTreeSet<&Path>,
+        ring_made: SystemTime,
+    ) -> Vec<Made> {
+        let person = Person::default();
+        let after = After {
+            roots,
+            known,
+            guarded: known,
+            person: &person,
+            ring_made,
+        };
+        after.made(found.iter().cloned())
+    }
 
     #[test]
     fn variables_that_run_programs() {

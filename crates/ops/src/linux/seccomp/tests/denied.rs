@@ -464,6 +464,34 @@ fn a_signal_to_the_own_group_only_where_the_kernel_keeps_it_in() {
 }
 
 #[test]
+fn signals_of_a_terminal_only_where_the_kernel_keeps_them_in() {
+    // FIOASYNC; F_SETFL with O_ASYNC, among others; F_SETSIG.
+    for (name, args) in [
+        ("ioctl", &[0, 0x5452, 0][..]),
+        ("fcntl", &[0, 4, 0x2000]),
+        ("fcntl", &[0, 4, 0x2802]),
+        ("fcntl", &[0, 10, 9]),
+    ] {
+        allowed(name, args);
+        expect(unscoped_signals, name, args, Action::Errno(EPERM));
+    }
+    // F_DUPFD, F_GETFL, F_SETFL with O_NONBLOCK, F_SETLK, F_SETOWN, F_DUPFD_CLOEXEC, F_SETPIPE_SZ.
+    for args in [
+        [0, 0],
+        [3, 0],
+        [4, 0x800],
+        [6, 0],
+        [8, 1],
+        [1030, 0],
+        [1031, 4096],
+    ] {
+        let args = &[0, args[0], args[1]];
+        allowed("fcntl", args);
+        expect(unscoped_signals, "fcntl", args, Action::Allow);
+    }
+}
+
+#[test]
 fn other_conventions() {
     let filter = usual(Arch::X86_64);
     let program = filter.program();

@@ -154,7 +154,7 @@ fn plain_calls_are_allowed_without_loading_an_argument() {
             let by_argument = match row.name {
                 "socket" | "socketpair" | "sendto" | "sendmsg" | "sendmmsg" | "ioctl"
                 | "personality" | "prlimit64" | "setpriority" | "ioprio_set" => true,
-                "kill" => !filter.signals_scoped,
+                "kill" | "fcntl" => !filter.signals_scoped,
                 "sched_setparam" | "sched_setscheduler" | "sched_setaffinity" | "sched_setattr" => {
                     !filter.pids_isolated
                 }
