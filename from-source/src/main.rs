@@ -29,9 +29,13 @@ fn main() -> ExitCode {
     let mut build = Command::new(cargo);
     build
         .arg("build")
-        .arg("--quiet")
         .arg("--manifest-path")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+    let ringfence = dir.join("ringfence");
+    // The first time takes minutes, and is to be seen; later there is nothing to say.
+    if ringfence.exists() {
+        build.arg("--quiet");
+    }
     if dir.ends_with("release") {
         build.arg("--release");
     }
@@ -48,7 +52,6 @@ fn main() -> ExitCode {
         Ok(status) => return fail("cargo build failed", &status),
         Err(e) => return fail("cannot start cargo", &e),
     }
-    let ringfence = dir.join("ringfence");
     let error = Command::new(&ringfence)
         .args(std::env::args_os().skip(1))
         .exec();

@@ -46,6 +46,18 @@ pub const WORKSPACE_PROTECTED: &[&str] = &[
     ".agents",
     ".cursor",
     ".gemini",
+    // Servers of the Model Context Protocol, hooks and commands of their own, started without a question.
+    ".qwen",
+    ".roo",
+    ".kilocode",
+    ".amazonq",
+    ".factory",
+    ".junie",
+    ".continue",
+    ".trae",
+    ".crush.json",
+    "crush.json",
+    ".aider.conf.yml",
     // Plugins of its own and from npm, loaded at the start (opencode.ai/docs/plugins).
     ".opencode",
     "opencode.json",
@@ -58,6 +70,8 @@ pub const WORKSPACE_PROTECTED: &[&str] = &[
     ".envrc",
     // Hooks, pagers, editors, merge tools (hgrc(5); jj-vcs.github.io, Settings).
     ".hg/hgrc",
+    ".hg/hgrc-not-shared",
+    ".hg/sharedpath",
     ".jj/repo/config.toml",
 ];
 

@@ -5,6 +5,7 @@ mod kept;
 use std::cell::LazyCell;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use ringfence_plan::{CacheSite, Doubt, KeptDir, promise};
@@ -101,11 +102,76 @@ pub const CACHES: &[Cache] = &[
 /// Maven has no variable for its repository; a property in its JVM options names it.
 const MAVEN_OPTS: &str = "MAVEN_OPTS";
 
-/// Programs that run other tools: with them every cache that exists is layered.
-const DRIVERS: [&str; 22] = [
+/// Programs that run other tools: with them every cache that exists is layered. By the beginning of the name, behind which a
+/// version may stand (`python3.12`).
+const DRIVERS: [&str; 55] = [
     "sh", "bash", "dash", "zsh", "fish", "ksh", "busybox", "make", "gmake", "ninja", "just",
     "task", "cmake", "ctest", "meson", "bazel", "tox", "nox", "env", "nice", "timeout", "xargs",
+    "nohup", "setsid", "stdbuf", "script", "time", "watch", "parallel", "find", "strace", "ltrace",
+    "gdb", "rr", "valgrind", "perf", "chrt", "ionice", "taskset", "flock", "unbuffer", "expect",
+    "screen", "tmux", "vim", "nvim", "emacs", "python", "node", "perl", "ruby", "php", "lua",
+    "java", "scons",
 ];
+
+/// What of git runs hooks, or commands of the caller's.
+const GIT_RUNS: [&str; 14] = [
+    "commit",
+    "push",
+    "pull",
+    "merge",
+    "rebase",
+    "am",
+    "cherry-pick",
+    "revert",
+    "checkout",
+    "switch",
+    "worktree",
+    "bisect",
+    "submodule",
+    "filter-branch",
+];
+
+/// Where programs lie that the system brought.
+const OF_THE_SYSTEM: [&str; 4] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
+
+/// Whether a command may run any tool: by its name; as a script, or a program that is not the system's and not a
+/// tool's own, of which nothing is known.
+fn drives(program: &Path, argv: &[OsString]) -> bool {
+    let name = program.file_name().unwrap_or_default().as_bytes();
+    let version = |rest: &[u8]| {
+        rest.iter()
+            .all(|b| b.is_ascii_digit() || *b == b'.' || *b == b'-')
+    };
+    let is = |known: &&str| name.strip_prefix(known.as_bytes()).is_some_and(version);
+    if DRIVERS.iter().any(|known| is(known)) {
+        return true;
+    }
+    if name == b"git" {
+        return argv
+            .iter()
+            .skip(1)
+            .any(|word| GIT_RUNS.iter().any(|run| word == *run));
+    }
+    if CACHES
+        .iter()
+        .flat_map(|cache| cache.programs)
+        .any(|own| name == own.as_bytes())
+    {
+        return false;
+    }
+    let of_the_system = program
+        .parent()
+        .is_some_and(|dir| OF_THE_SYSTEM.iter().any(|s| dir == Path::new(s)));
+    !of_the_system || is_script(program)
+}
+
+/// Whether an interpreter runs it.
+fn is_script(program: &Path) -> bool {
+    use std::io::Read;
+    let mut begins = [0_u8; 2];
+    let read = File::open(program).and_then(|mut file| file.read_exact(&mut begins));
+    read.is_ok() && begins == *b"#!"
+}
 
 /// Caches of a ring, and what must live as long as it does.
 #[derive(Debug, Default)]
@@ -123,7 +189,7 @@ pub struct Layers {
 pub(crate) fn layers(
     policy: &Effective,
     workspace: &Path,
-    program: &Path,
+    (program, argv): (&Path, &[OsString]),
     environment: &ChildEnvironment,
     home: Option<&Path>,
     state: Option<&State>,
@@ -137,7 +203,7 @@ pub(crate) fn layers(
         return Ok(layers);
     }
     let name = program.file_name().unwrap_or_default();
-    let driver = DRIVERS.iter().any(|d| name == *d);
+    let driver = LazyCell::new(|| drives(program, argv));
     let usable = LazyCell::new(|| state.is_usable());
     for cache in CACHES {
         let named = match &policy.caches.tools {
@@ -149,7 +215,7 @@ pub(crate) fn layers(
             }
             None => uses(cache, workspace, name),
         };
-        if !named && !driver {
+        if !named && !*driver {
             continue;
         }
         let place = place(cache, environment, home);
@@ -290,5 +356,45 @@ impl Slot {
             what: "opening a cache layer",
             error,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::drives;
+    use std::ffi::OsString;
+    use std::path::Path;
+
+    #[test]
+    fn what_may_run_any_tool() {
+        let dir = crate::tests::Dir::new();
+        let script = dir.file("build", "#!/bin/sh\n");
+        let drives = |line: &str| {
+            let argv: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            drives(Path::new(&argv[0]), &argv)
+        };
+        for line in [
+            "/usr/bin/sh",
+            "/usr/bin/python3",
+            "/usr/bin/python3.12",
+            "/usr/bin/make",
+            "/opt/x/bin/task",
+            "/usr/bin/git commit -m x",
+            "/usr/bin/git -C x rebase main",
+            "/home/ada/ws/build.sh",
+            "/home/ada/.local/bin/tool",
+            script.to_str().unwrap(),
+        ] {
+            assert!(drives(line), "{line}");
+        }
+        for line in [
+            "/usr/bin/true",
+            "/usr/bin/shuf",
+            "/usr/bin/git status",
+            "/usr/bin/cat commit",
+            "/home/ada/.cargo/bin/cargo build",
+        ] {
+            assert!(!drives(line), "{line}");
+        }
     }
 }

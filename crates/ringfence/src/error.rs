@@ -373,8 +373,8 @@ pub enum Error {
     RunnerDied {
         /// How.
         how: String,
-        /// What became of the command.
-        left: &'static str,
+        /// What became of the command, and of what it made.
+        left: String,
     },
     /// The runner said what it must not.
     #[error(

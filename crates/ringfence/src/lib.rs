@@ -127,7 +127,7 @@ pub use ringfence_sys_linux::program;
 /// For Ringfence's own programs: as `execve(2)`, and no shell is given what is no program.
 #[cfg(target_os = "linux")]
 #[doc(hidden)]
-pub use ringfence_sys_linux::signal::hear_of_children;
+pub use ringfence_sys_linux::signal::{end_by_interrupt, hear_of_children};
 #[cfg(target_os = "linux")]
 #[doc(hidden)]
 pub use ringfence_sys_linux::spawn::execute;

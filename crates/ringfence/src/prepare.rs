@@ -230,7 +230,7 @@ pub struct Begun {
     stands: Located,
     pub(crate) workspace: PathBuf,
     home: Option<PathBuf>,
-    state: Option<State>,
+    pub(crate) state: Option<State>,
     pub(crate) early: Early,
     rules: Rules,
     approval: Option<Question>,
@@ -409,7 +409,7 @@ impl Begun {
             caches::layers(
                 &policy,
                 &workspace,
-                &program,
+                (&program, &argv),
                 &environment,
                 home.as_deref(),
                 state.as_ref(),
@@ -599,7 +599,7 @@ impl Prepared {
             let layered = caches::layers(
                 &self.policy,
                 &self.workspace,
-                &self.program,
+                (&self.program, &self.argv),
                 &self.environment,
                 self.home.as_deref(),
                 Some(state),

@@ -43,6 +43,8 @@ pub(crate) struct Recorder {
     ring: AtomicU64,
     /// What was known then to be less than whole: it is not told twice.
     planned: Mutex<Vec<Shortfall>>,
+    /// What the plan enforces.
+    enforced: OnceLock<Outcome>,
     /// The record of its first command.
     first: AtomicU64,
     ended: AtomicBool,
@@ -89,6 +91,7 @@ impl Recorder {
             by,
             ring: AtomicU64::new(0),
             planned: Mutex::default(),
+            enforced: OnceLock::new(),
             first: AtomicU64::new(0),
             ended: AtomicBool::new(false),
             unwritten: AtomicU64::new(0),
@@ -271,6 +274,7 @@ impl Recorder {
             shortfalls: shortfalls(&outcome.shortfalls),
             granted: prepared.granted.clone(),
         };
+        let _once = self.enforced.set(outcome.clone());
         *held(&self.planned) = outcome.shortfalls;
         let with_command = command.is_some();
         let before = u64::from(kept.is_some());
@@ -409,12 +413,15 @@ impl Recorder {
             refused(error);
             return;
         }
+        // It ran until then, in all of its ring.
+        let died = matches!(error, Error::RunnerDied { .. });
         let ended = CommandEnded {
-            how: "not-started".to_owned(),
+            how: if died { "with-its-ring" } else { "not-started" }.to_owned(),
             error: Some(error.to_string()),
             ..CommandEnded::default()
         };
-        self.all_ended(ended, &Outcome::none(), None);
+        let outcome = self.enforced.get().filter(|_| died);
+        self.all_ended(ended, outcome.unwrap_or(&Outcome::none()), None);
     }
 
     /// The ring is gone, with what ran in it.

@@ -397,17 +397,32 @@ impl Supervisor<'_> {
                     None => Err(Error::RunnerDied {
                         how: self.how_it_died(),
                         // Without a pid namespace only the command itself is tied to it.
-                        left: match self.plan.mode {
-                            RingMode::Namespaces => "every process of the ring died with it",
-                            RingMode::LandlockOnly => {
-                                "the command died with it; what that had started may run on, \
-                                 confined as before: look for it with ps"
-                            }
-                        },
+                        left: self.left(),
                     }),
                 };
             }
         }
+    }
+
+    /// What became of the command, and of what it made, when the runner died.
+    fn left(&self) -> String {
+        let mut left = match self.plan.mode {
+            RingMode::Namespaces => "every process of the ring died with it",
+            RingMode::LandlockOnly => {
+                "the command died with it; what that had started may run on, \
+                 confined as before: look for it with ps"
+            }
+        }
+        .to_owned();
+        let moved = self.taken_away.iter().filter(|(_, error)| error.is_none());
+        let moved: Vec<String> = moved.map(|(path, _)| crate::error::shown(path)).collect();
+        if !moved.is_empty() {
+            left += &format!(
+                "; made under protected names, and moved aside: {}",
+                moved.join(", ")
+            );
+        }
+        left
     }
 
     fn wait(&self, until: Option<Instant>) -> Result<Ready, Error> {

@@ -302,7 +302,7 @@ fn tools(dir: &Dir, text: &str, program: &str, child: &ChildEnvironment) -> [Vec
     let found = layers(
         &policy(text),
         &workspace,
-        program,
+        (program, &[]),
         child,
         Some(&home),
         Some(&state),
@@ -380,7 +380,7 @@ fn two_rings_of_one_workspace_do_not_share_a_layer() {
         layers(
             &policy(""),
             &workspace,
-            program,
+            (program, &[]),
             &child,
             home,
             state,

@@ -204,6 +204,24 @@ pub fn stop_by(signal: i32) -> Result<(), SysError> {
     change(libc::SIG_SETMASK, &old).map(|_| ())
 }
 
+/// Ends this process as Ctrl-C would have, where it has the foreground of a terminal: a shell that ran it in a loop or a list
+/// then ends that too, as it does not for an exit code. Returns where that is not so, or the signal is ignored.
+pub fn end_by_interrupt() {
+    use std::os::fd::AsFd;
+    let own = rustix::process::getpgrp();
+    let foreground = |fd: std::os::fd::BorrowedFd<'_>| {
+        rustix::termios::tcgetpgrp(fd).is_ok_and(|group| group == own)
+    };
+    let (i, o, e) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    if [i.as_fd(), o.as_fd(), e.as_fd()]
+        .into_iter()
+        .any(foreground)
+    {
+        // Where it does not act, the exit code says it.
+        let _ignored = stop_by(libc::SIGINT);
+    }
+}
+
 /// Ignores a signal in this process.
 ///
 /// # Errors

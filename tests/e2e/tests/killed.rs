@@ -11,7 +11,7 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use ringfence_e2e::{Before, binaries, descendants, rings, until};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// How often, for each of root and an ordinary user: once at each step. `cargo xtask soak` says more.
 const TRIES: usize = STEPS;
@@ -94,5 +94,23 @@ rings! {
         live.wait();
         until("what was made is taken away", || there() == [false; 3]);
         before.nothing_left(ws);
+    }
+
+    /// The harness lives, and tells what became of the command and of what it made.
+    a_runner_that_is_killed_is_told needs ["userns"] |ws| {
+        let before = Before::look();
+        let live = ws.ring_sh("echo x > .envrc; echo up > up; exec sleep 1000").start();
+        until("it is up", || ws.at("up").exists());
+        let runner = descendants(live.pid()).into_iter().find(|(_, name)| name.contains("ringfence-runne")).unwrap().0;
+        kill_process(Pid::from_raw(runner.cast_signed()).unwrap(), Signal::KILL).unwrap();
+        let done = live.wait().exits(125);
+        assert!(done.err().contains("the runner died") && done.err().contains("moved aside") && done.err().contains(".envrc"), "{done}");
+        assert!(!ws.has(".envrc"));
+        before.nothing_left(ws);
+        let all = ws.records();
+        let of = |kind: &str| all.iter().rfind(|record| record["type"] == kind).unwrap();
+        // It ran, in all of its ring.
+        assert_eq!(of("command.ended")["how"], "with-its-ring");
+        assert_eq!(of("ring.ended")["enforcement"], of("ring.made")["enforcement"]);
     }
 }

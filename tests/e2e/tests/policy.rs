@@ -588,6 +588,9 @@ at_home! {
     doctor_and_the_rest needs [] |ws| {
         let done = ws.ringfence(["doctor"]).run().ok();
         assert!(done.out().to_lowercase().contains("landlock"), "{done}");
+        // Nothing of its trial stays.
+        let kept = std::fs::read_dir(ws.at("../state/ringfence/workspaces")).into_iter().flatten();
+        assert_eq!(kept.count(), 0);
         assert!(ws.ringfence(["completions", "bash"]).ok().contains("ringfence"));
         assert!(ws.ringfence(["--version"]).ok().contains("ringfence"));
         assert!(ws.ringfence(["run", "--help"]).ok().contains("--workspace"));

@@ -6,6 +6,8 @@
     reason = "tests"
 )]
 
+use std::os::unix::process::ExitStatusExt;
+
 use ringfence_e2e::{
     Before, Input, Terminal, Workspace, descendants, flows, git_status, rings, until,
 };
@@ -103,10 +105,18 @@ flows! {
 }
 
 rings! {
-    ctrl_c_ends_it needs [] |ws| {
+    ctrl_c_ends_it needs ["tool:bash"] |ws| {
         let mut screen = ws.ring_sh("echo u''p; exec sleep 1000").on_terminal(80, 24);
         screen.until_shows("up").types(CTRL_C);
-        assert_eq!(screen.ends().code(), Some(130));
+        // As a bare command: a shell that runs it in a loop or a list ends that too.
+        assert_eq!(screen.ends().signal(), Some(2));
+        let ring = ws.ring_sh("echo u''p; exec sleep 1000").quoted();
+        let mut shell = ws.bare(["bash", "-c", &format!("for i in 1 2; do {ring}; echo af''ter; done; echo e''nd")]).on_terminal(80, 24);
+        shell.until_shows("up").types(CTRL_C);
+        assert_eq!(shell.ends().signal(), Some(2));
+        assert!(!shell.shows().contains("after") && !shell.shows().contains("end"), "{}", shell.shows());
+        // Where nobody typed it: its number, as ever.
+        ws.ring_sh("kill -INT $$; exec sleep 1000").run().exits(130);
     }
 
     sigterm_ends_it needs [] |ws| {

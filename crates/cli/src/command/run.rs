@@ -421,6 +421,10 @@ fn finish(finished: &Finished, as_json: bool) -> ExitCode {
     if as_json {
         print(&report::finished(finished, code));
     }
+    const SIGINT: i32 = 2;
+    if finished.ended == Ended::Signalled(SIGINT) {
+        ringfence::end_by_interrupt();
+    }
     ExitCode::from(code)
 }
 

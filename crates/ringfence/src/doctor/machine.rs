@@ -102,7 +102,14 @@ fn trial() -> Result<Trial, Error> {
             outcome: Outcome::none(),
         });
     }
-    let finished = run(begun)?;
+    let state = begun
+        .state
+        .as_ref()
+        .map(|state| state.workspace(&workspace.0));
+    let finished = run(begun);
+    // What is kept of a workspace is of no use for one that is gone.
+    let _nothing = state.map(std::fs::remove_dir_all);
+    let finished = finished?;
     Ok(Trial {
         mode: finished.mode,
         outcome: finished.outcome,
