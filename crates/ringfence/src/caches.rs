@@ -143,7 +143,7 @@ fn drives(program: &Path, argv: &[OsString]) -> bool {
             .all(|b| b.is_ascii_digit() || *b == b'.' || *b == b'-')
     };
     let is = |known: &&str| name.strip_prefix(known.as_bytes()).is_some_and(version);
-    if DRIVERS.iter().any(|known| is(known)) {
+    if DRIVERS.iter().any(is) {
         return true;
     }
     if name == b"git" {
