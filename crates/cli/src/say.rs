@@ -30,6 +30,10 @@ pub(crate) fn line(text: impl Display) {
 /// Says what went wrong and gives the exit code for it.
 pub(crate) fn error(error: &Error) -> u8 {
     match error {
+        // What it lacks in there nobody can mend, nor need.
+        Error::Refused(_) if ringfence::environment::inside().is_some() => line(
+            "this runs in a ring already, which makes no others, and confines what is run in it: run the command as it is",
+        ),
         Error::Refused(refusal) => line(refused(&refusal.lacking)),
         Error::Forbidden(verdict) => line(format_args!("not run: {}", Plain(verdict.line()))),
         Error::Asks(question) => line(format_args!(

@@ -88,8 +88,7 @@ fn userns() -> Availability {
 pub fn namespaces_remedy() -> String {
     // The variable decides nothing: it only makes the likely reason a better one.
     if std::env::var_os("RINGFENCE").is_some() {
-        return "this runs in a ring, which makes no others: run it outside, or start the outer \
-                one with --nested"
+        return "this runs in a ring, which makes no others: run the command as it is, or outside"
             .to_owned();
     }
     if sysctl("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == Some(1) {

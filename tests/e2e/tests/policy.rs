@@ -154,6 +154,20 @@ at_home! {
         ws.ring_sh("! cat ../secret/f && ! cat own").flags(["--hide", "../secret", "--hide", "own"]).run().ok();
     }
 
+    a_mistyped_path_to_hide_is_told needs [] |ws| {
+        ws.file("../secret/f", "SECRET");
+        let told = ws.ring(["true"]).flags(["--hide", "../secret", "--hide", "../secert"]).run().ok();
+        assert_eq!(told.err().lines().count(), 1, "{told}");
+        assert!(told.err().contains("secert: nothing is there to be hidden"), "{told}");
+    }
+
+    /// One line, since nobody can mend what lacks in there, nor need.
+    a_ring_in_a_ring_is_refused_in_a_line needs ["userns"] |ws| {
+        let program = &ringfence_e2e::binaries().ringfence;
+        let done = ws.ring([program.as_os_str(), "run".as_ref(), "true".as_ref()]).run().exits(125);
+        assert!(done.err().lines().count() == 1 && done.err().contains("run the command as it is"), "{done}");
+    }
+
     secrets_are_hidden needs [] |ws| {
         for secret in [".ssh/id_ed25519", ".ssh/id_rsa", ".aws/credentials", ".gnupg/private", ".netrc", ".git-credentials", ".config/gh/hosts.yml", ".npmrc", ".pypirc", ".cargo/credentials.toml", ".docker/config.json", ".kube/config", ".bash_history", ".claude/.credentials.json", ".codex/auth.json"] {
             ws.file(&format!("../home/{secret}"), "SECRET");

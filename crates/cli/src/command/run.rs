@@ -1,7 +1,7 @@
 //! `ringfence run` and `ringfence shell`.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 
 use ringfence::ask::{Answer, Heard, Page, ask, can_ask};
@@ -11,7 +11,7 @@ use ringfence::{
     Begun, By, Early, Ended, Error, Finished, Outside, Request, State, begin_with, layers,
 };
 use ringfence_plan::promise;
-use ringfence_policy::{Approval, Ask, Mode};
+use ringfence_policy::{Approval, Ask, Layer, Mode};
 use serde_json::Value;
 
 use crate::command::{changed, report, told};
@@ -144,6 +144,18 @@ fn once(request: &mut Request, early: Early, how: &How) -> Result<Done, Error> {
         never_outside,
     } = *how;
     let mut begun = begin_with(request.clone(), early)?;
+    // A word that was mistyped leaves readable what was meant.
+    let typed = begun
+        .policy
+        .hide
+        .iter()
+        .filter(|hide| hide.origin.layer == Layer::Flags);
+    for path in typed.map(|hide| &hide.value.path) {
+        if std::fs::symlink_metadata(path).is_err_and(|e| e.kind() == ErrorKind::NotFound) {
+            let path = say::Plain(path);
+            say::line(format_args!("--hide {path}: nothing is there to be hidden"));
+        }
+    }
     if let Some(machine) = pretend {
         let plan = begun.pretend(machine)?;
         return Ok(Done::Over(say::out(plan)));
