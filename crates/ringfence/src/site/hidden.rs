@@ -232,7 +232,8 @@ pub(super) fn hidden(
                     .collect(),
                 Some(_) => Vec::new(),
             };
-            if at.dir {
+            // Ringfence's own has no links in it.
+            if at.dir && hide.name != "hide.ringfence" {
                 let found = led.of(&at, &keep, ground).map_err(fail)?;
                 places.extend(found.into_iter().map(|(link, at)| (Some(link), at)));
             }

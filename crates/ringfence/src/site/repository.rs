@@ -250,10 +250,7 @@ fn not_bare(guards: &mut Guards<'_>, root: &Found, relative: &Path) {
     let lacks = |name: &&str| work_tree.join(name).symlink_metadata().is_err();
     let missing = ["HEAD", "refs", "objects"].into_iter().find(lacks);
     // With this the other two are somewhere else.
-    let moved = [COMMONDIR]
-        .into_iter()
-        .find(lacks)
-        .filter(|_| missing != Some("HEAD"));
+    let moved = (missing != Some("HEAD")).then_some(COMMONDIR).filter(lacks);
     for name in missing.into_iter().chain(moved) {
         let path = relative.join(name);
         let done = guards.add(root.handle.as_fd(), &root.at, &path, promise::PROTECT_GIT);
@@ -454,7 +451,8 @@ fn work_tree(git_dir: &Path) -> Option<PathBuf> {
 
 /// Whether git takes a directory for a git directory (`is_git_directory` of its `setup.c`).
 fn looks_like_git_dir(path: &Path) -> bool {
-    let there = |name: &str| path.join(name).exists();
+    let there =
+        |name: &str| rustix::fs::access(path.join(name), rustix::fs::Access::EXISTS).is_ok();
     if !(there("objects") && there("refs") || there(COMMONDIR)) {
         return false;
     }

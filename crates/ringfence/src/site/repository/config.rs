@@ -322,17 +322,7 @@ impl Person {
         files.push(PathBuf::from("/etc/gitconfig"));
         // A git that was installed below another place has its own there.
         if let Some(path) = variable("PATH") {
-            for dir in std::env::split_paths(&path) {
-                let git = dir.join("git");
-                let at = |bin: &Path| bin.parent().map(|above| above.join("etc/gitconfig"));
-                let led = std::fs::canonicalize(&git).ok();
-                let led = led.as_deref().and_then(Path::parent).and_then(at);
-                for file in [at(&dir), led].into_iter().flatten() {
-                    if !files.contains(&file) {
-                        files.push(file);
-                    }
-                }
-            }
+            files.extend(beside_programs(&path));
         }
         let base = variable("XDG_CONFIG_HOME").filter(|v| !v.is_empty());
         files.extend(base.map(|base| Path::new(&base).join("git/config")));
@@ -352,6 +342,27 @@ impl Person {
             configuration,
         }
     }
+}
+
+/// Where gits that are found by `PATH` have their system configuration: beside the directory they are in, or beside the one
+/// they lie in. What is installed below `/usr` has it in `/etc`.
+fn beside_programs(path: &OsStr) -> Vec<PathBuf> {
+    let mut above: Vec<PathBuf> = Vec::new();
+    for dir in std::env::split_paths(path) {
+        let git = dir.join("git");
+        let Ok(found) = std::fs::symlink_metadata(&git) else {
+            continue;
+        };
+        let led = found.is_symlink().then(|| std::fs::canonicalize(&git).ok());
+        for git in [Some(git), led.flatten()].into_iter().flatten() {
+            let place = git.parent().and_then(Path::parent);
+            let place =
+                place.filter(|place| !["/", "/usr"].iter().any(|usual| *place == Path::new(usual)));
+            above.extend(place.map(|place| place.join("etc/gitconfig")));
+        }
+    }
+    above.dedup();
+    above
 }
 
 /// Configuration in the environment itself: `GIT_CONFIG_COUNT` and its pairs.

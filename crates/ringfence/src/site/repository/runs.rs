@@ -158,9 +158,11 @@ impl After<'_> {
                 let what = "commondir (names a path that is not UTF-8)";
                 seen.runs.push(what.to_owned());
             }
-            Ok(_) => seen
-                .runs
-                .extend(elsewhere(&git.join("commondir"), "commondir")),
+            Ok(_) if stands(&git.join("commondir")) => {
+                let led = elsewhere(&git.join("commondir"), "commondir");
+                seen.runs.extend(led);
+            }
+            Ok(_) => {}
         }
         let common = named.ok().flatten().unwrap_or_else(|| git.to_owned());
         // The plan knows canonical paths.
@@ -182,7 +184,7 @@ impl After<'_> {
 
     /// Variables of a configuration file.
     fn configuration(&self, file: &Path, git: &Path, tree: Option<&Path>, seen: &mut Seen) {
-        if !self.writable(file) {
+        if !self.writable(file) || !stands(file) {
             return;
         }
         let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -327,6 +329,11 @@ impl After<'_> {
 /// Git reads it however long it is.
 fn unread(name: &str) -> String {
     format!("{name} (too long to be read, or a FIFO)")
+}
+
+/// Whether there is anything, be it a link that leads nowhere.
+fn stands(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
 }
 
 /// A way through `/proc` is another for each program: where it leads git is not known.
