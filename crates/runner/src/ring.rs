@@ -430,18 +430,16 @@ fn proc_read_only(proc: &OwnedFd, root: bool) -> Result<(), SysError> {
                 && not_hidden(&entry.name)
         };
         let names = entries.flatten().filter(of_the_host);
-        names
-            .filter_map(|entry| CString::new(entry.name.as_bytes()).ok())
-            .collect()
+        let path = |name: &OsStr| CString::new([b"/proc/", name.as_bytes()].concat()).ok();
+        names.filter_map(|entry| path(&entry.name)).collect()
     } else {
-        vec![c"sys".to_owned()]
+        vec![c"/proc/sys".to_owned()]
     };
-    // Clones of what is read-only are.
+    // Clones of what is read-only are; by name, which is the kernel's, one call for each.
     mount::set(proc.as_fd(), SEALED, false)?;
-    let mut parts = Vec::with_capacity(names.len());
     for name in &names {
-        match mount::clone_named(proc.as_fd(), name, false) {
-            Ok(part) => parts.push((name, part)),
+        match mount::bind_in_place(name) {
+            Ok(()) => {}
             Err(e) if e.errno == Errno::NOENT.raw_os_error() => {}
             Err(e) => return Err(e),
         }
@@ -450,11 +448,7 @@ fn proc_read_only(proc: &OwnedFd, root: bool) -> Result<(), SysError> {
         read_only: Some(false),
         ..SEALED
     };
-    mount::set(proc.as_fd(), writable, false)?;
-    for (name, part) in parts {
-        mount::attach_named(part.as_fd(), proc.as_fd(), name)?;
-    }
-    Ok(())
+    mount::set(proc.as_fd(), writable, false)
 }
 
 /// Makes an object a mount point of its own.
