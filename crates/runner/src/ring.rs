@@ -338,14 +338,27 @@ impl Builder {
     }
 
     fn proc_hidden(&mut self, proc: &OwnedFd, hidden: &[&str]) -> Result<(), SysError> {
-        // By its name, which is the kernel's: one lookup for each, of which a ring of root's has many.
+        // By its name, which is the kernel's: one lookup for each, of which a ring of root's has many. Each after the first is the
+        // first once more.
+        let mut covered: Option<CString> = None;
         for name in hidden {
-            let name = CString::new(*name).unwrap_or_default();
-            let files = self.files()?;
-            let nothing = files.nothing(false)?;
-            match mount::attach_named(nothing.as_fd(), proc.as_fd(), &name) {
+            let path = CString::new(format!("/proc/{name}")).unwrap_or_default();
+            let done = if let Some(covered) = &covered {
+                mount::bind(covered, &path)
+            } else {
+                let name = CString::new(*name).unwrap_or_default();
+                let files = self.files()?;
+                let nothing = files.nothing(false)?;
+                let done = mount::attach_named(nothing.as_fd(), proc.as_fd(), &name);
+                match &done {
+                    Ok(()) => covered = Some(path),
+                    Err(_) => files.take_back(nothing),
+                }
+                done
+            };
+            match done {
                 Ok(()) => {}
-                Err(e) if e.errno == Errno::NOENT.raw_os_error() => files.take_back(nothing),
+                Err(e) if e.errno == Errno::NOENT.raw_os_error() => {}
                 Err(e) => return Err(e),
             }
         }
@@ -438,7 +451,7 @@ fn proc_read_only(proc: &OwnedFd, root: bool) -> Result<(), SysError> {
     // Clones of what is read-only are; by name, which is the kernel's, one call for each.
     mount::set(proc.as_fd(), SEALED, false)?;
     for name in &names {
-        match mount::bind_in_place(name) {
+        match mount::bind(name, name) {
             Ok(()) => {}
             Err(e) if e.errno == Errno::NOENT.raw_os_error() => {}
             Err(e) => return Err(e),

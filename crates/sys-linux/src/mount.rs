@@ -87,12 +87,12 @@ pub fn is_read_only(mount: BorrowedFd<'_>) -> Result<bool, SysError> {
     Ok(stat.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
 }
 
-/// Makes what has this path a mount of its own, with the attributes of the one it lies in.
+/// Mounts what has one path on what has another, with the attributes of the mount it lies in.
 ///
 /// # Errors
 /// What `mount(2)` says.
-pub fn bind_in_place(path: &CStr) -> Result<(), SysError> {
-    rustix::mount::mount_bind(path, path).named("mount")
+pub fn bind(from: &CStr, onto: &CStr) -> Result<(), SysError> {
+    rustix::mount::mount_bind(from, onto).named("mount")
 }
 
 /// A detached copy of the mount tree at a handle.
