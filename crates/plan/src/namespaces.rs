@@ -404,6 +404,12 @@ fn protections(draft: &mut Draft<'_>, site: &Site) {
             (false, &guarded.object, guarded.promise),
         );
     }
+    let pins = site.hidden.iter().flat_map(|hidden| &hidden.pins);
+    for pin in pins {
+        ordered
+            .entry(&pin.path)
+            .or_insert((true, pin, promise::HIDE));
+    }
     let mut within: Option<&Path> = None;
     // A path sorts before all paths below it.
     for (path, (pin, at, promise)) in ordered {

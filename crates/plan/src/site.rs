@@ -92,6 +92,8 @@ pub struct Hidden {
     pub mask: Mask,
     /// The entry's name (`hide.ssh`).
     pub name: String,
+    /// Each directory between the write root it lies in and it, outermost first: renamed, it would be seen by another path.
+    pub pins: Vec<Located>,
     /// The link in a hidden directory that leads to it, where it is hidden for that alone.
     pub link: Option<PathBuf>,
 }

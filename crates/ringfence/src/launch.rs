@@ -568,7 +568,10 @@ pub(crate) fn can_be_written(streams: &[BorrowedFd<'_>; 3]) -> Result<(), Error>
         let writable = object::access_of(*stream).is_ok_and(|(_, writable)| writable);
         match kind {
             Ok(FileType::Directory) => return Err(Error::NotWritable(name)),
-            Ok(FileType::RegularFile) if !writable => return Err(Error::NotWritable(name)),
+            // The other end of a pipe, too: it could be opened for writing by this one.
+            Ok(FileType::RegularFile | FileType::Fifo) if !writable => {
+                return Err(Error::NotWritable(name));
+            }
             _ => {}
         }
     }

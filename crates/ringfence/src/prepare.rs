@@ -22,7 +22,7 @@ use crate::record::Recorder;
 use crate::recorded::{self, By};
 use crate::relay::{self, PtyMode};
 use crate::rules::{Question, Rules, Subject, Verdict};
-use crate::site::{After, Asked, Made, Person, Survey, survey};
+use crate::site::{After, Asked, Made, Noted, Person, Survey, survey};
 use crate::state::State;
 use crate::why::{Ground, explain, place};
 use crate::{adapt, caches, facts, layers, program, refused, workspace};
@@ -99,8 +99,7 @@ pub struct Prepared {
     pub(crate) site: Site,
     /// Whoever runs git.
     person: Person,
-    /// Directories that were repositories and are none now.
-    vacant: Vec<PathBuf>,
+    noted: Noted,
     /// Held as long as the ring lives.
     pub(crate) locks: Vec<File>,
     pub(crate) temp_own: Option<OwnTemp>,
@@ -140,9 +139,10 @@ impl Prepared {
             known: &crate::site::known(&self.site),
             guarded: &crate::site::guarded(&self.site),
             person: &self.person,
+            programs: &self.noted.programs,
             ring_made,
         };
-        after.made(found.iter().chain(&self.vacant).cloned())
+        after.made(found.iter().chain(&self.noted.vacant).cloned())
     }
 
     /// How what may be written stands before the command, where that is asked for.
@@ -384,6 +384,7 @@ impl Begun {
             policy: &policy,
             workspace: &workspace,
             cwd: &cwd,
+            program: &program,
             home: home.as_deref(),
             state: state.as_ref(),
             path: environment.get("PATH"),
@@ -473,7 +474,7 @@ impl Begun {
             set: layered.set,
             walked: survey.walked,
             person: survey.person,
-            vacant: survey.vacant,
+            noted: survey.noted,
             site: survey.site,
             locks: Vec::new(),
             policy,

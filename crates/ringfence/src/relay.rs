@@ -39,6 +39,8 @@ pub(crate) struct Relay {
     pumps: [Option<Pump>; 3],
     /// How its stdin is carried.
     carry: fn(Pump, &Shared),
+    /// The caller's stdin is lent.
+    lends: bool,
     shared: Arc<Shared>,
     /// Hangs up when the threads of that direction have ended.
     input: Option<OwnedFd>,
@@ -94,6 +96,7 @@ impl Relay {
             too_much: Arc::clone(&too_much),
             pumps: [None, None, None],
             carry: pump::input,
+            lends: false,
             shared: Arc::new(Shared {
                 input_over: Cue::new()?,
                 ended: Cue::new()?,
@@ -121,6 +124,7 @@ impl Relay {
         if relay.pumps[0].is_none() && is_read_pipe(relay.stdio[0].as_fd()) {
             relay.pipe(0)?;
             relay.carry = pump::lend;
+            relay.lends = true;
             if let Some(pump) = &relay.pumps[0] {
                 pump.by_the_piece()?;
             }
@@ -196,6 +200,11 @@ impl Relay {
             return Ok(());
         }
         let null = File::open("/dev/null").named("open")?;
+        if self.lends {
+            // Whoever writes into it is told when nobody reads any more: what stays here is at its end.
+            let (ended, _) = pipe()?;
+            rustix::stdio::dup2_stdin(&ended).named("dup2")?;
+        }
         for fd in &mut self.stdio {
             *fd = null.try_clone().named("dup")?.into();
         }
@@ -387,6 +396,8 @@ fn hung_up_within(fd: &OwnedFd, time: Duration) {
 pub(crate) struct Screen {
     saved: Option<Saved>,
     lent: bool,
+    /// Its permissions, which belong to whoever is logged in, as a command of theirs may have them changed.
+    mode: Option<rustix::fs::Mode>,
 }
 
 impl Screen {
@@ -394,6 +405,7 @@ impl Screen {
         Screen {
             saved: terminal::save(std::io::stdin().as_fd()),
             lent: false,
+            mode: mode_of(std::io::stdin().as_fd()),
         }
     }
 
@@ -413,8 +425,24 @@ impl Screen {
     }
 }
 
+/// The permissions of a terminal.
+fn mode_of(terminal: BorrowedFd<'_>) -> Option<rustix::fs::Mode> {
+    if !terminal::is_terminal(terminal) {
+        return None;
+    }
+    let mode = ringfence_sys_linux::object::identity(terminal).ok()?.mode;
+    Some(rustix::fs::Mode::from_raw_mode(mode & 0o7777))
+}
+
 impl Drop for Screen {
     fn drop(&mut self) {
+        let stdin = std::io::stdin();
+        if let Some(mode) = self.mode
+            && mode_of(stdin.as_fd()).is_some_and(|now| now != mode)
+        {
+            // A terminal that is not ours any more is its owner's to mend.
+            let _gone = rustix::fs::fchmod(&stdin, mode);
+        }
         if let Some(saved) = &self.saved
             && self.lent
         {

@@ -74,6 +74,7 @@ fn site() -> Site {
     let hidden = |name: &str, at: Located, keep: Vec<Located>| Hidden {
         mask: Mask { at, keep },
         name: name.to_owned(),
+        pins: Vec::new(),
         link: None,
     };
     Site {

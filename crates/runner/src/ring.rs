@@ -415,6 +415,10 @@ impl Builder {
             }
             Err(e) => return Err(e),
         };
+        // A socket is connected to, and no more: its mode is its server's.
+        if !at.dir && object::identity(tree.as_fd())?.kind() == FileType::Socket {
+            mount::set(tree.as_fd(), SEALED, false)?;
+        }
         mount::attach(tree.as_fd(), onto.as_fd())
     }
 

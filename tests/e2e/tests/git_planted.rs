@@ -72,6 +72,21 @@ rings! {
             ("git init -q ev; git -C ev config core.worktree \"$HOME\"".to_owned(), "core.worktree"),
             // `git push` runs hooks of a repository on this machine.
             ("git init -q ev; cd ev; git init -q --bare .git/x; echo > .git/x/hooks/pre-receive; chmod +x .git/x/hooks/pre-receive; git config remote.origin.url \"$PWD/.git/x\"".to_owned(), "hooks/pre-receive"),
+            // Beside one that only looks like git's.
+            (format!("{SHAPE}; mkdir -p .git/objects .git/refs; echo garbage > .git/HEAD; {monitor} > config"), "core.fsmonitor"),
+            ("git init -q ev; git -C ev config rebase.instructionFormat '%s%nexec x'".to_owned(), "rebase.instructionformat"),
+            ("git init -q ev; git -C ev config alias.st 'fetch --upload-pack=x .'".to_owned(), "alias.st"),
+            ("git init -q ev; git -C ev config http.saveCookies true".to_owned(), "http.savecookies"),
+            ("git init -q ev; mkdir ev/.git/remotes; echo 'URL: ext::x' > ev/.git/remotes/origin".to_owned(), "remotes/origin"),
+            ("git init -q ev; git -C ev config core.worktree ../..".to_owned(), "core.worktree"),
+            ("git init -q ev; git -C ev config core.worktree ../../missing".to_owned(), "core.worktree"),
+            ("git init -q ev; ln -s src lnk; mkdir src; git -C ev config core.worktree ../../lnk".to_owned(), "core.worktree"),
+            ("git init -q --bare ev/.git/x.git; git init -q ev; git -C ev/.git/x.git config core.fsmonitor x".to_owned(), "core.fsmonitor"),
+            // In the repository that is known: what git writes through, and what it writes.
+            ("ln -sf config .git/COMMIT_EDITMSG".to_owned(), "COMMIT_EDITMSG (a link"),
+            ("ln -s ../../rc .git/FETCH_HEAD".to_owned(), "FETCH_HEAD (a link"),
+            ("rm -rf .git/logs/HEAD; ln -s ../../../rc .git/logs/HEAD".to_owned(), "logs/HEAD (a link"),
+            ("mkdir -p .git/modules zz; git init -q --bare zz/e; git -C zz/e config core.fsmonitor x; ln -s ../../zz/e .git/modules/sub".to_owned(), "core.fsmonitor"),
         ] {
             let ws = &fresh(outer);
             tells(ws, &script, word);
@@ -162,18 +177,72 @@ rings! {
         assert!(!ws.has("hk"));
     }
 
+    /// Git does not verify what an index names that it only reads.
+    an_index_that_git_would_not_have_made needs ["tool:git", "tool:bash", "tool:python3", "userns"] |outer| {
+        let ws = &fresh(outer);
+        let forge = "import hashlib, struct, sys\nd = open('.git/index', 'rb').read()[:-20]\nn = struct.unpack('>I', d[8:12])[0]\np = sys.argv[1].encode()\n\
+                     e = struct.pack('>10I', 0, 0, 0, 0, 0, 0, 0o100755, 0, 0, 0) + bytes.fromhex(sys.argv[2]) + struct.pack('>H', len(p)) + p\ne += bytes(8 - len(e) % 8)\n\
+                     h = d[:8] + struct.pack('>I', n + 1)\nd = h + e + d[12:] if p < b'a' else h + d[12:] + e\nopen('.git/index', 'wb').write(d + hashlib.sha1(d).digest())\n";
+        for path in [".git/hooks/post-checkout", "../outside.sh", ".GIT/config"] {
+            ws.ring(["bash", "-c", &format!("git reset -q; rm -f f; echo x > f; git add f; python3 -c \"$0\" {path} $(git hash-object -w f); {LONG}"), forge]).run().ok();
+            let told = ws.ring(["bash", "-c", &format!("touch .git/index; {LONG}")]).run().ok();
+            assert!(told.err().contains(&format!("index ({path}")), "{path}: {told}");
+        }
+        // A sparse index, and a split one, are git's.
+        let ws = &fresh(outer);
+        ws.bare_sh("mkdir -p a/b; echo x > a/b/f; git add a; git commit -q -m a; git sparse-checkout set --sparse-index nothing 2> /dev/null || true").ok();
+        assert_eq!(told(ws, "git update-index --refresh; git status; touch .git/index"), "");
+        let ws = &fresh(outer);
+        assert_eq!(told(ws, "echo x > a; git add a; git update-index --split-index; echo y > a; git add a; touch .git/index"), "");
+    }
+
+    /// A linked worktree has git directories of submodules of its own.
+    submodules_of_linked_worktrees needs ["tool:git", "tool:bash", "userns"] |outer| {
+        let ws = &fresh(outer);
+        ws.repository("../part");
+        ws.bare_sh("git -c protocol.file.allow=always submodule --quiet add ../part sub; git commit -q -m sub; git worktree add -q ~/elsewhere
+                    cd ~/elsewhere; git -c protocol.file.allow=always submodule --quiet update --init").ok();
+        let refused = ws.ring_sh("echo > .git/worktrees/elsewhere/modules/sub/hooks/post-checkout").run();
+        assert!(refused.err().contains("Read-only file system"), "{refused}");
+        let plant = "mkdir -p .git/worktrees/elsewhere/modules; git init -q --bare .git/worktrees/elsewhere/modules/new; git -C .git/worktrees/elsewhere/modules/new config core.fsmonitor x";
+        tells(ws, plant, "modules/new/core.fsmonitor");
+    }
+
+    /// Also where the workspace is no repository.
+    what_the_persons_configuration_names needs ["tool:git", "userns"] |outer| {
+        let ws = &Workspace::with_fresh_home(&outer.person, "planted");
+        ws.file("hooks/pre-commit", "#!/bin/sh\n");
+        ws.bare_sh("chmod +x hooks/*; git config --global core.hooksPath \"$PWD/hooks\"").ok();
+        let refused = ws.ring_sh("echo 'touch x' >> hooks/pre-commit").run();
+        assert!(refused.err().contains("Read-only file system"), "{refused}");
+    }
+
     /// Files of the work tree that git runs by itself, or copies hooks from.
     programs_that_configuration_names needs ["tool:git", "tool:bash", "userns"] |outer| {
         let ws = &fresh(outer);
         ws.file("tools/clean", "#!/bin/sh\ncat\n");
         ws.file("tools/other", "#!/bin/sh\ncat\n");
         ws.file("template/hooks/post-checkout", "#!/bin/sh\n");
-        ws.bare_sh("chmod +x tools/*; git config filter.t.clean ./tools/clean; git config --global init.templateDir \"$PWD/template\"").ok();
-        for path in ["tools/clean", "template/hooks/post-checkout"] {
-            let refused = ws.ring_sh(&format!("echo 'touch x' >> {path}")).run();
-            assert!(refused.err().contains("Read-only file system"), "{path}: {refused}");
+        ws.bare_sh("chmod +x tools/*; git add tools; git commit -q -m tools; git config --global init.templateDir \"$PWD/template\"").ok();
+        let refused = ws.ring_sh("echo 'touch x' >> template/hooks/post-checkout").run();
+        assert!(refused.err().contains("Read-only file system"), "{refused}");
+        // Work goes on in the others: that one was changed is told.
+        for (name, program, script) in [
+            ("filter.t.clean", "./tools/clean %f", "echo 'touch x' >> tools/clean"),
+            ("filter.t.clean", "sh clean.sh", "echo 'touch x' > clean.sh"),
+            ("core.editor", "$(git rev-parse --show-toplevel)/tools/clean", "echo 'touch x' >> tools/clean"),
+            ("diff.x.textconv", "./build/conv", "mkdir build; echo 'touch x' > build/conv"),
+        ] {
+            ws.bare_sh(&format!("git config {name} '{program}'")).ok();
+            assert_eq!(told(ws, "echo 'touch x' >> tools/other"), "");
+            tells(ws, script, "configuration that names this file");
+            ws.bare_sh(&format!("git config --unset {name}; git checkout -q tools; rm -rf build clean.sh")).ok();
+            ws.ring(["true"]).run().ok();
         }
-        ws.ring_sh("echo 'touch x' >> tools/other").run().ok();
+        // By the person's own, in a work tree to come.
+        ws.bare_sh("git config filter.t.clean ./tools/clean").ok();
+        assert_eq!(told(ws, "git worktree add -q .wt/a"), "");
+        tells(ws, "git worktree add -q .wt/b; echo 'touch x' >> .wt/b/tools/clean", "tools/clean");
     }
 
     /// What counts is what is protected, and still that: not what only leads there, nor what was.

@@ -154,6 +154,36 @@ at_home! {
         ws.ring_sh("! cat ../secret/f && ! cat own").flags(["--hide", "../secret", "--hide", "own"]).run().ok();
     }
 
+    /// Its directories stay where they are, and the links that lead to it: by another path nobody would know it.
+    what_is_hidden_in_a_write_root_stays_hidden needs ["userns"] |ws| {
+        ws.file("conf/deep/secrets/token", "SECRET");
+        ws.file("../keys/id", "SECRET");
+        ws.file(".ringfence.toml", "[filesystem]\nhide = [\"conf/deep/secrets\"]\n");
+        ws.bare_sh("mkdir -p ~/.ssh k; ln -s ../../keys k/away; chmod 600 ../keys/id; ln -s \"$PWD/k/away/id\" ~/.ssh/id").ok();
+        for (script, path) in [("mv conf conf2", "conf2/deep/secrets/token"), ("mv conf/deep conf/d2", "conf/d2/secrets/token"), ("rm k/away", "../keys/id"), ("mv k k2", "../keys/id")] {
+            let moved = ws.ring_sh(script).run();
+            assert_ne!(moved.code(), 0, "{script}: {moved}");
+            let read = ws.ring(["cat", path]).run();
+            assert!(read.out().is_empty() && read.code() != 0, "{script}: {read}");
+        }
+        ws.ring_sh("touch conf/deep/new k/new").run().ok();
+        assert_eq!(ws.bare_sh("mv conf conf2; cat conf2/deep/secrets/token").ok(), "SECRET");
+    }
+
+    /// A granted socket is connected to, and no more: its mode is its server's.
+    a_granted_socket_is_not_changed needs ["userns", "tool:python3"] |ws| {
+        let serve = "import os, socket, sys\ns = socket.socket(socket.AF_UNIX); s.bind('../sock/s'); os.chmod('../sock/s', 0o600); s.listen(); open('up', 'w')\nc, _ = s.accept(); c.sendall(b'hello'); c.close()";
+        ws.dir("../sock");
+        let server = ws.bare(["python3", "-c", serve]).start();
+        ringfence_e2e::until("it listens", || ws.has("up"));
+        let connect = "import socket\ns = socket.socket(socket.AF_UNIX); s.connect('../sock/s'); print(s.recv(9).decode())";
+        let refused = ws.ring(["chmod", "666", "../sock/s"]).flags(["--socket", "../sock/s"]).run();
+        assert!(refused.err().contains("Read-only file system"), "{refused}");
+        assert_eq!(ws.ring(["python3", "-c", connect]).flags(["--socket", "../sock/s"]).ok(), "hello");
+        server.wait().ok();
+        assert_eq!(ws.bare_sh("stat -c %a ../sock/s; chmod 666 ../sock/s; stat -c %a ../sock/s").ok(), "600\n666");
+    }
+
     a_mistyped_path_to_hide_is_told needs [] |ws| {
         ws.file("../secret/f", "SECRET");
         let told = ws.ring(["true"]).flags(["--hide", "../secret", "--hide", "../secert"]).run().ok();

@@ -297,6 +297,13 @@ rings! {
             ws.file("script", format!("{run}\necho rest >> lines\n"));
             ws.bare(["bash", "-c", "cat script | bash -s"]).run().ok();
         };
+        // Not by the end that is read, in another's place, either.
+        for place in ["1>&0", "2>&0"] {
+            let ring = ws.ring(["bash", "-c", "echo 'echo OUTSIDE > out' > /proc/self/fd/1; echo 'echo OUTSIDE > out' > /proc/self/fd/2"]).quoted();
+            run(format!("{ring} {place} || true"));
+            assert!(!ws.has("out"), "{place}");
+        }
+        ws.bare_sh("rm lines").ok();
         for flags in [vec![], vec!["--pty", "never"], vec!["--output", "1MiB"], vec!["--mode", "read-only"]] {
             let ring = ws.ring(["bash", "-c", attack]).flags(flags.clone()).quoted();
             run(ring);
@@ -323,6 +330,17 @@ rings! {
         }
         let each = |run: String| read(format!("n=0; while read line; do n=$((n+1)); [ $n -lt 5 ] && {run}; done; echo $n"), "true");
         assert_eq!(each(ws.ring(["true"]).quoted()), each("true".to_owned()));
+    }
+
+    /// A FIFO that nobody has opened for writing is at its end; whoever writes to a pipe that is read no more is told.
+    the_ends_of_pipes_are_seen needs ["tool:python3"] |ws| {
+        ws.bare_sh("mkfifo fifo").ok();
+        let cat = ws.ring(["cat"]).quoted();
+        let open = format!("import os, subprocess\nfd = os.open('fifo', os.O_RDONLY | os.O_NONBLOCK)\nprint(subprocess.run({:?}, shell=True, stdin=fd).returncode)", cat);
+        assert_eq!(ws.bare(["python3", "-c", &open]).run().ok().out(), "0");
+        let ring = ws.ring(["sh", "-c", "exec < /dev/null; echo up > up; while [ ! -e told ]; do sleep 0.01; done"]).quoted();
+        ws.bare(["sh", "-c", &format!("{{ trap \"\" PIPE; while echo y; do :; done; echo > told; }} 2> /dev/null | {ring}")]).run().ok();
+        assert!(ws.has("told"));
     }
 
     /// `..` of a directory that is nowhere in the ring would lead past all that is.
@@ -360,6 +378,12 @@ rings! {
             if ws.person.is_root() {
                 ws.bare(argv).run().ok();
             }
+        }
+        let zero = || Input::File(std::fs::File::open("/dev/zero").unwrap());
+        let chmod = ["chmod", "666", "/proc/self/fd/0"];
+        assert_ne!(ws.ring(chmod).input(zero()).run().code(), 0);
+        if ws.person.is_root() {
+            ws.bare(chmod).input(zero()).run().ok();
         }
         ws.ring_sh("echo x > /dev/null && head -c 3 /dev/zero | wc -c && cat /proc/uptime > /dev/null < /dev/null && echo 500 > /proc/self/oom_score_adj").run().ok();
     }

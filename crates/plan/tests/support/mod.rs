@@ -148,6 +148,7 @@ pub fn hidden(name: &str, at: Located, keep: &[&str]) -> Hidden {
     Hidden {
         mask: Mask { at, keep },
         name: name.to_owned(),
+        pins: Vec::new(),
         link: None,
     }
 }

@@ -218,15 +218,21 @@ pub(super) fn lend(pump: Pump, shared: &Shared) {
     let Pump { from, to } = pump;
     let over = &shared.input_over;
     let gone = |events: PollFlags| events.contains(PollFlags::ERR);
-    let mut buffer = vec![0_u8; BUFFER];
+    let Ok(nowhere) = std::fs::OpenOptions::new().write(true).open("/dev/null") else {
+        return;
+    };
     let mut room = PIECE;
+    let mut first = true;
     loop {
         let fds = [
             (from.as_fd(), PollFlags::IN),
             (to.as_fd(), PollFlags::empty()),
             (over.fd(), PollFlags::IN),
         ];
-        match wait(fds, None) {
+        // A FIFO that nobody has opened for writing yet is at its end, and poll(2) waits for somebody.
+        let time = std::mem::take(&mut first).then_some(Duration::ZERO);
+        match wait(fds, time) {
+            None if time.is_some() => {}
             None => continue,
             Some([_, taker, stop]) if yes(stop) || gone(taker) => return,
             Some([ready, ..]) if !yes(ready) => continue,
@@ -244,7 +250,7 @@ pub(super) fn lend(pump: Pump, shared: &Shared) {
         let lent = match rustix::pipe::tee(&from, &to, room, rustix::pipe::SpliceFlags::NONBLOCK) {
             // Somebody else was quicker; or the command has filled it itself.
             Err(Errno::INTR | Errno::AGAIN) => {
-                if over.within(AGAIN) {
+                if time.is_none() && over.within(AGAIN) {
                     return;
                 }
                 continue;
@@ -260,7 +266,7 @@ pub(super) fn lend(pump: Pump, shared: &Shared) {
         } else {
             lent.saturating_sub(in_pipe(to.as_fd()))
         };
-        take(from.as_fd(), read, &mut buffer);
+        take(from.as_fd(), nowhere.as_fd(), read);
         if !all {
             return;
         }
@@ -292,18 +298,13 @@ fn in_pipe(fd: BorrowedFd<'_>) -> usize {
         .unwrap_or(0)
 }
 
-/// Takes so much out of a pipe, as far as it is there.
-fn take(from: BorrowedFd<'_>, mut left: usize, buffer: &mut [u8]) {
+/// Takes so much out of a pipe, as far as it is there: somebody else may have been quicker, and is not waited for.
+fn take(from: BorrowedFd<'_>, nowhere: BorrowedFd<'_>, mut left: usize) {
+    use rustix::pipe::{SpliceFlags, splice};
     while left > 0 {
-        let now = Some(Duration::ZERO);
-        if !wait([(from, PollFlags::IN)], now).is_some_and(|[ready]| ready.contains(PollFlags::IN))
-        {
-            return;
-        }
-        let most = left.min(buffer.len());
-        match rustix::io::read(from, &mut buffer[..most]) {
+        match splice(from, None, nowhere, None, left, SpliceFlags::NONBLOCK) {
             Ok(0) => return,
-            Ok(n) => left -= n,
+            Ok(n) => left -= n.min(left),
             Err(Errno::INTR) => {}
             Err(_) => return,
         }

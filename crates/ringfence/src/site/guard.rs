@@ -2,7 +2,7 @@
 
 mod lead;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -60,6 +60,21 @@ impl FromIterator<PathBuf> for Tops {
     }
 }
 
+/// Files that git runs by configuration that is known, and what each was when a command began.
+pub(crate) type Programs = BTreeMap<PathBuf, Option<Stamp>>;
+
+/// Which file it is, and when it was changed, by the kernel's word.
+pub(crate) type Stamp = (u64, u64, i64, i64);
+
+/// Of what is a file.
+pub(crate) fn stamp(path: &Path) -> Option<Stamp> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = std::fs::metadata(path)
+        .ok()
+        .filter(std::fs::Metadata::is_file)?;
+    Some((meta.dev(), meta.ino(), meta.ctime(), meta.ctime_nsec()))
+}
+
 /// Guards being collected for one write root.
 #[derive(Debug)]
 pub(crate) struct Guards<'a> {
@@ -73,6 +88,8 @@ pub(crate) struct Guards<'a> {
     doubts: Vec<Doubt>,
     /// Directories that were repositories, and are none now.
     vacant: Vec<PathBuf>,
+    /// Files that git runs, by configuration that is known.
+    programs: Programs,
     /// No file could be opened any more: what is protected is not known.
     short: Option<SysError>,
     /// Directories that are guarded, with all in them.
@@ -132,6 +149,7 @@ impl<'a> Guards<'a> {
             places: Vec::new(),
             doubts: Vec::new(),
             vacant: Vec::new(),
+            programs: Programs::new(),
             short: None,
             sealed: BTreeSet::new(),
             looks: LOOKS,
@@ -566,6 +584,21 @@ impl<'a> Guards<'a> {
     /// Those that were noted.
     pub(crate) fn vacated(&mut self) -> Vec<PathBuf> {
         std::mem::take(&mut self.vacant)
+    }
+
+    /// Notes a file that git runs, or may run once it is there.
+    pub(crate) fn program(&mut self, path: PathBuf) {
+        if self.roots.above(&path).is_some() {
+            // `./tools/x`
+            let path: PathBuf = path.components().collect();
+            let stands = stamp(&path);
+            self.programs.insert(path, stands);
+        }
+    }
+
+    /// Those that were noted.
+    pub(crate) fn programs(&mut self) -> Programs {
+        std::mem::take(&mut self.programs)
     }
 
     /// What could not be protected as it should be.

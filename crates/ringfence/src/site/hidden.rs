@@ -6,14 +6,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use ringfence_ops::linux::{Located, Mask};
-use ringfence_plan::{Doubt, Hidden, promise};
+use ringfence_plan::{Doubt, Guarded, Hidden, promise};
 use ringfence_policy::Effective;
 use ringfence_sys_linux::{SysError, listing, object};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use crate::error::Error;
-use crate::locate::{Found, follow, no_follow, too_few_files};
+use crate::locate::{Found, follow, located, no_follow, too_few_files, trail};
 
 /// Names in the directories most hidden entries lie in. A default policy has well over a
 /// hundred entries and a home a handful of them: three listings are cheaper than asking
@@ -89,11 +89,44 @@ fn out_of_reach(at: &Located, root: bool) -> bool {
 pub(super) struct Ground<'a> {
     pub(super) home: Option<&'a Path>,
     pub(super) roots: &'a [PathBuf],
-    /// Directories of which none is hidden, nor one above it, because a link leads there.
-    pub(super) places: [&'a Path; 2],
+    /// Of these none is hidden, nor what it lies in, because a link leads there.
+    pub(super) places: [&'a Path; 3],
 }
 
 impl Ground<'_> {
+    /// The directories between the write root a path lies in and it.
+    fn between(&self, path: &Path) -> Vec<Located> {
+        let Some(root) = self.roots.iter().find(|root| path.starts_with(root)) else {
+            return Vec::new();
+        };
+        let below = path
+            .ancestors()
+            .skip(1)
+            .take_while(|up| *up != root.as_path());
+        let mut dirs: Vec<&Path> = below.filter(|up| up.starts_with(root)).collect();
+        dirs.reverse();
+        let at = |dir: &Path| Some(located(dir, &object::identity_of(dir).ok().flatten()?));
+        dirs.into_iter().filter_map(at).collect()
+    }
+
+    /// Links in write roots on the way to what is hidden: without one of them the rest would not be known to be.
+    fn links(&self, path: &Path, leads: &Path) -> Vec<Guarded> {
+        if path == leads {
+            return Vec::new();
+        }
+        let links = trail(path).map(|trail| trail.links).unwrap_or_default();
+        let in_root = |link: &&PathBuf| self.roots.iter().any(|root| link.starts_with(root));
+        let guard = |link: &PathBuf| {
+            let identity = object::identity_of(link).ok().flatten()?;
+            Some(Guarded {
+                pins: self.between(link),
+                object: located(link.clone(), &identity),
+                promise: promise::HIDE,
+            })
+        };
+        links.iter().filter(in_root).filter_map(guard).collect()
+    }
+
     /// Whether what a link in a hidden directory leads to is hidden with it: what is the person's own, or closed to
     /// others. What everybody may read anyway (`~/.config/tool/run -> /usr/bin/tool`) is no secret and may be needed, and a
     /// write root is where the work goes on: in it a file that a repository has is left, a key is not.
@@ -113,7 +146,7 @@ impl Ground<'_> {
         }
         let mode = found.identity.mode;
         if self.roots.iter().any(|root| path.starts_with(root)) {
-            return mode & 0o077 == 0;
+            return kind == FileType::RegularFile && mode & 0o077 == 0;
         }
         self.home.is_some_and(|home| path.starts_with(home)) || mode & 0o004 == 0
     }
@@ -178,6 +211,7 @@ pub(super) fn hidden(
     home: Option<&Path>,
     ground: &Ground<'_>,
     doubts: &mut Vec<Doubt>,
+    guarded: &mut Vec<Guarded>,
 ) -> Result<Vec<Hidden>, Error> {
     let mut led = Led::default();
     let listings = Listings::new(home);
@@ -221,6 +255,7 @@ pub(super) fn hidden(
         // Each place, and what links in it lead to, which may be a directory with links.
         let mut places = vec![(None, place)];
         while let Some((link, at)) = places.pop() {
+            guarded.extend(ground.links(link.as_deref().unwrap_or(&hide.path), &at.path));
             if out_of_reach(&at, root) || all.iter().any(|h| h.mask.at == at && link.is_some()) {
                 continue;
             }
@@ -238,6 +273,7 @@ pub(super) fn hidden(
                 places.extend(found.into_iter().map(|(link, at)| (Some(link), at)));
             }
             all.push(Hidden {
+                pins: ground.between(&at.path),
                 mask: Mask { at, keep },
                 name: hide.name.clone(),
                 link,

@@ -21,7 +21,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use ringfence_ops::linux::Located;
-use ringfence_plan::{Hidden, Root, Site};
+use ringfence_plan::{Doubt, Hidden, Root, Site, promise};
 use ringfence_policy::{Effective, Mode, Sourced};
 use ringfence_sys_linux::{SysError, object};
 use rustix::fs::FileType;
@@ -35,7 +35,7 @@ pub(crate) use repository::Person;
 pub(crate) use repository::is_repository;
 pub(crate) use repository::runs::After;
 pub use repository::runs::Made;
-pub(crate) use roots::too_wide;
+pub(crate) use roots::{Noted, too_wide};
 
 /// What a survey starts from.
 #[derive(Debug)]
@@ -43,6 +43,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) policy: &'a Effective,
     pub(crate) workspace: &'a Path,
     pub(crate) cwd: &'a Path,
+    /// The program to be run.
+    pub(crate) program: &'a Path,
     pub(crate) home: Option<&'a Path>,
     pub(crate) state: Option<&'a State>,
     /// The child's PATH, for `read = "minimal"`.
@@ -63,8 +65,7 @@ pub(crate) struct Survey {
     pub(crate) derived: Vec<(PathBuf, &'static str)>,
     /// Whoever runs git.
     pub(crate) person: Person,
-    /// Directories that were repositories and are none now.
-    pub(crate) vacant: Vec<PathBuf>,
+    pub(crate) noted: Noted,
 }
 
 pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
@@ -96,21 +97,28 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
     let root_paths: Vec<PathBuf> = tops.iter().map(|t| t.found.at.path.clone()).collect();
     let mut walked = Vec::new();
     let mut doubts = Vec::new();
-    let mut vacant = Vec::new();
+    let mut noted = Noted::default();
     let work = derived.iter().map(|(path, _)| path.clone());
     let all = roots::All::new(asked, &tops, work.chain([workspace_at.clone()]));
-    let guarded = tops
+    let mut guarded = tops
         .iter()
-        .map(|top| roots::guard(top, asked, &all, &mut walked, &mut doubts, &mut vacant))
+        .map(|top| roots::guard(top, asked, &all, &mut walked, &mut doubts, &mut noted))
         .collect::<Result<Vec<Root>, Error>>()?;
 
     let temps = temps();
     let ground = hidden::Ground {
         home,
         roots: &root_paths,
-        places: [&workspace_at, &cwd.path],
+        places: [&workspace_at, &cwd.path, asked.program],
     };
-    let hidden = hidden::hidden(policy, asked.home, &ground, &mut doubts)?;
+    let mut links = Vec::new();
+    let hidden = hidden::hidden(policy, asked.home, &ground, &mut doubts, &mut links)?;
+    for link in links {
+        let mut roots = guarded.iter_mut();
+        if let Some(root) = roots.find(|root| link.object.path.starts_with(&root.at.path)) {
+            root.guarded.push(link);
+        }
+    }
     for place in [&workspace_at, &cwd.path] {
         let kept = |h: &Hidden| h.mask.keep.iter().any(|k| place.starts_with(&k.path));
         let over = |h: &&Hidden| place.starts_with(&h.mask.at.path) && !kept(h);
@@ -125,6 +133,17 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
     let socket_dirs = sockets::directories();
     let granted_sockets = granted(policy)?;
     let listening = sockets::listening(&socket_dirs, &hidden, &granted_sockets);
+    let listening = listening.unwrap_or_else(|error| {
+        doubts.push(Doubt {
+            promise: promise::SOCKETS,
+            what: format!(
+                "sockets of services outside can be connected to, beyond /run and the temporary directories: \
+                 /proc/net/unix, which lists them, cannot be read: {error}"
+            ),
+            refused: true,
+        });
+        Vec::new()
+    });
     let readable = readable::readable(policy, asked, &root_paths);
     let roots = guarded.iter().map(|r| r.at.clone()).collect();
     Ok(Survey {
@@ -149,7 +168,7 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
         derived,
         walked,
         person: all.person,
-        vacant,
+        noted,
     })
 }
 

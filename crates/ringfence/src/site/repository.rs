@@ -93,6 +93,23 @@ pub(super) fn persons(guards: &mut Guards<'_>, person: &Person) {
         let from = file.parent().unwrap_or(file);
         guards.lead(file, from, promise::PROTECT_GIT);
     }
+    for hooks in configuration
+        .hooks
+        .iter()
+        .filter(|hooks| hooks.is_absolute())
+    {
+        let beside = hooks.parent().filter(|_| runs_what_lies_beside(hooks));
+        for dir in [Some(hooks.as_path()), beside].into_iter().flatten() {
+            guards.lead(dir, dir.parent().unwrap_or(dir), promise::PROTECT_GIT);
+        }
+    }
+    for program in configuration
+        .programs
+        .iter()
+        .filter(|program| program.is_absolute())
+    {
+        guards.program(program.clone());
+    }
 }
 
 /// Whether git takes a directory for the top of a work tree.
@@ -159,7 +176,7 @@ pub(crate) fn repository(guards: &mut Guards<'_>, root: &Found, relative: &Path,
     if !relative.as_os_str().is_empty() {
         settings(guards, root, relative);
         // Where `.git` is none git takes the directory itself.
-        if !is_repository(&tree) && is_git_dir(&tree) {
+        if is_git_dir(&tree) {
             git_dir(guards, root, relative, person);
         }
     }
@@ -299,7 +316,10 @@ fn git_dir(guards: &mut Guards<'_>, root: &Found, relative: &Path, person: &Pers
     }
     hooks(guards, &own, &trees, &path, person);
     let mut inner = Vec::new();
-    modules(&path.join("modules"), &mut inner, &mut unlisted, 0, false);
+    // A linked worktree has those of its own.
+    for git in worktrees.iter().chain([&path]) {
+        modules(&git.join("modules"), &mut inner, &mut unlisted, 0, false);
+    }
     for (dir, error) in unlisted {
         if let Some(errno) = error.raw_os_error()
             && too_few_files(SysError::new("open", errno))
@@ -403,19 +423,24 @@ fn hooks(
         let own = configuration.programs.iter();
         own.chain(&person.configuration.programs)
     };
-    if named().next().is_none() && programs().next().is_none() {
+    if named().next().is_none() && programs().next().is_none() && configuration.trees.is_empty() {
         return;
     }
     let moved = configuration.trees.iter().map(|tree| git_dir.join(tree));
+    // A link on the way could be pointed elsewhere; what is missing may be made.
+    for tree in &configuration.trees {
+        let tree = git_dir.join(tree);
+        if tree.exists() {
+            guards.way(&tree, promise::PROTECT_GIT);
+        }
+    }
     let trees: Vec<PathBuf> = trees.iter().cloned().chain(moved).collect();
     for tree in &trees {
         // What a path is relative to, links in it resolved: its own place is not taken away.
         let tree = std::fs::canonicalize(tree).unwrap_or_else(|_| tree.clone());
+        // The work itself, often: that one of them was changed is told.
         for program in programs() {
-            let program = tree.join(program);
-            if program.is_file() {
-                guards.lead(&program, &tree, promise::PROTECT_GIT);
-            }
+            guards.program(tree.join(program));
         }
         for hooks in named() {
             let hooks = tree.join(hooks);
@@ -524,10 +549,16 @@ fn modules(
     /// As large as they get, and not of interest unless they hold a configuration.
     const GITS_OWN: [&str; 6] = ["objects", "refs", "logs", "hooks", "info", "lfs"];
     for entry in listed(dir, unlisted) {
-        if !entry.file_type().is_ok_and(|t| t.is_dir()) {
-            continue;
-        }
         let path = entry.path();
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => {}
+            // One that git takes for a submodule's wherever it leads; what lies below is not looked for.
+            Ok(kind) if kind.is_symlink() => {
+                found.extend(std::fs::canonicalize(&path));
+                continue;
+            }
+            _ => continue,
+        }
         let marked = |name: &str| path.join(name).symlink_metadata().is_ok();
         let git = ["HEAD", "config", "hooks"].into_iter().any(marked);
         // A submodule may have such a name, but not in another's directory.
@@ -535,7 +566,8 @@ fn modules(
             continue;
         }
         if depth < DEEPEST {
-            modules(&path, found, unlisted, depth + 1, in_git_dir || git);
+            let whole = in_git_dir || looks_like_git_dir(&path);
+            modules(&path, found, unlisted, depth + 1, whole);
         }
         if git {
             found.push(path);
@@ -552,7 +584,8 @@ fn git_dirs_of(tree: &Path) -> Vec<PathBuf> {
         Ok(_) => gitfile(&dot_git).into_iter().collect(),
         Err(_) => Vec::new(),
     };
-    if !all.iter().any(|git| looks_like_git_dir(git)) && is_git_dir(tree) {
+    // Whether git takes the first for one is not known for sure.
+    if is_git_dir(tree) {
         all.push(tree.to_owned());
     }
     all

@@ -11,7 +11,7 @@ use ringfence_policy::{Layer, Protect, Sourced};
 use ringfence_sys_linux::listing::Listing;
 use rustix::fs::FileType;
 
-use super::guard::{Guards, Tops, plain};
+use super::guard::{Guards, Programs, Tops, plain};
 use super::{Asked, index, repository};
 use crate::error::Error;
 use crate::locate::{Found, follow, trail};
@@ -349,13 +349,22 @@ fn promise_of(entry: &Sourced<Protect>) -> &'static str {
     }
 }
 
+/// What is looked at once more when a command has ended.
+#[derive(Debug, Default)]
+pub(crate) struct Noted {
+    /// Directories that were repositories and are none now.
+    pub(crate) vacant: Vec<PathBuf>,
+    /// Files that git runs, by configuration that is known.
+    pub(crate) programs: Programs,
+}
+
 pub(super) fn guard(
     top: &Top,
     asked: &Asked<'_>,
     all: &All<'_>,
     walked: &mut Vec<(PathBuf, index::Walked)>,
     doubts: &mut Vec<Doubt>,
-    vacant: &mut Vec<PathBuf>,
+    noted: &mut Noted,
 ) -> Result<Root, Error> {
     let root = &top.found;
     let mut guards = Guards::new(&all.tops);
@@ -431,7 +440,8 @@ pub(super) fn guard(
     }
     own_programs(&mut guards, root, all.own.as_deref());
     doubts.append(&mut guards.doubts());
-    vacant.append(&mut guards.vacated());
+    noted.vacant.append(&mut guards.vacated());
+    noted.programs.append(&mut guards.programs());
     if let Some(error) = guards.short() {
         return Err(Error::TooFewFiles(error));
     }

@@ -75,9 +75,19 @@ fn whole(path: &str) -> std::io::Result<Vec<u8>> {
 }
 
 /// Sockets bound elsewhere, as the kernel lists them for this network namespace.
-pub(super) fn listening(masks: &[Mask], hidden: &[Hidden], granted: &[Located]) -> Vec<Located> {
-    let Ok(list) = whole("/proc/net/unix") else {
-        return Vec::new();
+///
+/// # Errors
+/// Why that list cannot be read.
+pub(super) fn listening(
+    masks: &[Mask],
+    hidden: &[Hidden],
+    granted: &[Located],
+) -> std::io::Result<Vec<Located>> {
+    let list = match whole("/proc/net/unix") {
+        Ok(list) => list,
+        // A kernel without unix sockets, or a machine without /proc, of which more is said elsewhere.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
     };
     let mut sockets: Vec<Located> = Vec::new();
     for line in list.split(|b| *b == b'\n').skip(1) {
@@ -111,5 +121,5 @@ pub(super) fn listening(masks: &[Mask], hidden: &[Hidden], granted: &[Located]) 
             sockets.push(located(parent.at.path.join(name), &identity));
         }
     }
-    sockets
+    Ok(sockets)
 }

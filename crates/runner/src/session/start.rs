@@ -1,6 +1,7 @@
 //! How commands start: from what stands ready, or from nothing.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -73,9 +74,9 @@ impl Session {
         let needs_arming = ring.keeper.needs_arming();
         // The host's node can be changed by its owner, through a descriptor too.
         let root = rustix::process::geteuid().is_root();
-        let null = |fd| if root { own_null(fd) } else { None };
-        let nulls = [null(stdin), null(stdout), null(stderr)];
-        let [own_in, own_out, own_err] = &nulls;
+        let node = |fd| if root { own_node(fd) } else { None };
+        let nodes = [node(stdin), node(stdout), node(stderr)];
+        let [own_in, own_out, own_err] = &nodes;
         let stdin = inside.as_ref().or(own_in.as_ref()).unwrap_or(stdin);
         let stdout = own_out.as_ref().unwrap_or(stdout);
         let stderr = own_err.as_ref().unwrap_or(stderr);
@@ -189,20 +190,30 @@ fn reopen(located: &Located, stdin: &OwnedFd) -> Result<OwnedFd, SysError> {
     Ok(file)
 }
 
-/// The ring's own `/dev/null`, for one that is the host's.
-fn own_null(fd: &OwnedFd) -> Option<OwnedFd> {
+/// The ring's own device node, for one that is the host's.
+fn own_node(fd: &OwnedFd) -> Option<OwnedFd> {
+    /// `Documentation/admin-guide/devices.txt`.
+    const NODES: [(u32, &str); 5] = [
+        (3, "null"),
+        (5, "zero"),
+        (7, "full"),
+        (8, "random"),
+        (9, "urandom"),
+    ];
     let identity = object::identity(fd.as_fd()).ok()?;
-    let null = rustix::fs::makedev(1, 3);
-    if identity.kind() != FileType::CharacterDevice || identity.rdev != null {
+    if identity.kind() != FileType::CharacterDevice {
         return None;
     }
+    let is = |minor: u32| identity.rdev == rustix::fs::makedev(1, minor);
+    let (_, name) = NODES.iter().find(|(minor, _)| is(*minor))?;
     let (readable, writable) = object::access_of(fd.as_fd()).ok()?;
     let access = match (readable, writable) {
         (true, true) => OFlags::RDWR,
         (false, true) => OFlags::WRONLY,
         _ => OFlags::RDONLY,
     };
-    rustix::fs::open("/dev/null", access | OFlags::CLOEXEC, Mode::empty()).ok()
+    let path = Path::new("/dev").join(name);
+    rustix::fs::open(path, access | OFlags::CLOEXEC, Mode::empty()).ok()
 }
 
 fn dup(fd: &OwnedFd) -> Result<OwnedFd, SysError> {

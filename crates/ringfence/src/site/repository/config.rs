@@ -9,6 +9,18 @@ use super::small;
 /// Configuration files read for one repository at most.
 const MOST: usize = 64;
 
+/// Variables of the environment by which git runs a program (`git(1)`).
+const PROGRAMS: [&str; 8] = [
+    "GIT_EXTERNAL_DIFF",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_EDITOR",
+    "GIT_SEQUENCE_EDITOR",
+    "GIT_PAGER",
+    "GIT_ASKPASS",
+    "GIT_PROXY_COMMAND",
+];
+
 /// One variable of a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -172,7 +184,7 @@ pub(crate) struct Configuration {
     pub(crate) trees: Vec<PathBuf>,
     /// Every `init.templateDir`: what `git init` and `git clone` copy hooks from.
     pub(crate) templates: Vec<PathBuf>,
-    /// Words of commands that git runs by itself and that may be files of the work tree.
+    /// Words of commands that git runs by itself and that may be files of a write root.
     pub(crate) programs: Vec<PathBuf>,
     /// Of the files, those that git reads and that are not read here.
     pub(crate) unread: Vec<PathBuf>,
@@ -214,7 +226,7 @@ impl Configuration {
                 continue;
             }
             if runs_by_itself(entry) {
-                self.programs.extend(files_of(value));
+                self.programs.extend(files_of(value, home));
                 continue;
             }
             let included = entry.is("include", "path")
@@ -250,7 +262,10 @@ impl Configuration {
 fn runs_by_itself(entry: &Entry) -> bool {
     matches!(
         (entry.section.as_str(), entry.key.as_str()),
-        ("core", "fsmonitor" | "sshcommand")
+        (
+            "core",
+            "fsmonitor" | "sshcommand" | "editor" | "pager" | "askpass"
+        ) | ("sequence", "editor")
             | ("filter", "clean" | "smudge" | "process")
             | ("diff", "command" | "textconv" | "external")
             | ("merge", "driver")
@@ -259,11 +274,24 @@ fn runs_by_itself(entry: &Entry) -> bool {
     )
 }
 
-/// What of a command may be a file of the work tree: a word with a slash, quotes taken off.
-fn files_of(command: &str) -> impl Iterator<Item = PathBuf> {
+/// What of a command may be a file of a write root: each word, quotes and what a shell puts before it taken off.
+fn files_of(command: &str, home: Option<&Path>) -> Vec<PathBuf> {
     let words = command.trim_start_matches('!').split_whitespace();
     let words = words.map(|word| word.trim_matches(['"', '\'', ';']));
-    words.filter(|word| word.contains('/')).map(PathBuf::from)
+    // `$(git rev-parse --show-toplevel)/tools/clean`
+    let words = words.map(|word| word.rsplit_once(")/").map_or(word, |(_, below)| below));
+    words
+        .filter(|word| !word.is_empty() && !word.starts_with('-'))
+        .map(|word| {
+            let own = ["~/", "$HOME/", "${HOME}/"]
+                .iter()
+                .find_map(|own| word.strip_prefix(own));
+            match (own, home) {
+                (Some(below), Some(home)) => home.join(below),
+                _ => PathBuf::from(word),
+            }
+        })
+        .collect()
 }
 
 /// What is not UTF-8 was read as something else: such a path names nothing that git would find by it.
@@ -337,6 +365,12 @@ impl Person {
         configuration
             .templates
             .extend(variable("GIT_TEMPLATE_DIR").map(PathBuf::from));
+        for name in PROGRAMS {
+            if let Some(command) = variable(name) {
+                let files = files_of(&command.to_string_lossy(), home);
+                configuration.programs.extend(files);
+            }
+        }
         Person {
             home: home.map(Path::to_owned),
             configuration,

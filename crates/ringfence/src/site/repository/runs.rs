@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 use super::config::{Entry, is_garbled, parse, runs_what_lies_beside};
 use super::{Person, commondir, git_dirs_of, listed, read_small, small, work_tree};
 use crate::locate::{follow, trail};
+use crate::site::guard::{Programs, stamp};
 
 /// Repositories looked at after one command at most.
 const MOST: usize = 256;
@@ -61,6 +62,8 @@ pub(crate) struct After<'a> {
     pub(crate) guarded: &'a BTreeSet<&'a Path>,
     /// Whoever runs git.
     pub(crate) person: &'a Person,
+    /// Files that git runs, by configuration that is known.
+    pub(crate) programs: &'a Programs,
     pub(crate) ring_made: SystemTime,
 }
 
@@ -113,7 +116,12 @@ impl After<'_> {
                 runs.extend(found.runs);
                 todo.extend(found.leads);
                 match submodules(&tree, &git, self.ring_made, &mut left) {
-                    Ok(paths) => todo.extend(paths.into_iter().map(|path| tree.join(path))),
+                    Ok((paths, planted)) => {
+                        todo.extend(paths.into_iter().map(|path| tree.join(path)));
+                        runs.extend(
+                            planted.map(|path| format!("index ({path}, which git would write)")),
+                        );
+                    }
                     Err(why) => runs.push(why.to_owned()),
                 }
             }
@@ -124,6 +132,14 @@ impl After<'_> {
                 });
             }
             seen.insert(tree);
+        }
+        for (program, stood) in self.programs {
+            let now = stamp(program);
+            if now.is_some() && now != *stood {
+                let runs = vec!["configuration that names this file".to_owned()];
+                let path = program.clone();
+                made.push(Made { path, runs });
+            }
         }
         if let Some(path) = beyond {
             let runs = vec![format!(
@@ -169,13 +185,27 @@ impl After<'_> {
         let common = std::fs::canonicalize(&common).unwrap_or(common);
         let git = std::fs::canonicalize(git).unwrap_or_else(|_| git.to_owned());
         self.worktrees(&common, &mut seen);
+        self.written_through(&git, &mut seen);
         if tree.is_some() {
             self.modules(&common, &mut seen);
+        }
+        for old in ["remotes", "branches"] {
+            let dir = common.join(old);
+            for entry in listed(&dir, &mut Vec::new())
+                .into_iter()
+                .filter(|_| self.writable(&dir))
+            {
+                seen.runs
+                    .push(format!("{old}/{}", entry.file_name().display()));
+            }
         }
         for file in [common.join("config"), git.join("config.worktree")] {
             self.configuration(&file, &git, tree, &mut seen);
         }
-        self.hooks_in(&common.join("hooks"), "hooks", None, &mut seen);
+        // What `git init` copied from a template of the person's is no news.
+        let templates = self.person.configuration.templates.iter();
+        let templates: Vec<PathBuf> = templates.map(|template| template.join("hooks")).collect();
+        self.hooks_in(&common.join("hooks"), "hooks", &templates, &mut seen);
         if let Some(tree) = tree.filter(|tree| !self.is_planned(tree)) {
             self.named_hooks(&git, &common, tree, &mut seen);
         }
@@ -194,7 +224,7 @@ impl After<'_> {
         match small(file) {
             Ok(Some(text)) => {
                 for entry in parse(&text) {
-                    if runs_programs(&entry) || self.leads_out(&entry, git) {
+                    if runs_programs(&entry) || self.leads_out(&entry, git, tree) {
                         seen.runs.push(entry.name());
                     }
                     seen.leads.extend(remote(&entry).map(|path| match tree {
@@ -208,8 +238,9 @@ impl After<'_> {
         }
     }
 
-    /// Whether git would write where no command of the ring could.
-    fn leads_out(&self, entry: &Entry, git: &Path) -> bool {
+    /// Whether git would write somewhere else than in a work tree of its own: where no command of the ring could, or might, when
+    /// what is missing or a link on the way is another; or in the work tree of another repository.
+    fn leads_out(&self, entry: &Entry, git: &Path, tree: Option<&Path>) -> bool {
         let Some(value) = entry
             .value
             .as_deref()
@@ -217,8 +248,75 @@ impl After<'_> {
         else {
             return false;
         };
-        let led = std::fs::canonicalize(git.join(value));
-        led.is_ok_and(|led| !self.roots.iter().any(|root| led.starts_with(root)))
+        // As git reads it.
+        let value = value.split('\0').next().unwrap_or_default();
+        let path = git.join(value);
+        let Ok(led) = std::fs::canonicalize(&path) else {
+            return true;
+        };
+        let links = trail(&path).map(|trail| trail.links).unwrap_or_default();
+        let own = tree.is_none_or(|tree| tree == led);
+        !own || !links.is_empty()
+            || self.roots.contains(&led.as_path()) && tree.is_none()
+            || !self.roots.iter().any(|root| led.starts_with(root))
+    }
+
+    /// What git writes in a git directory, and through links: where they lead to what no command of the ring could write, or to
+    /// nothing yet. And repositories in it, which a remote may name.
+    fn written_through(&self, git: &Path, seen: &mut Seen) {
+        const WRITTEN: [&str; 9] = [
+            "",
+            "info",
+            "logs",
+            "logs/refs",
+            "logs/refs/heads",
+            "logs/refs/remotes",
+            "objects",
+            "objects/info",
+            "refs",
+        ];
+        for name in WRITTEN {
+            let dir = git.join(name);
+            // To make a name changes the time of the directory, which no command can set back.
+            let changed =
+                |meta: std::fs::Metadata| meta.is_dir() && changed_since(&meta, self.ring_made);
+            if !std::fs::symlink_metadata(&dir).is_ok_and(changed) {
+                continue;
+            }
+            for entry in listed(&dir, &mut Vec::new()) {
+                let Ok(kind) = entry.file_type() else {
+                    continue;
+                };
+                let path = entry.path();
+                if kind.is_symlink() && self.leads_away(&path) {
+                    let name = path
+                        .strip_prefix(git)
+                        .unwrap_or(&path)
+                        .display()
+                        .to_string();
+                    seen.runs
+                        .push(format!("{name} (a link, through which git writes)"));
+                }
+                if name.is_empty()
+                    && kind.is_dir()
+                    && entry.file_name() != "modules"
+                    && super::is_git_dir(&path)
+                {
+                    seen.leads.push(path);
+                }
+            }
+        }
+    }
+
+    fn leads_away(&self, link: &Path) -> bool {
+        match std::fs::canonicalize(link) {
+            Ok(end) => !self.writable(&end),
+            // A branch not yet born.
+            Err(_) => {
+                !(link.ends_with("HEAD")
+                    && std::fs::read_link(link).is_ok_and(|to| to.starts_with("refs")))
+            }
+        }
     }
 
     /// Linked worktrees: those that take their configuration from somewhere else than git had it written (each one's
@@ -244,6 +342,8 @@ impl After<'_> {
                 .extend(own.map(|run| format!("{} ({run})", name("config.worktree"))));
             seen.leads
                 .extend(work_tree(&git).filter(|tree| !self.is_planned(tree)));
+            self.written_through(&git, seen);
+            self.modules(&git, seen);
         }
         if !unlisted.is_empty() {
             seen.runs.push("worktrees (cannot be listed)".to_owned());
@@ -273,11 +373,12 @@ impl After<'_> {
     }
 
     /// What of a directory git would run as hooks; but for what is the same as in `like`, which is protected.
-    fn hooks_in(&self, dir: &Path, name: &str, like: Option<&Path>, seen: &mut Seen) {
+    fn hooks_in(&self, dir: &Path, name: &str, like: &[PathBuf], seen: &mut Seen) {
         if !self.writable(dir) {
             return;
         }
         seen.runs.extend(elsewhere(dir, name));
+        let compared = like.iter().any(|like| like.is_dir());
         let mut unlisted = Vec::new();
         for entry in listed(dir, &mut unlisted) {
             let file = entry.file_name();
@@ -290,13 +391,13 @@ impl After<'_> {
             let led = elsewhere(&path, &told);
             let executable = std::fs::metadata(&path)
                 .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
-            let same = like.is_some_and(|like| {
-                let like = like.join(&file);
-                !self.writable(&like) && same(&path, &like)
-            });
+            let mut like = like.iter().map(|like| like.join(&file));
+            let same = like.any(|like| !self.writable(&like) && same(&path, &like));
+            // What is no hook may be read by one, where there are others like it.
+            let read = compared && std::fs::metadata(&path).is_ok_and(|m| m.is_file());
             if led.is_some() {
                 seen.runs.extend(led);
-            } else if executable && !same {
+            } else if (executable || read) && !same {
                 seen.runs.push(told);
             }
         }
@@ -311,16 +412,28 @@ impl After<'_> {
         let own = super::configuration(git, self.person);
         let named = own.hooks.iter().chain(&self.person.configuration.hooks);
         let main = common.parent().filter(|_| common.ends_with(".git"));
-        let main = main.filter(|main| *main != tree);
+        let known = main.into_iter().chain(self.roots.iter().copied());
+        let known: Vec<&Path> = known.filter(|known| *known != tree).collect();
+        let programs = own
+            .programs
+            .iter()
+            .chain(&self.person.configuration.programs);
+        for program in programs.filter(|program| program.is_relative()) {
+            let file = tree.join(program);
+            let new = std::fs::metadata(&file).is_ok_and(|meta| meta.is_file());
+            if new && !known.iter().any(|known| same(&file, &known.join(program))) {
+                seen.runs.push(program.display().to_string());
+            }
+        }
         for hooks in named.filter(|hooks| hooks.is_relative()) {
             let mut all = vec![hooks.as_path()];
             all.extend(hooks.parent().filter(|_| runs_what_lies_beside(hooks)));
             for hooks in all {
-                let like = main.map(|main| main.join(hooks));
+                let like: Vec<PathBuf> = known.iter().map(|known| known.join(hooks)).collect();
                 let name = hooks.display().to_string();
                 let dir = tree.join(hooks);
                 let dir = std::fs::canonicalize(&dir).unwrap_or(dir);
-                self.hooks_in(&dir, &name, like.as_deref(), seen);
+                self.hooks_in(&dir, &name, &like, seen);
             }
         }
     }
@@ -397,6 +510,8 @@ pub(crate) fn runs_programs(entry: &Entry) -> bool {
         | ("gpg", "program" | "defaultkeycommand")
         | ("uploadpack", "packobjectshook")
         | ("gc", "recentobjectshook")
+        // Lines of a todo list: `%n` begins another, which may be `exec`.
+        | ("rebase", "instructionformat")
         | ("init", "templatedir")
         | ("remote", "uploadpack" | "receivepack" | "vcs")
         | ("hook" | "tar" | "trailer", "command" | "cmd")
@@ -406,14 +521,19 @@ pub(crate) fn runs_programs(entry: &Entry) -> bool {
         | ("sendemail", "smtpserver" | "sendmailcmd" | "tocmd" | "cccmd" | "headercmd") => true,
         ("pager", _) => !is_truth,
         ("submodule", "update") => value.trim_start().starts_with('!'),
-        // One that begins with an option sets variables for that time.
-        ("alias", _) => value.trim_start().starts_with(['!', '-']),
+        // Options of the command it stands for run programs, too (`fetch --upload-pack`).
+        ("alias", _) => {
+            let value = value.trim();
+            value.starts_with(['!', '-']) || value.contains(char::is_whitespace)
+        }
         ("remote", "url" | "pushurl" | "pushdefault")
         | ("branch", "remote" | "pushremote")
         | ("submodule", "url")
         | ("extensions", "partialclone") => value.starts_with("ext::"),
         ("url", "insteadof" | "pushinsteadof") => subsection.starts_with("ext::"),
         ("protocol", "allow") => ["", "ext"].contains(&subsection) && value != "never",
+        // To a file that may lie anywhere.
+        ("http", "savecookies") => !["", "false", "no", "off", "0"].contains(&value.to_ascii_lowercase().as_str()) || entry.value.is_none(),
         // A shell reads the file of that name (`git-mergetool--lib`).
         ("diff" | "merge", "tool" | "guitool") => value.contains('/'),
         _ => false,
@@ -427,7 +547,7 @@ fn submodules(
     git: &Path,
     ring_made: SystemTime,
     left: &mut u64,
-) -> Result<Vec<PathBuf>, &'static str> {
+) -> Result<(Vec<PathBuf>, Option<String>), &'static str> {
     const UNREAD: &str = "(its index could not be read for submodules)";
     let text = read_small(&tree.join(".gitmodules")).unwrap_or_default();
     let mut paths: Vec<PathBuf> = parse(&text)
@@ -437,11 +557,12 @@ fn submodules(
         .collect();
     let index = git.join("index");
     let Ok(meta) = std::fs::symlink_metadata(&index) else {
-        return Ok(paths);
+        return Ok((paths, None));
     };
     if !changed_since(&meta, ring_made) {
-        return Ok(paths);
+        return Ok((paths, None));
     }
+    let mut planted = None;
     let sha256 = read_small(&git.join("config")).is_some_and(|text| {
         let sha256 = |e: &Entry| e.value.as_deref() == Some("sha256");
         parse(&text)
@@ -465,9 +586,11 @@ fn submodules(
         }
         *left -= meta.len();
         let bytes = std::fs::read(&file).map_err(|_| UNREAD)?;
-        paths.extend(gitlinks(&bytes, hash).ok_or(UNREAD)?);
+        let (links, bad) = gitlinks(&bytes, hash).ok_or(UNREAD)?;
+        paths.extend(links);
+        planted = planted.or(bad);
     }
-    Ok(paths)
+    Ok((paths, planted))
 }
 
 /// By the kernel's word, which no command can change as it can the time of modification.
@@ -486,9 +609,11 @@ fn changed_since(meta: &std::fs::Metadata, time: SystemTime) -> bool {
     changed + behind >= time
 }
 
-/// Paths with mode 160000 of an index (`gitformat-index(5)`).
-fn gitlinks(bytes: &[u8], hash: usize) -> Option<Vec<PathBuf>> {
+/// Paths with mode 160000 of an index (`gitformat-index(5)`); and the first that git would not put there, and writes to nevertheless
+/// where it finds it there (`verify_path` of its `read-cache.c`).
+fn gitlinks(bytes: &[u8], hash: usize) -> Option<(Vec<PathBuf>, Option<String>)> {
     const GITLINK: u32 = 0o160_000;
+    const DIRECTORY: u32 = 0o040_000;
     const EXTENDED: u16 = 0x4000;
     let number = |at: usize| -> Option<u32> {
         Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
@@ -503,6 +628,7 @@ fn gitlinks(bytes: &[u8], hash: usize) -> Option<Vec<PathBuf>> {
     let mut at = 12;
     let mut name: Vec<u8> = Vec::new();
     let mut found = Vec::new();
+    let mut planted = None;
     for _ in 0..number(8)? {
         let start = at;
         let mode = number(start + 24)?;
@@ -523,11 +649,19 @@ fn gitlinks(bytes: &[u8], hash: usize) -> Option<Vec<PathBuf>> {
         if version < 4 {
             at = start + (at - start).next_multiple_of(8);
         }
+        // A directory of a sparse index ends with a slash; what a split one replaces has no name.
+        let path = name.strip_suffix(b"/").filter(|_| mode == DIRECTORY);
+        let path = path.unwrap_or(&name);
+        let name_of_gits =
+            |part: &[u8]| matches!(part, b"" | b"." | b"..") || part.eq_ignore_ascii_case(b".git");
+        if planted.is_none() && !path.is_empty() && path.split(|b| *b == b'/').any(name_of_gits) {
+            planted = Some(String::from_utf8_lossy(&name).into_owned());
+        }
         if mode == GITLINK {
             found.push(PathBuf::from(std::ffi::OsStr::from_bytes(&name)));
         }
     }
-    Some(found)
+    Some((found, planted))
 }
 
 /// A number in the encoding of pack files' offsets.
@@ -564,6 +698,7 @@ mod tests {
             known,
             guarded: known,
             person: &person,
+            programs: &super::Programs::new(),
             ring_made,
         };
         after.made(found.iter().cloned())
@@ -690,7 +825,11 @@ mod tests {
         for version in ["2", "3", "4"] {
             git(&tree, &["update-index", "--index-version", version]);
             let bytes = std::fs::read(tree.join(".git/index")).unwrap();
-            assert_eq!(gitlinks(&bytes, 20).unwrap(), [Path::new("m/sub")]);
+            let (links, planted) = gitlinks(&bytes, 20).unwrap();
+            assert_eq!(
+                (links.as_slice(), planted),
+                ([PathBuf::from("m/sub")].as_slice(), None)
+            );
             for cut in 0..bytes.len() {
                 // No end of a file that is cut short makes it fail otherwise than by saying so.
                 let _short = gitlinks(&bytes[..cut], 20);
