@@ -6,6 +6,8 @@
     reason = "tests"
 )]
 
+use std::os::unix::process::ExitStatusExt;
+
 use ringfence_e2e::{Run, Workspace, rings, until};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -66,7 +68,7 @@ rings! {
         for flag in ["auto", "always", "never"] {
             let mut screen = free(ws, "echo u''p; exec sleep 1000", &["--pty", flag]).on_terminal(80, 24);
             screen.until_shows("up").types(CTRL_C);
-            assert_eq!(screen.ends().code(), Some(130), "--pty {flag}");
+            assert_eq!(screen.ends().signal(), Some(2), "--pty {flag}");
         }
     }
 

@@ -146,7 +146,7 @@ rings! {
         let told = |script: &str| ws.ring_sh(script).run().ok().err();
         // Long enough for it to be known from then on.
         let said = told("git clone -q ../part clean && git add clean 2>&1; sleep 1");
-        assert!(!said.contains("made in a ring"), "{said}");
+        assert!(!said.contains("git runs programs by"), "{said}");
         let trap = "git init -q . && git commit -q --allow-empty -m x && git config core.fsmonitor 'echo x > $HOME/ran; false'";
         let said = told(&format!("mkdir vendor && cd vendor && {trap} && cd .. && git add vendor 2>&1"));
         assert!(said.contains("ws/vendor") && said.contains("core.fsmonitor"), "{said}");

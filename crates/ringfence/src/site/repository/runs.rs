@@ -38,7 +38,7 @@ impl fmt::Display for Made {
         let path = self.path.display();
         write!(
             f,
-            "repository made in a ring: {path}: git runs programs by:"
+            "made or changed in a ring: {path}: git runs programs by:"
         )?;
         for name in self.runs.iter().take(SHOWN) {
             // Part of it may be of the command's making.
@@ -86,16 +86,20 @@ impl After<'_> {
         let (known, unknown): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|tree| self.is_planned(tree));
         let mut todo = known;
-        todo.extend(unknown);
-        todo.extend(self.roots.iter().map(|root| (*root).to_owned()));
-        // Known ones are protected, but a command may have added a submodule to one.
+        // Known ones are protected, but a command may have added a submodule to one, or a link.
         let dot_gits = self.known.iter().filter(|path| path.ends_with(".git"));
         todo.extend(dot_gits.filter_map(|dot_git| {
             let tree = dot_git.parent()?;
             let git = git_dirs_of(tree).into_iter().next()?;
-            let meta = std::fs::symlink_metadata(git.join("index")).ok()?;
-            changed_since(&meta, self.ring_made).then(|| tree.to_owned())
+            let changed = |name: &&str| {
+                std::fs::symlink_metadata(git.join(name))
+                    .is_ok_and(|meta| changed_since(&meta, self.ring_made))
+            };
+            let mut written = ["index", "", "logs", "logs/refs/heads"].iter();
+            written.any(changed).then(|| tree.to_owned())
         }));
+        todo.extend(self.roots.iter().map(|root| (*root).to_owned()));
+        todo.extend(unknown);
         let tops: HashSet<&Path> = self.roots.iter().copied().collect();
         let mut beyond = None;
         while let Some(tree) = todo.pop() {
