@@ -64,7 +64,7 @@ pub struct Finished {
     pub(crate) leaving: Option<Leaving>,
     /// What it was, where something may be offered.
     pub(crate) ran: Option<Ran>,
-    /// Repositories that were made in a ring and in which git would run programs.
+    /// Repositories that were made or changed in a ring and in which git would run programs, and files that it runs.
     pub made: Vec<Made>,
     /// Largest resident set of the command's own process, KiB.
     pub max_rss_kib: u64,

@@ -37,9 +37,7 @@ pub(crate) struct Relay {
     pub(crate) too_much: Arc<AtomicBool>,
     /// For the command's stdin, stdout and stderr.
     pumps: [Option<Pump>; 3],
-    /// How its stdin is carried.
-    carry: fn(Pump, &Shared),
-    /// The caller's stdin is lent.
+    /// The caller's stdin is lent, and not carried.
     lends: bool,
     shared: Arc<Shared>,
     /// Hangs up when the threads of that direction have ended.
@@ -89,14 +87,16 @@ impl Relay {
         output_max: Option<u64>,
     ) -> Result<Relay, SysError> {
         let too_much = Arc::new(AtomicBool::new(false));
+        let lends = mode != PtyMode::Always && is_read_pipe(caller[0].as_fd());
+        let nowhere = || File::options().write(true).open("/dev/null");
+        let nowhere = lends.then(nowhere).transpose().named("open")?;
         let mut relay = Relay {
             stdio: caller,
             new_session: mode != PtyMode::Auto,
             terminal: false,
             too_much: Arc::clone(&too_much),
             pumps: [None, None, None],
-            carry: pump::input,
-            lends: false,
+            lends,
             shared: Arc::new(Shared {
                 input_over: Cue::new()?,
                 ended: Cue::new()?,
@@ -105,6 +105,7 @@ impl Relay {
                 max: output_max,
                 too_much,
                 controller: Mutex::new(None),
+                nowhere,
                 failed: Mutex::new(None),
             }),
             input: None,
@@ -121,10 +122,8 @@ impl Relay {
                 relay.pipe(number)?;
             }
         }
-        if relay.pumps[0].is_none() && is_read_pipe(relay.stdio[0].as_fd()) {
+        if relay.lends {
             relay.pipe(0)?;
-            relay.carry = pump::lend;
-            relay.lends = true;
             if let Some(pump) = &relay.pumps[0] {
                 pump.by_the_piece()?;
             }
@@ -226,7 +225,8 @@ impl Relay {
     pub(crate) fn start_input(&mut self) -> Result<(), SysError> {
         if let Some(pump) = self.pumps[0].take() {
             let (ended, running) = pipe()?;
-            self.spawn(pump, &Arc::new(running), self.carry)?;
+            let carry = if self.lends { pump::lend } else { pump::input };
+            self.spawn(pump, &Arc::new(running), carry)?;
             self.input = Some(ended);
         }
         Ok(())

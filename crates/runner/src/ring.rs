@@ -446,8 +446,10 @@ fn proc_read_only(proc: &OwnedFd, root: bool) -> Result<(), SysError> {
                     .is_some_and(u8::is_ascii_digit)
                 && not_hidden(&entry.name)
         };
-        let names = entries.flatten().filter(of_the_host);
         let path = |name: &OsStr| CString::new([b"/proc/", name.as_bytes()].concat()).ok();
+        let entries = entries.collect::<Result<Vec<_>, _>>();
+        let entries = entries.map_err(|errno| SysError::new("getdents64", errno.raw_os_error()))?;
+        let names = entries.iter().filter(|entry| of_the_host(entry));
         names.filter_map(|entry| path(&entry.name)).collect()
     } else {
         vec![c"/proc/sys".to_owned()]

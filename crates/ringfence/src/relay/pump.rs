@@ -86,6 +86,8 @@ pub(super) struct Shared {
     /// The controlling side of the command's terminal. When it is closed, and the pumps'
     /// copies with it, the terminal hangs up.
     pub(super) controller: Mutex<Option<OwnedFd>>,
+    /// Where what was read of a pipe that is lent is taken to.
+    pub(super) nowhere: Option<std::fs::File>,
     /// Why output was lost, other than that nobody reads it any more.
     pub(super) failed: Mutex<Option<SysError>>,
 }
@@ -218,7 +220,7 @@ pub(super) fn lend(pump: Pump, shared: &Shared) {
     let Pump { from, to } = pump;
     let over = &shared.input_over;
     let gone = |events: PollFlags| events.contains(PollFlags::ERR);
-    let Ok(nowhere) = std::fs::OpenOptions::new().write(true).open("/dev/null") else {
+    let Some(nowhere) = &shared.nowhere else {
         return;
     };
     let mut room = PIECE;
@@ -266,8 +268,8 @@ pub(super) fn lend(pump: Pump, shared: &Shared) {
         } else {
             lent.saturating_sub(in_pipe(to.as_fd()))
         };
-        take(from.as_fd(), nowhere.as_fd(), read);
-        if !all {
+        // What cannot be taken would be lent once more, for ever.
+        if !take(from.as_fd(), nowhere.as_fd(), read) || !all {
             return;
         }
     }
@@ -298,17 +300,19 @@ fn in_pipe(fd: BorrowedFd<'_>) -> usize {
         .unwrap_or(0)
 }
 
-/// Takes so much out of a pipe, as far as it is there: somebody else may have been quicker, and is not waited for.
-fn take(from: BorrowedFd<'_>, nowhere: BorrowedFd<'_>, mut left: usize) {
+/// Takes so much out of a pipe, as far as it is there: somebody else may have been quicker, and is not waited for. `false` where
+/// nothing can be taken.
+fn take(from: BorrowedFd<'_>, nowhere: BorrowedFd<'_>, mut left: usize) -> bool {
     use rustix::pipe::{SpliceFlags, splice};
     while left > 0 {
         match splice(from, None, nowhere, None, left, SpliceFlags::NONBLOCK) {
-            Ok(0) => return,
+            Ok(0) | Err(Errno::AGAIN) => return true,
             Ok(n) => left -= n.min(left),
             Err(Errno::INTR) => {}
-            Err(_) => return,
+            Err(_) => return false,
         }
     }
+    true
 }
 
 /// A pipe is closed at its end; a terminal has a key for that, which is good for one

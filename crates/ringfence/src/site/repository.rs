@@ -325,6 +325,7 @@ fn git_dir(guards: &mut Guards<'_>, root: &Found, relative: &Path, person: &Pers
             && too_few_files(SysError::new("open", errno))
         {
             guards.ran_short(SysError::new("open", errno));
+            continue;
         }
         let what = format!(
             "{} cannot be listed: {error}; git runs and obeys what is in it, and that is not protected: make it readable \

@@ -74,13 +74,16 @@ impl Session {
         let needs_arming = ring.keeper.needs_arming();
         // The host's node can be changed by its owner, through a descriptor too.
         let root = rustix::process::geteuid().is_root();
-        let node = |fd| if root { own_node(fd) } else { None };
-        let nodes = [node(stdin), node(stdout), node(stderr)];
+        let node = |fd| match root {
+            true => own_node(fd).map_err(|e| at(Stage::Stdin, e)),
+            false => Ok(None),
+        };
+        let nodes = [node(stdin)?, node(stdout)?, node(stderr)?];
         let [own_in, own_out, own_err] = &nodes;
         let stdin = inside.as_ref().or(own_in.as_ref()).unwrap_or(stdin);
         let stdout = own_out.as_ref().unwrap_or(stdout);
         let stderr = own_err.as_ref().unwrap_or(stderr);
-        if self.init && !spawn.last && spawn.new_session {
+        if self.init && spawn.new_session {
             // As below; and before, since nothing is shared with the caller's session.
             let _leads_one_already = rustix::process::setsid();
         }
@@ -190,8 +193,8 @@ fn reopen(located: &Located, stdin: &OwnedFd) -> Result<OwnedFd, SysError> {
     Ok(file)
 }
 
-/// The ring's own device node, for one that is the host's.
-fn own_node(fd: &OwnedFd) -> Option<OwnedFd> {
+/// The ring's own device node, for one that is the host's. It has all that the host's `/dev` has of them.
+fn own_node(fd: &OwnedFd) -> Result<Option<OwnedFd>, SysError> {
     /// `Documentation/admin-guide/devices.txt`.
     const NODES: [(u32, &str); 5] = [
         (3, "null"),
@@ -200,20 +203,24 @@ fn own_node(fd: &OwnedFd) -> Option<OwnedFd> {
         (8, "random"),
         (9, "urandom"),
     ];
-    let identity = object::identity(fd.as_fd()).ok()?;
-    if identity.kind() != FileType::CharacterDevice {
-        return None;
-    }
+    let identity = object::identity(fd.as_fd())?;
     let is = |minor: u32| identity.rdev == rustix::fs::makedev(1, minor);
-    let (_, name) = NODES.iter().find(|(minor, _)| is(*minor))?;
-    let (readable, writable) = object::access_of(fd.as_fd()).ok()?;
+    let node = NODES.iter().find(|(minor, _)| is(*minor));
+    let Some((_, name)) = node.filter(|_| identity.kind() == FileType::CharacterDevice) else {
+        return Ok(None);
+    };
+    let (readable, writable) = object::access_of(fd.as_fd())?;
     let access = match (readable, writable) {
         (true, true) => OFlags::RDWR,
         (false, true) => OFlags::WRONLY,
         _ => OFlags::RDONLY,
     };
     let path = Path::new("/dev").join(name);
-    rustix::fs::open(path, access | OFlags::CLOEXEC, Mode::empty()).ok()
+    match rustix::fs::open(path, access | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(own) => Ok(Some(own)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error).named("open"),
+    }
 }
 
 fn dup(fd: &OwnedFd) -> Result<OwnedFd, SysError> {

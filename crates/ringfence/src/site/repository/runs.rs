@@ -23,7 +23,7 @@ const MOST: usize = 256;
 /// Indices longer than this in sum are not read, in bytes: half a million files.
 const INDEX: u64 = 64 * 1024 * 1024;
 
-/// A repository that a command made, and what in it runs programs.
+/// A repository that a command made or changed, or a file that git runs, and by what programs would be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
     /// Its directory.
