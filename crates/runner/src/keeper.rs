@@ -52,7 +52,7 @@ pub(crate) struct Keeper {
     watched: Vec<Watched>,
     /// The paths of those that were found.
     found: HashSet<Rc<Path>>,
-    /// The soft limit of descriptors that this process was given and has since raised.
+    /// The soft limit of descriptors that this process was given, where it has raised it.
     given: Option<Rlimit>,
     /// The limit of descriptors is not this keeper's to raise.
     fixed: bool,
@@ -119,7 +119,7 @@ impl Keeper {
     }
 
     /// Opens, with more descriptors than this process was given where those do not suffice.
-    fn opened(
+    pub(crate) fn opened(
         &mut self,
         open: impl Fn() -> Result<OwnedFd, SysError>,
     ) -> Result<OwnedFd, SysError> {
@@ -142,12 +142,19 @@ impl Keeper {
         true
     }
 
-    /// Gives back what a command must inherit as the caller has it. More is taken again when
-    /// it is needed.
-    pub(crate) fn before_a_command(&mut self) {
-        if let Some(given) = self.given.take() {
+    /// Gives back what a command must inherit as the caller has it.
+    pub(crate) fn before_a_command(&self) {
+        if let Some(given) = self.given {
             // Lowering a soft limit is always allowed.
             let _lowered = setrlimit(Resource::Nofile, given);
+        }
+    }
+
+    /// Takes it again: of what is held here already nothing more could be opened or received.
+    pub(crate) fn after_a_command(&mut self) {
+        if self.given.is_some() {
+            // What cannot be raised is tried again where it is missed.
+            let _raised = self.raise();
         }
     }
 

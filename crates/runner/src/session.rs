@@ -192,6 +192,7 @@ impl Session {
             if let Some(ring) = &mut self.ring {
                 ring.keeper.before_a_command();
                 self.ready.stand(&ring.restrictions);
+                ring.keeper.after_a_command();
             }
         }
         self.wait(None)

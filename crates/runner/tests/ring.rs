@@ -424,4 +424,7 @@ fn many_watched_directories_do_not_cost_the_command_its_limit() {
     let text = read(ring.script(1, &script));
     assert_eq!(text, "16\n256\n");
     assert_eq!(taken(&ring), [".envrc"]);
+    // Nor the next.
+    let (text, end) = ring.run(2, "ulimit -Sn; ulimit -Hn");
+    assert_eq!((text.as_str(), end), ("16\n256\n", End::Exited(0)));
 }

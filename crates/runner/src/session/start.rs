@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use super::{ARM_AFTER, Running, Session, at, has_hung_up};
 use crate::files::{open_verified, same};
+use crate::keeper::Keeper;
 use crate::tree::Tree;
 
 impl Session {
@@ -69,13 +70,12 @@ impl Session {
         if self.spawned {
             ring.mend().map_err(|e| at(Stage::Protect, e))?;
         }
-        ring.keeper.before_a_command();
         let restrictions = ring.restrictions.clone();
         let needs_arming = ring.keeper.needs_arming();
         // The host's node can be changed by its owner, through a descriptor too.
         let root = rustix::process::geteuid().is_root();
-        let node = |fd| match root {
-            true => own_node(fd).map_err(|e| at(Stage::Stdin, e)),
+        let mut node = |fd| match root {
+            true => own_node(&mut ring.keeper, fd).map_err(|e| at(Stage::Stdin, e)),
             false => Ok(None),
         };
         let nodes = [node(stdin)?, node(stdout)?, node(stderr)?];
@@ -95,7 +95,8 @@ impl Session {
         // Where nobody is left who wants it, it is waited for no more.
         let harness = Rc::clone(&self.socket);
         let go_on = || !has_hung_up(harness.fd());
-        let (pid, tree) = self.start(
+        ring.keeper.before_a_command();
+        let started = self.start(
             &CommandStart {
                 program: &spawn.program,
                 argv: &spawn.argv,
@@ -113,7 +114,11 @@ impl Session {
                 restrictions: Some(&restrictions),
             },
             self.init && !spawn.last,
-        )?;
+        );
+        if let Some(ring) = &mut self.ring {
+            ring.keeper.after_a_command();
+        }
+        let (pid, tree) = started?;
         if self.init && spawn.last {
             // The command stays in the caller's group, for keys on the terminal. Who kills all of that (`timeout -s KILL`, an
             // agent's `kill(-pgid, 9)`) takes the harness, and is not to take who looks after what the command left. A session,
@@ -194,7 +199,7 @@ fn reopen(located: &Located, stdin: &OwnedFd) -> Result<OwnedFd, SysError> {
 }
 
 /// The ring's own device node, for one that is the host's. It has all that the host's `/dev` has of them.
-fn own_node(fd: &OwnedFd) -> Result<Option<OwnedFd>, SysError> {
+fn own_node(keeper: &mut Keeper, fd: &OwnedFd) -> Result<Option<OwnedFd>, SysError> {
     /// `Documentation/admin-guide/devices.txt`.
     const NODES: [(u32, &str); 5] = [
         (3, "null"),
@@ -216,10 +221,11 @@ fn own_node(fd: &OwnedFd) -> Result<Option<OwnedFd>, SysError> {
         _ => OFlags::RDONLY,
     };
     let path = Path::new("/dev").join(name);
-    match rustix::fs::open(path, access | OFlags::CLOEXEC, Mode::empty()) {
+    let open = || rustix::fs::open(&path, access | OFlags::CLOEXEC, Mode::empty()).named("open");
+    match keeper.opened(open) {
         Ok(own) => Ok(Some(own)),
-        Err(Errno::NOENT) => Ok(None),
-        Err(error) => Err(error).named("open"),
+        Err(error) if error.errno == Errno::NOENT.raw_os_error() => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
