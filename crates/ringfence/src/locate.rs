@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use ringfence_ops::linux::Located;
 use ringfence_sys_linux::object::{self, Identity};
 use ringfence_sys_linux::{SysError, error::Named};
-use rustix::fs::FileType;
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
 use crate::error::Error;
@@ -81,7 +81,15 @@ pub(crate) fn follow(path: &Path) -> Result<Found, SysError> {
     })
 }
 
-/// The same for an open descriptor.
+/// Whether a path leads through a link of `/proc` that is another for each process (`proc_pid_cwd(5)`), or through very many: where
+/// it leads another program is not known.
+pub(crate) fn by_process(path: &Path) -> bool {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let found = openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS);
+    found.is_err_and(|error| error == Errno::LOOP)
+}
+
+/// Resolves what is open.
 pub(crate) fn of_descriptor(fd: BorrowedFd<'_>) -> Result<Located, SysError> {
     let identity = object::identity(fd)?;
     Ok(located(object::path_of(fd)?, &identity))

@@ -140,6 +140,7 @@ impl Prepared {
             guarded: &crate::site::guarded(&self.site),
             person: &self.person,
             programs: &self.noted.programs,
+            submodules: &self.noted.submodules,
             ring_made,
         };
         after.made(found.iter().chain(&self.noted.vacant).cloned())

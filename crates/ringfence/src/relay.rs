@@ -199,11 +199,6 @@ impl Relay {
             return Ok(());
         }
         let null = File::open("/dev/null").named("open")?;
-        if self.lends {
-            // Whoever writes into it is told when nobody reads any more: what stays here is at its end.
-            let (ended, _) = pipe()?;
-            rustix::stdio::dup2_stdin(&ended).named("dup2")?;
-        }
         for fd in &mut self.stdio {
             *fd = null.try_clone().named("dup")?.into();
         }
@@ -224,6 +219,12 @@ impl Relay {
     /// read for one that never does is lost to the caller.
     pub(crate) fn start_input(&mut self) -> Result<(), SysError> {
         if let Some(pump) = self.pumps[0].take() {
+            if self.lends {
+                // Whoever writes into it is told when nobody reads any more: what stays here is at its end. Not before: a ring
+                // that does not stand is made once more, and has the caller's for its command.
+                let (ended, _) = pipe()?;
+                rustix::stdio::dup2_stdin(&ended).named("dup2")?;
+            }
             let (ended, running) = pipe()?;
             let carry = if self.lends { pump::lend } else { pump::input };
             self.spawn(pump, &Arc::new(running), carry)?;

@@ -86,6 +86,19 @@ rings! {
             ("ln -sf config .git/COMMIT_EDITMSG".to_owned(), "COMMIT_EDITMSG (a link"),
             ("ln -s ../../rc .git/FETCH_HEAD".to_owned(), "FETCH_HEAD (a link"),
             ("rm -rf .git/logs/HEAD; ln -s ../../../rc .git/logs/HEAD".to_owned(), "logs/HEAD (a link"),
+            // Wherever it leads as yet.
+            ("echo n > work.txt; ln -sf ../work.txt .git/COMMIT_EDITMSG".to_owned(), "COMMIT_EDITMSG (a link"),
+            ("ln -sf /proc/self/cwd/t .git/COMMIT_EDITMSG".to_owned(), "COMMIT_EDITMSG (a link"),
+            ("mkdir -p .git/logs/refs/heads/feat; ln -sf ~/rc .git/logs/refs/heads/feat/x".to_owned(), "logs/refs/heads/feat/x (a link"),
+            ("mkdir -p .git/refs/heads .git/logs/refs; ln -s ~/d .git/refs/heads/feat; ln -s ~/d .git/logs/refs/stash".to_owned(), "refs/heads/feat (a link"),
+            ("ln -s ~/d .git/objects/pack/x; ln -s ~/d .git/objects/ab".to_owned(), "objects/ab (a link"),
+            ("rm -f .git/logs/HEAD; mkdir -p .git/logs; ln -s refs/../../../../newrc .git/logs/HEAD".to_owned(), "logs/HEAD (a link"),
+            ("mkdir -p .git/x/worktrees; ln -s x/worktrees .git/worktrees".to_owned(), "worktrees (a link"),
+            ("ln -s /proc/self/cwd/x .git/y; mkdir -p .git/modules; ln -s /proc/self/cwd/x .git/modules/a".to_owned(), "modules/a (a link"),
+            // By what a file says, which is another for each program.
+            ("mkdir -p sub good/objects good/refs; echo 'ref: refs/heads/m' > good/HEAD; ln -s good L; echo 'gitdir: /proc/self/cwd/L' > sub/.git; git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),sub".to_owned(), "sub: git runs programs by: .git (leads"),
+            ("git init -q ev; echo /proc/self/cwd/L > ev/.git/commondir".to_owned(), "commondir (leads"),
+            ("git init -q ev; git -C ev config remote.origin.url /proc/self/cwd/L/r".to_owned(), "remote.origin.url"),
             ("mkdir -p .git/modules zz; git init -q --bare zz/e; git -C zz/e config core.fsmonitor x; ln -s ../../zz/e .git/modules/sub".to_owned(), "core.fsmonitor"),
         ] {
             let ws = &fresh(outer);
@@ -196,6 +209,55 @@ rings! {
         assert_eq!(told(ws, "echo x > a; git add a; git update-index --split-index; echo y > a; git add a; touch .git/index"), "");
     }
 
+    /// Git goes by the length that is written before a name, and not by its end.
+    names_in_an_index_that_end_twice needs ["tool:git", "tool:bash", "tool:python3", "userns"] |outer| {
+        let forge = "import hashlib, struct, sys\ndef e(mode, name, length=None):\n    b = struct.pack('>10I', 0, 0, 0, 0, 0, 0, mode, 0, 0, 0) + bytes.fromhex(sys.argv[1]) + struct.pack('>H', length or len(name)) + name\n    return b + bytes(8 - len(b) % 8)\n\
+                     def hidden(name):\n    first = e(0o100644, b'a')\n    return e(0o100644, first[62:] + e(0o100644, b'b') + name)\n\
+                     d = b'DIRC' + struct.pack('>II', 2, 2) + hidden(b'') + e(0o100755, b'.git/hooks/post-checkout')\nopen('.git/index', 'wb').write(d + hashlib.sha1(d).digest())\n";
+        let ws = &fresh(outer);
+        let planted = ws.ring(["bash", "-c", &format!("echo x > f; python3 -c \"$0\" $(git hash-object -w f); {LONG}"), forge]).run().ok();
+        assert!(planted.err().contains("which git would write"), "{planted}");
+    }
+
+    /// The work tree may lie where no command writes; its index lies in the repository.
+    indices_of_linked_worktrees needs ["tool:git", "tool:bash", "userns"] |outer| {
+        for format in ["sha1", "sha256"] {
+            let ws = &Workspace::with_fresh_home(&outer.person, "planted");
+            ws.bare_sh(&format!("git init -q --object-format={format} -b main; echo x > f; git add f; git commit -q -m x; git worktree add -q ~/elsewhere
+                                 for i in $(seq 100); do echo $i > ~/elsewhere/g$i; done")).ok();
+            let quiet = ws.ring_sh("cd ~/elsewhere; git add f; git status -s > /dev/null; true");
+            assert!(!quiet.run().ok().err().contains("git would write"), "{format}");
+            // As a command plants it: what git itself would refuse is put there by other means.
+            let planted = ws.ring_sh("export GIT_INDEX_FILE=$PWD/.git/worktrees/elsewhere/index; h=$(git rev-parse HEAD:f); git update-index --add --cacheinfo 100755,$h,zz/victim
+                                      sed -i 's:zz/victim:../victim:' \"$GIT_INDEX_FILE\"; sleep 0.1").run().ok();
+            assert!(planted.err().contains("worktrees/elsewhere/index (../victim"), "{format}: {planted}");
+        }
+    }
+
+    /// An index that nobody changed has what the list of submodules had.
+    a_list_of_submodules_that_is_gone needs ["tool:git", "tool:bash", "userns"] |outer| {
+        let ws = &fresh(outer);
+        ws.repository("../part");
+        ws.bare_sh("git -c protocol.file.allow=always submodule --quiet add ../part sub; git commit -q -m sub; git submodule --quiet deinit --all; rm -rf .git/modules; git update-index -q --refresh; sleep 0.2").ok();
+        let plant = "git init -q sub; git -C sub config core.fsmonitor x;";
+        for gone in ["true", "rm .gitmodules", "echo > .gitmodules"] {
+            let short = ws.ring_sh(&format!("{plant} {gone}")).run().ok();
+            assert!(short.err().contains("core.fsmonitor"), "{gone}: {short}");
+            ws.bare_sh("rm -rf sub/.git; git checkout -q .gitmodules; sleep 0.2").ok();
+        }
+    }
+
+    /// Links that were there before are the person's, and what holds the same again is no other program.
+    what_was_there_is_not_told needs ["tool:git", "tool:bash", "userns"] |outer| {
+        let ws = &fresh(outer);
+        ws.file("githooks/pre-commit", "#!/bin/sh\n");
+        ws.file("tools/clean", "#!/bin/sh\ncat\n");
+        ws.file("store", "");
+        ws.bare_sh("chmod +x githooks/* tools/*; git add .; git commit -q -m x; rm -rf .git/hooks; ln -s ../githooks .git/hooks; mkdir ~/lfs; ln -s ~/lfs .git/lfs
+                    git config filter.t.clean ./tools/clean; git config credential.helper store; git config filter.lfs.clean 'git-lfs clean -- %f'; sleep 0.3").ok();
+        assert_eq!(told(ws, "git status; echo y > g; git add g; git commit -q -m y; touch tools/clean; echo z > tools/clean; git checkout -q tools; echo more > store"), "");
+    }
+
     /// A linked worktree has git directories of submodules of its own.
     submodules_of_linked_worktrees needs ["tool:git", "tool:bash", "userns"] |outer| {
         let ws = &fresh(outer);
@@ -230,6 +292,10 @@ rings! {
         for (name, program, script) in [
             ("filter.t.clean", "./tools/clean %f", "echo 'touch x' >> tools/clean"),
             ("filter.t.clean", "sh clean.sh", "echo 'touch x' > clean.sh"),
+            ("pager.log", "\"$PWD\"/tools/clean", "echo 'touch x' >> tools/clean"),
+            ("interactive.diffFilter", "X=1;(./tools/clean)", "echo 'touch x' >> tools/clean"),
+            ("gpg.ssh.defaultKeyCommand", "sh -c \"tools/clean -q\"", "chmod u-x tools/clean; chmod u+x tools/clean; echo >> tools/clean"),
+            ("core.pager", "less --lesskey-src=./build/my", "mkdir build; echo 'touch x' > build/my"),
             ("core.editor", "$(git rev-parse --show-toplevel)/tools/clean", "echo 'touch x' >> tools/clean"),
             ("diff.x.textconv", "./build/conv", "mkdir build; echo 'touch x' > build/conv"),
         ] {

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
+use std::sync::OnceLock;
 
 use ringfence_ops::linux::Located;
 use ringfence_plan::{Doubt, Guarded, Missing, promise};
@@ -17,6 +18,7 @@ use ringfence_sys_linux::object::{self, Identity};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
+use crate::careful;
 use crate::locate::{located, look, trail};
 
 /// The paths of all write roots of which none lies in another. There may be many, and a
@@ -61,18 +63,42 @@ impl FromIterator<PathBuf> for Tops {
 }
 
 /// Files that git runs by configuration that is known, and what each was when a command began.
-pub(crate) type Programs = BTreeMap<PathBuf, Option<Stamp>>;
+pub(crate) type Programs = BTreeMap<PathBuf, Stood>;
 
-/// Which file it is, and when it was changed, by the kernel's word.
-pub(crate) type Stamp = (u64, u64, i64, i64);
+/// How a program stood.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Stood {
+    /// Which file it is, when it was changed, by the kernel's word, and its mode: of what is a file.
+    stamp: Option<(u64, u64, i64, i64, u32)>,
+    /// What it holds, unless that is much.
+    holds: Option<u64>,
+}
 
-/// Of what is a file.
-pub(crate) fn stamp(path: &Path) -> Option<Stamp> {
-    use std::os::unix::fs::MetadataExt;
-    let meta = std::fs::metadata(path)
-        .ok()
-        .filter(std::fs::Metadata::is_file)?;
-    Some((meta.dev(), meta.ino(), meta.ctime(), meta.ctime_nsec()))
+impl Stood {
+    pub(crate) fn of(path: &Path) -> Stood {
+        use std::hash::{BuildHasher, RandomState};
+        use std::os::unix::fs::MetadataExt;
+        /// Of this process, so that nobody can have two with the same.
+        static KEY: OnceLock<RandomState> = OnceLock::new();
+        let meta = std::fs::metadata(path).ok();
+        let file = meta.filter(std::fs::Metadata::is_file);
+        let stamp = |m: &std::fs::Metadata| (m.dev(), m.ino(), m.ctime(), m.ctime_nsec(), m.mode());
+        let read = |_: &_| careful::read(path, careful::SMALL).ok();
+        let bytes = file.as_ref().and_then(read);
+        let key = KEY.get_or_init(RandomState::new);
+        Stood {
+            stamp: file.as_ref().map(stamp),
+            holds: bytes.map(|bytes| key.hash_one(&bytes)),
+        }
+    }
+
+    /// Whether something else stands there now that may be run.
+    pub(crate) fn is_another(&self, path: &Path) -> bool {
+        let now = Stood::of(path);
+        let mode = |stood: &Stood| stood.stamp.map(|(.., mode)| mode);
+        let same = self.holds.is_some() && self.holds == now.holds && mode(self) == mode(&now);
+        now.stamp.is_some() && now.stamp != self.stamp && !same
+    }
 }
 
 /// Guards being collected for one write root.
@@ -88,6 +114,8 @@ pub(crate) struct Guards<'a> {
     doubts: Vec<Doubt>,
     /// Directories that were repositories, and are none now.
     vacant: Vec<PathBuf>,
+    /// Work trees that say that they have submodules.
+    submodules: BTreeSet<PathBuf>,
     /// Files that git runs, by configuration that is known.
     programs: Programs,
     /// No file could be opened any more: what is protected is not known.
@@ -149,6 +177,7 @@ impl<'a> Guards<'a> {
             places: Vec::new(),
             doubts: Vec::new(),
             vacant: Vec::new(),
+            submodules: BTreeSet::new(),
             programs: Programs::new(),
             short: None,
             sealed: BTreeSet::new(),
@@ -586,12 +615,22 @@ impl<'a> Guards<'a> {
         std::mem::take(&mut self.vacant)
     }
 
+    /// Notes a work tree that says that it has submodules.
+    pub(crate) fn has_submodules(&mut self, tree: PathBuf) {
+        self.submodules.insert(tree);
+    }
+
+    /// Those that were noted.
+    pub(crate) fn submodules(&mut self) -> BTreeSet<PathBuf> {
+        std::mem::take(&mut self.submodules)
+    }
+
     /// Notes a file that git runs, or may run once it is there.
     pub(crate) fn program(&mut self, path: PathBuf) {
         if self.roots.above(&path).is_some() {
             // `./tools/x`
             let path: PathBuf = path.components().collect();
-            let stands = stamp(&path);
+            let stands = Stood::of(&path);
             self.programs.insert(path, stands);
         }
     }

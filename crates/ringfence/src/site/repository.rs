@@ -3,7 +3,10 @@
 //! `gitrepository-layout(5)`, `git-config(1)`, `git-worktree(1)`, `gitmodules(5)`.
 
 pub(crate) mod config;
+mod gitindex;
 pub(crate) mod runs;
+mod variables;
+mod written;
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -172,6 +175,11 @@ pub(crate) fn repository(guards: &mut Guards<'_>, root: &Found, relative: &Path,
             return;
         }
     };
+    let has_submodules = !relative.as_os_str().is_empty()
+        || guards.may_have(root.handle.as_fd(), &root.at.path, GITMODULES.as_ref());
+    if has_submodules && tree.join(GITMODULES).symlink_metadata().is_ok() {
+        guards.has_submodules(tree.clone());
+    }
     not_bare(guards, root, relative);
     if !relative.as_os_str().is_empty() {
         settings(guards, root, relative);
@@ -286,6 +294,9 @@ fn closed(guards: &mut Guards<'_>, root: &Found, relative: &Path) {
         let _gone = guards.add_existing(root.handle.as_fd(), &root.at, above, promise::PROTECT_GIT);
     }
 }
+
+/// Says which submodules a work tree has (`gitmodules(5)`).
+const GITMODULES: &str = ".gitmodules";
 
 /// Names the repository whose configuration and hooks count (`gitrepository-layout(5)`).
 const COMMONDIR: &str = "commondir";

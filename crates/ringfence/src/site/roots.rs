@@ -1,5 +1,6 @@
 //! Write roots: which may be one, and what is guarded in them.
 
+use std::collections::BTreeSet;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
@@ -356,6 +357,8 @@ pub(crate) struct Noted {
     pub(crate) vacant: Vec<PathBuf>,
     /// Files that git runs, by configuration that is known.
     pub(crate) programs: Programs,
+    /// Work trees that say that they have submodules.
+    pub(crate) submodules: BTreeSet<PathBuf>,
 }
 
 pub(super) fn guard(
@@ -441,6 +444,7 @@ pub(super) fn guard(
     own_programs(&mut guards, root, all.own.as_deref());
     doubts.append(&mut guards.doubts());
     noted.vacant.append(&mut guards.vacated());
+    noted.submodules.append(&mut guards.submodules());
     noted.programs.append(&mut guards.programs());
     if let Some(error) = guards.short() {
         return Err(Error::TooFewFiles(error));

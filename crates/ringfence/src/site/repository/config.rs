@@ -10,7 +10,7 @@ use super::small;
 const MOST: usize = 64;
 
 /// Variables of the environment by which git runs a program (`git(1)`).
-const PROGRAMS: [&str; 8] = [
+const PROGRAMS: [&str; 12] = [
     "GIT_EXTERNAL_DIFF",
     "GIT_SSH",
     "GIT_SSH_COMMAND",
@@ -19,6 +19,10 @@ const PROGRAMS: [&str; 8] = [
     "GIT_PAGER",
     "GIT_ASKPASS",
     "GIT_PROXY_COMMAND",
+    "EDITOR",
+    "VISUAL",
+    "PAGER",
+    "SSH_ASKPASS",
 ];
 
 /// One variable of a configuration file.
@@ -260,38 +264,104 @@ impl Configuration {
 
 /// Whether git runs what a variable names when nobody has asked for that: `git status`, `add`, `diff`, `commit` and `fetch` do.
 fn runs_by_itself(entry: &Entry) -> bool {
-    matches!(
-        (entry.section.as_str(), entry.key.as_str()),
+    let value = entry.value.as_deref().unwrap_or_default();
+    match (entry.section.as_str(), entry.key.as_str()) {
         (
             "core",
-            "fsmonitor" | "sshcommand" | "editor" | "pager" | "askpass"
-        ) | ("sequence", "editor")
-            | ("filter", "clean" | "smudge" | "process")
-            | ("diff", "command" | "textconv" | "external")
-            | ("merge", "driver")
-            | ("gpg", "program")
-            | ("credential", "helper")
-    )
+            "fsmonitor"
+            | "sshcommand"
+            | "editor"
+            | "pager"
+            | "askpass"
+            | "gitproxy"
+            | "alternaterefscommand",
+        )
+        | ("sequence", "editor")
+        | ("interactive", "difffilter")
+        | ("filter", "clean" | "smudge" | "process")
+        | ("diff", "command" | "textconv" | "external")
+        | ("merge", "driver")
+        | ("gpg", "program" | "defaultkeycommand")
+        | ("gc", "recentobjectshook")
+        | ("remote", "uploadpack" | "receivepack")
+        | ("hook" | "trailer", "command" | "cmd")
+        | ("lfs", "path")
+        | ("credential", "helper")
+        | ("pager", _) => true,
+        ("submodule", "update") => value.trim_start().starts_with('!'),
+        _ => false,
+    }
 }
 
-/// What of a command may be a file of a write root: each word, quotes and what a shell puts before it taken off.
+/// What of a command may be a file of a write root. A shell may read it, in which what is quoted is a command again: each word
+/// is taken, and each part of one. A bare name is looked for in `PATH`, unless something is told to read it.
 fn files_of(command: &str, home: Option<&Path>) -> Vec<PathBuf> {
-    let words = command.trim_start_matches('!').split_whitespace();
-    let words = words.map(|word| word.trim_matches(['"', '\'', ';']));
-    // `$(git rev-parse --show-toplevel)/tools/clean`
-    let words = words.map(|word| word.rsplit_once(")/").map_or(word, |(_, below)| below));
-    words
-        .filter(|word| !word.is_empty() && !word.starts_with('-'))
-        .map(|word| {
-            let own = ["~/", "$HOME/", "${HOME}/"]
-                .iter()
-                .find_map(|own| word.strip_prefix(own));
-            match (own, home) {
-                (Some(below), Some(home)) => home.join(below),
-                _ => PathBuf::from(word),
+    const BREAKS: &[char] = &[
+        ' ', '\t', '\n', ';', '&', '|', '(', ')', '<', '>', '`', '=', ',',
+    ];
+    const QUOTES: &[char] = &['"', '\''];
+    let command = command.trim_start_matches('!');
+    // `$(git rev-parse --show-toplevel)/tools/clean`, with and without quotes around the first.
+    let below_a_result = [")\"/", ")/"];
+    let command = below_a_result
+        .iter()
+        .fold(command.to_owned(), |all, ends| all.replace(ends, ") ./"));
+    let whole = command
+        .split(QUOTES)
+        .map(str::trim)
+        .filter(|part| part.contains('/'));
+    let parts = command.split(BREAKS).map(|word| word.replace(QUOTES, ""));
+    let mut words: Vec<String> = parts.filter(|word| !word.is_empty()).collect();
+    let reads = words.first().is_some_and(|first| {
+        let name = first.rsplit('/').next().unwrap_or_default();
+        INTERPRETERS.iter().any(|known| name.starts_with(known))
+    });
+    let mut first = true;
+    words.retain(|word| {
+        let is_bare = !word.contains('/');
+        let is_first = std::mem::take(&mut first);
+        !is_bare || !is_first && (reads || word.contains('.'))
+    });
+    words.extend(whole.map(str::to_owned));
+    let mut files = Vec::new();
+    for word in &words {
+        // `-F./x`
+        let option = word.strip_prefix('-').and_then(|rest| rest.get(1..));
+        let word = match option {
+            Some(value) if value.contains('/') => value,
+            Some(_) => continue,
+            None if word.starts_with('-') => continue,
+            None => word,
+        };
+        let path = match below_variable(word) {
+            Some(("HOME", below)) => {
+                home.map_or_else(|| PathBuf::from(word), |home| home.join(below))
             }
-        })
-        .collect()
+            Some(("GIT_DIR", below)) => Path::new(".git").join(below),
+            // Of the work tree, all of those that git sets.
+            Some((_, below)) => PathBuf::from(below),
+            None => PathBuf::from(word),
+        };
+        if !files.contains(&path) {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// What reads a file that it is given as a program.
+const INTERPRETERS: [&str; 16] = [
+    "sh", "bash", "dash", "zsh", "ksh", "fish", "env", "exec", "python", "perl", "ruby", "node",
+    "php", "lua", "awk", "deno",
+];
+
+/// The variable a path starts with, and what follows.
+fn below_variable(word: &str) -> Option<(&str, &str)> {
+    if let Some(below) = word.strip_prefix("~/") {
+        return Some(("HOME", below));
+    }
+    let (name, below) = word.strip_prefix('$')?.split_once('/')?;
+    Some((name.trim_matches(['{', '}']), below))
 }
 
 /// What is not UTF-8 was read as something else: such a path names nothing that git would find by it.
@@ -404,7 +474,9 @@ fn given(variable: &dyn Fn(&str) -> Option<OsString>) -> Vec<Entry> {
     let count = variable("GIT_CONFIG_COUNT")
         .and_then(|count| count.to_str()?.trim().parse::<usize>().ok())
         .unwrap_or(0);
-    (0..count.min(MOST))
+    /// As many as an environment of common size has room for.
+    const PAIRS: usize = 8192;
+    (0..count.min(PAIRS))
         .filter_map(|n| {
             let key = variable(&format!("GIT_CONFIG_KEY_{n}"))?;
             let value = variable(&format!("GIT_CONFIG_VALUE_{n}"))?;

@@ -6,16 +6,22 @@
 //! into each submodule.
 
 use std::collections::{BTreeSet, HashSet};
+use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::config::{Entry, is_garbled, parse, runs_what_lies_beside};
-use super::{Person, commondir, git_dirs_of, listed, read_small, small, work_tree};
-use crate::locate::{follow, trail};
-use crate::site::guard::{Programs, stamp};
+use super::variables::{remote, runs_programs};
+use super::written::{SHARED, changed_since, written};
+use super::{
+    GITMODULES, Person, commondir, git_dirs_of, gitindex, listed, named_by_gitfile, read_small,
+    small, work_tree,
+};
+use crate::locate::{by_process, follow, trail};
+use crate::site::guard::Programs;
 
 /// Repositories looked at after one command at most.
 const MOST: usize = 256;
@@ -64,6 +70,8 @@ pub(crate) struct After<'a> {
     pub(crate) person: &'a Person,
     /// Files that git runs, by configuration that is known.
     pub(crate) programs: &'a Programs,
+    /// Work trees that had `.gitmodules`.
+    pub(crate) submodules: &'a BTreeSet<PathBuf>,
     pub(crate) ring_made: SystemTime,
 }
 
@@ -91,12 +99,8 @@ impl After<'_> {
         todo.extend(dot_gits.filter_map(|dot_git| {
             let tree = dot_git.parent()?;
             let git = git_dirs_of(tree).into_iter().next()?;
-            let changed = |name: &&str| {
-                std::fs::symlink_metadata(git.join(name))
-                    .is_ok_and(|meta| changed_since(&meta, self.ring_made))
-            };
-            let mut written = ["index", "", "logs", "logs/refs/heads"].iter();
-            written.any(changed).then(|| tree.to_owned())
+            let changed = self.has_other_submodules(tree) || written(&git, self.ring_made).changed;
+            changed.then(|| tree.to_owned())
         }));
         todo.extend(self.roots.iter().map(|root| (*root).to_owned()));
         todo.extend(unknown);
@@ -115,11 +119,16 @@ impl After<'_> {
                 continue;
             }
             let mut runs = Vec::new();
+            let dot_git = tree.join(".git");
+            if by_process(&dot_git) || named_by_gitfile(&dot_git).is_some_and(|to| by_process(&to))
+            {
+                runs.push(".git (leads through /proc)".to_owned());
+            }
             for git in git_dirs_of(&tree) {
-                let found = self.what_runs(&git, Some(&tree));
+                let found = self.what_runs(&git, Some(&tree), &mut left);
                 runs.extend(found.runs);
                 todo.extend(found.leads);
-                match submodules(&tree, &git, self.ring_made, &mut left) {
+                match self.submodules(&tree, &git, &mut left) {
                     Ok((paths, planted)) => {
                         todo.extend(paths.into_iter().map(|path| tree.join(path)));
                         runs.extend(
@@ -138,8 +147,7 @@ impl After<'_> {
             seen.insert(tree);
         }
         for (program, stood) in self.programs {
-            let now = stamp(program);
-            if now.is_some() && now != *stood {
+            if stood.is_another(program) {
                 let runs = vec!["configuration that names this file".to_owned()];
                 let path = program.clone();
                 made.push(Made { path, runs });
@@ -169,7 +177,7 @@ impl After<'_> {
     }
 
     /// What runs programs in a git directory, as far as a command could write it.
-    fn what_runs(&self, git: &Path, tree: Option<&Path>) -> Seen {
+    fn what_runs(&self, git: &Path, tree: Option<&Path>, left: &mut u64) -> Seen {
         let mut seen = Seen::default();
         let named = commondir(git);
         match &named {
@@ -177,6 +185,9 @@ impl After<'_> {
             Ok(Some(path)) if is_garbled(path) => {
                 let what = "commondir (names a path that is not UTF-8)";
                 seen.runs.push(what.to_owned());
+            }
+            Ok(Some(path)) if by_process(path) => {
+                seen.runs.push("commondir (leads through /proc)".to_owned());
             }
             Ok(_) if stands(&git.join("commondir")) => {
                 let led = elsewhere(&git.join("commondir"), "commondir");
@@ -188,10 +199,10 @@ impl After<'_> {
         // The plan knows canonical paths.
         let common = std::fs::canonicalize(&common).unwrap_or(common);
         let git = std::fs::canonicalize(git).unwrap_or_else(|_| git.to_owned());
-        self.worktrees(&common, &mut seen);
-        self.written_through(&git, &mut seen);
+        self.worktrees(&common, &mut seen, left);
         if tree.is_some() {
-            self.modules(&common, &mut seen);
+            self.written_through(&git, &mut seen);
+            self.modules(&common, &mut seen, left);
         }
         for old in ["remotes", "branches"] {
             let dir = common.join(old);
@@ -231,10 +242,13 @@ impl After<'_> {
                     if runs_programs(&entry) || self.leads_out(&entry, git, tree) {
                         seen.runs.push(entry.name());
                     }
-                    seen.leads.extend(remote(&entry).map(|path| match tree {
-                        Some(tree) => tree.join(path),
-                        None => git.join(path),
-                    }));
+                    if let Some(path) = remote(&entry) {
+                        let path = tree.unwrap_or(git).join(path);
+                        if by_process(&path) {
+                            seen.runs.push(entry.name());
+                        }
+                        seen.leads.push(path);
+                    }
                 }
             }
             Ok(None) if !is_fifo => {}
@@ -265,67 +279,111 @@ impl After<'_> {
             || !self.roots.iter().any(|root| led.starts_with(root))
     }
 
-    /// What git writes in a git directory, and through links: where they lead to what no command of the ring could write, or to
-    /// nothing yet. And repositories in it, which a remote may name.
+    /// Links in a git directory that were made or moved there, through which git writes: wherever one leads now, what it names may
+    /// be another link before git does. And repositories in it, which a remote may name.
     fn written_through(&self, git: &Path, seen: &mut Seen) {
-        const WRITTEN: [&str; 9] = [
-            "",
-            "info",
-            "logs",
-            "logs/refs",
-            "logs/refs/heads",
-            "logs/refs/remotes",
-            "objects",
-            "objects/info",
-            "refs",
-        ];
-        for name in WRITTEN {
-            let dir = git.join(name);
-            // To make a name changes the time of the directory, which no command can set back.
-            let changed =
-                |meta: std::fs::Metadata| meta.is_dir() && changed_since(&meta, self.ring_made);
-            if !std::fs::symlink_metadata(&dir).is_ok_and(changed) {
-                continue;
-            }
-            for entry in listed(&dir, &mut Vec::new()) {
-                let Ok(kind) = entry.file_type() else {
-                    continue;
-                };
-                let path = entry.path();
-                if kind.is_symlink() && self.leads_away(&path) {
-                    let name = path
-                        .strip_prefix(git)
-                        .unwrap_or(&path)
-                        .display()
-                        .to_string();
-                    seen.runs
-                        .push(format!("{name} (a link, through which git writes)"));
-                }
-                if name.is_empty()
-                    && kind.is_dir()
-                    && entry.file_name() != "modules"
-                    && super::is_git_dir(&path)
-                {
-                    seen.leads.push(path);
-                }
-            }
+        const TOLD: usize = 16;
+        let written = written(git, self.ring_made);
+        let links = written.links.iter().take(TOLD);
+        seen.runs.extend(
+            links.map(|link| format!("{} (a link, through which git writes)", link.display())),
+        );
+        if written.links.len() > TOLD {
+            let more = written.links.len() - TOLD;
+            seen.runs
+                .push(format!("{more} links more, through which git writes"));
         }
+        if written.beyond {
+            let what = "directories in it (not all looked at for links: too many)";
+            seen.runs.push(what.to_owned());
+        }
+        seen.leads.extend(written.inner);
     }
 
-    fn leads_away(&self, link: &Path) -> bool {
-        match std::fs::canonicalize(link) {
-            Ok(end) => !self.writable(&end),
-            // A branch not yet born.
-            Err(_) => {
-                !(link.ends_with("HEAD")
-                    && std::fs::read_link(link).is_ok_and(|to| to.starts_with("refs")))
-            }
+    /// What the index of a git directory has git go into, and what git would write and not have put there. Read where a command
+    /// changed it, or `anyway`.
+    fn index(
+        &self,
+        git: &Path,
+        common: &Path,
+        anyway: bool,
+        left: &mut u64,
+    ) -> Result<(Vec<PathBuf>, Option<String>), &'static str> {
+        const UNREAD: &str = "(its index could not be read for submodules)";
+        let file = git.join("index");
+        let Ok(meta) = std::fs::metadata(&file) else {
+            return Ok((Vec::new(), None));
+        };
+        let new = |path: &Path| {
+            std::fs::symlink_metadata(path).is_ok_and(|meta| changed_since(&meta, self.ring_made))
+        };
+        let beside = || listed(git, &mut Vec::new());
+        let shared = |entry: &std::fs::DirEntry| entry.file_name().as_bytes().starts_with(SHARED);
+        if !anyway
+            && !changed_since(&meta, self.ring_made)
+            && !new(&file)
+            && !beside()
+                .iter()
+                .any(|entry| shared(entry) && new(&entry.path()))
+        {
+            return Ok((Vec::new(), None));
         }
+        // The last one counts, as everywhere in a configuration.
+        let text = read_small(&common.join("config")).unwrap_or_default();
+        let format = parse(&text)
+            .into_iter()
+            .rfind(|e| e.section == "extensions" && e.key == "objectformat");
+        let sha256 = format.is_some_and(|e| e.value.as_deref() == Some("sha256"));
+        let mut read = |file: &Path| {
+            let meta = std::fs::metadata(file).map_err(|_| UNREAD)?;
+            if !meta.is_file() || meta.len() > *left {
+                return Err(UNREAD);
+            }
+            *left -= meta.len();
+            let bytes = std::fs::read(file).map_err(|_| UNREAD)?;
+            gitindex::read(&bytes, if sha256 { 32 } else { 20 }).ok_or(UNREAD)
+        };
+        let mut index = read(&file)?;
+        if let Some(base) = &index.base {
+            let shared = [SHARED, base.as_bytes()].concat();
+            let base = read(&git.join(OsStr::from_bytes(&shared)))?;
+            index.links.extend(base.links);
+            index.planted = index.planted.or(base.planted);
+        }
+        Ok((index.links, index.planted))
+    }
+
+    /// Where a repository has its submodules: as `.gitmodules` has it and, where the command has changed one of them, the index,
+    /// which is what git goes by.
+    fn submodules(
+        &self,
+        tree: &Path,
+        git: &Path,
+        left: &mut u64,
+    ) -> Result<(Vec<PathBuf>, Option<String>), &'static str> {
+        let text = read_small(&tree.join(GITMODULES)).unwrap_or_default();
+        let named = parse(&text)
+            .into_iter()
+            .filter(|e| e.section == "submodule" && e.key == "path")
+            .filter_map(|e| e.value.map(PathBuf::from));
+        let common = commondir(git).ok().flatten();
+        let common = common.as_deref().unwrap_or(git);
+        let (mut paths, planted) =
+            self.index(git, common, self.has_other_submodules(tree), left)?;
+        paths.extend(named);
+        Ok((paths, planted))
+    }
+
+    /// Whether a work tree that had submodules has none now, or others, by what is written in it: its index may have what it had.
+    fn has_other_submodules(&self, tree: &Path) -> bool {
+        self.submodules.contains(tree)
+            && std::fs::symlink_metadata(tree.join(GITMODULES))
+                .map_or(true, |meta| changed_since(&meta, self.ring_made))
     }
 
     /// Linked worktrees: those that take their configuration from somewhere else than git had it written (each one's
     /// `commondir` says `../..`, `git-worktree(1)`, Details), or have some of their own.
-    fn worktrees(&self, common: &Path, seen: &mut Seen) {
+    fn worktrees(&self, common: &Path, seen: &mut Seen, left: &mut u64) {
         let mut unlisted = Vec::new();
         for entry in listed(&common.join("worktrees"), &mut unlisted) {
             let git = entry.path();
@@ -344,10 +402,25 @@ impl After<'_> {
             let own = own.runs.into_iter().take(16);
             seen.runs
                 .extend(own.map(|run| format!("{} ({run})", name("config.worktree"))));
+            let tree = work_tree(&git);
+            // That may lie where no command writes; its index lies here.
+            match self.index(&git, common, false, left) {
+                Ok((links, planted)) => {
+                    let links = links
+                        .iter()
+                        .filter_map(|link| Some(tree.as_ref()?.join(link)));
+                    seen.leads.extend(links);
+                    seen.runs.extend(
+                        planted.map(|path| {
+                            format!("{} ({path}, which git would write)", name("index"))
+                        }),
+                    );
+                }
+                Err(why) => seen.runs.push(format!("{} {why}", name("index"))),
+            }
             seen.leads
-                .extend(work_tree(&git).filter(|tree| !self.is_planned(tree)));
-            self.written_through(&git, seen);
-            self.modules(&git, seen);
+                .extend(tree.filter(|tree| !self.is_planned(tree)));
+            self.modules(&git, seen, left);
         }
         if !unlisted.is_empty() {
             seen.runs.push("worktrees (cannot be listed)".to_owned());
@@ -356,7 +429,7 @@ impl After<'_> {
 
     /// Git directories of submodules, which git takes for theirs also where nobody has had them yet
     /// (`git submodule update`).
-    fn modules(&self, common: &Path, seen: &mut Seen) {
+    fn modules(&self, common: &Path, seen: &mut Seen, left: &mut u64) {
         let top = common.join("modules");
         let (mut inner, mut unlisted) = (Vec::new(), Vec::new());
         super::modules(&top, &mut inner, &mut unlisted, 0, false);
@@ -366,7 +439,10 @@ impl After<'_> {
                 .unwrap_or(&git)
                 .display()
                 .to_string();
-            let own = self.what_runs(&git, None);
+            let mut own = self.what_runs(&git, None, left);
+            if !git.starts_with(&top) {
+                self.written_through(&git, &mut own);
+            }
             seen.runs
                 .extend(own.runs.into_iter().map(|run| format!("{name}/{run}")));
             seen.leads.extend(own.leads);
@@ -455,8 +531,8 @@ fn stands(path: &Path) -> bool {
 
 /// A way through `/proc` is another for each program: where it leads git is not known.
 fn elsewhere(path: &Path, name: &str) -> Option<String> {
-    let trail = trail(path).ok()?;
-    let leads = trail.links.iter().any(|link| link.starts_with("/proc"));
+    let through = |links: Vec<PathBuf>| links.iter().any(|link| link.starts_with("/proc"));
+    let leads = by_process(path) || trail(path).is_ok_and(|trail| through(trail.links));
     leads.then(|| format!("{name} (a link through /proc)"))
 }
 
@@ -466,224 +542,11 @@ fn same(one: &Path, other: &Path) -> bool {
     matches!((read(one), read(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-/// The path of a repository on this machine that a variable names: `git push` runs hooks there.
-fn remote(entry: &Entry) -> Option<PathBuf> {
-    let value = entry.value.as_deref()?;
-    let names = matches!(
-        (entry.section.as_str(), entry.key.as_str()),
-        ("remote", "url" | "pushurl" | "pushdefault")
-            | ("branch", "remote" | "pushremote")
-            | ("submodule", "url")
-    );
-    let path = value.strip_prefix("file://").unwrap_or(value);
-    // `host:path` has no slash before the colon.
-    let host = path
-        .split('/')
-        .next()
-        .is_some_and(|first| first.contains(':'));
-    (names && path.contains('/') && !host).then(|| PathBuf::from(path))
-}
-
-/// Whether a variable has git run a program that it names, or read more configuration
-/// (`git-config(1)`, of git 2.52, and git-lfs').
-pub(crate) fn runs_programs(entry: &Entry) -> bool {
-    let value = entry.value.as_deref().unwrap_or_default();
-    let truth = ["", "true", "false", "yes", "no", "on", "off", "0", "1"];
-    let is_truth = truth.iter().any(|word| value.eq_ignore_ascii_case(word));
-    let subsection = entry.subsection.as_deref().unwrap_or_default();
-    match (entry.section.as_str(), entry.key.as_str()) {
-        ("core", "fsmonitor") => !is_truth,
-        (
-            "core",
-            "sshcommand"
-            | "hookspath"
-            | "editor"
-            | "pager"
-            | "askpass"
-            | "gitproxy"
-            | "alternaterefscommand",
-        )
-        | ("sequence", "editor")
-        | ("interactive", "difffilter")
-        | ("filter", "clean" | "smudge" | "process")
-        | ("diff", "command" | "textconv" | "external")
-        | ("merge", "driver")
-        | ("difftool" | "mergetool" | "browser" | "man" | "guitool", "cmd" | "path")
-        | ("credential", "helper")
-        | ("include" | "includeif", "path")
-        | ("gpg", "program" | "defaultkeycommand")
-        | ("uploadpack", "packobjectshook")
-        | ("gc", "recentobjectshook")
-        // Lines of a todo list: `%n` begins another, which may be `exec`.
-        | ("rebase", "instructionformat")
-        | ("init", "templatedir")
-        | ("remote", "uploadpack" | "receivepack" | "vcs")
-        | ("hook" | "tar" | "trailer", "command" | "cmd")
-        | ("imap", "tunnel")
-        | ("instaweb", "httpd")
-        | ("lfs", "path" | "clean" | "smudge")
-        | ("sendemail", "smtpserver" | "sendmailcmd" | "tocmd" | "cccmd" | "headercmd") => true,
-        ("pager", _) => !is_truth,
-        ("submodule", "update") => value.trim_start().starts_with('!'),
-        // Options of the command it stands for run programs, too (`fetch --upload-pack`).
-        ("alias", _) => {
-            let value = value.trim();
-            value.starts_with(['!', '-']) || value.contains(char::is_whitespace)
-        }
-        ("remote", "url" | "pushurl" | "pushdefault")
-        | ("branch", "remote" | "pushremote")
-        | ("submodule", "url")
-        | ("extensions", "partialclone") => value.starts_with("ext::"),
-        ("url", "insteadof" | "pushinsteadof") => subsection.starts_with("ext::"),
-        ("protocol", "allow") => ["", "ext"].contains(&subsection) && value != "never",
-        // To a file that may lie anywhere.
-        ("http", "savecookies") => !["", "false", "no", "off", "0"].contains(&value.to_ascii_lowercase().as_str()) || entry.value.is_none(),
-        // A shell reads the file of that name (`git-mergetool--lib`).
-        ("diff" | "merge", "tool" | "guitool") => value.contains('/'),
-        _ => false,
-    }
-}
-
-/// Where a repository has its submodules: as `.gitmodules` has it and, where the command
-/// has changed it, the index, which is what git goes by.
-fn submodules(
-    tree: &Path,
-    git: &Path,
-    ring_made: SystemTime,
-    left: &mut u64,
-) -> Result<(Vec<PathBuf>, Option<String>), &'static str> {
-    const UNREAD: &str = "(its index could not be read for submodules)";
-    let text = read_small(&tree.join(".gitmodules")).unwrap_or_default();
-    let mut paths: Vec<PathBuf> = parse(&text)
-        .into_iter()
-        .filter(|e| e.section == "submodule" && e.key == "path")
-        .filter_map(|e| e.value.map(PathBuf::from))
-        .collect();
-    let index = git.join("index");
-    let Ok(meta) = std::fs::symlink_metadata(&index) else {
-        return Ok((paths, None));
-    };
-    if !changed_since(&meta, ring_made) {
-        return Ok((paths, None));
-    }
-    let mut planted = None;
-    let sha256 = read_small(&git.join("config")).is_some_and(|text| {
-        let sha256 = |e: &Entry| e.value.as_deref() == Some("sha256");
-        parse(&text)
-            .iter()
-            .any(|e| e.key == "objectformat" && sha256(e))
-    });
-    let hash = if sha256 { 32 } else { 20 };
-    let mut files = vec![index];
-    // A split index keeps most of it beside (`git-update-index(1)`, Split index).
-    let beside = std::fs::read_dir(git).into_iter().flatten().flatten();
-    files.extend(
-        beside
-            .filter(|e| e.file_name().as_bytes().starts_with(b"sharedindex."))
-            .map(|e| e.path())
-            .take(16),
-    );
-    for file in files {
-        let meta = std::fs::symlink_metadata(&file).map_err(|_| UNREAD)?;
-        if !meta.is_file() || meta.len() > *left {
-            return Err(UNREAD);
-        }
-        *left -= meta.len();
-        let bytes = std::fs::read(&file).map_err(|_| UNREAD)?;
-        let (links, bad) = gitlinks(&bytes, hash).ok_or(UNREAD)?;
-        paths.extend(links);
-        planted = planted.or(bad);
-    }
-    Ok((paths, planted))
-}
-
-/// By the kernel's word, which no command can change as it can the time of modification.
-/// What the kernel writes there is the time of its last tick, at most 10 ms old; some file systems
-/// keep whole seconds, or two.
-fn changed_since(meta: &std::fs::Metadata, time: SystemTime) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let seconds = u64::try_from(meta.ctime()).unwrap_or(0);
-    let nanoseconds = u32::try_from(meta.ctime_nsec()).unwrap_or(0);
-    let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds);
-    let behind = if nanoseconds == 0 {
-        Duration::from_secs(2)
-    } else {
-        Duration::from_millis(100)
-    };
-    changed + behind >= time
-}
-
-/// Paths with mode 160000 of an index (`gitformat-index(5)`); and the first that git would not put there, and writes to nevertheless
-/// where it finds it there (`verify_path` of its `read-cache.c`).
-fn gitlinks(bytes: &[u8], hash: usize) -> Option<(Vec<PathBuf>, Option<String>)> {
-    const GITLINK: u32 = 0o160_000;
-    const DIRECTORY: u32 = 0o040_000;
-    const EXTENDED: u16 = 0x4000;
-    let number = |at: usize| -> Option<u32> {
-        Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-    };
-    if bytes.get(..4)? != b"DIRC" {
-        return None;
-    }
-    let version = number(4)?;
-    if !(2..=4).contains(&version) {
-        return None;
-    }
-    let mut at = 12;
-    let mut name: Vec<u8> = Vec::new();
-    let mut found = Vec::new();
-    let mut planted = None;
-    for _ in 0..number(8)? {
-        let start = at;
-        let mode = number(start + 24)?;
-        at = start + 40 + hash;
-        let flags = u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?);
-        at += if flags & EXTENDED == 0 { 2 } else { 4 };
-        if version == 4 {
-            // The end of the name before is replaced.
-            let (cut, next) = variable(bytes, at)?;
-            at = next;
-            name.truncate(name.len().checked_sub(cut)?);
-        } else {
-            name.clear();
-        }
-        let length = bytes.get(at..)?.iter().position(|b| *b == 0)?;
-        name.extend_from_slice(&bytes[at..at + length]);
-        at += length + 1;
-        if version < 4 {
-            at = start + (at - start).next_multiple_of(8);
-        }
-        // A directory of a sparse index ends with a slash; what a split one replaces has no name.
-        let path = name.strip_suffix(b"/").filter(|_| mode == DIRECTORY);
-        let path = path.unwrap_or(&name);
-        let name_of_gits =
-            |part: &[u8]| matches!(part, b"" | b"." | b"..") || part.eq_ignore_ascii_case(b".git");
-        if planted.is_none() && !path.is_empty() && path.split(|b| *b == b'/').any(name_of_gits) {
-            planted = Some(String::from_utf8_lossy(&name).into_owned());
-        }
-        if mode == GITLINK {
-            found.push(PathBuf::from(std::ffi::OsStr::from_bytes(&name)));
-        }
-    }
-    Some((found, planted))
-}
-
-/// A number in the encoding of pack files' offsets.
-fn variable(bytes: &[u8], mut at: usize) -> Option<(usize, usize)> {
-    let mut byte = *bytes.get(at)?;
-    let mut value = usize::from(byte & 0x7f);
-    while byte & 0x80 != 0 {
-        at += 1;
-        byte = *bytes.get(at)?;
-        value = value.checked_add(1)?.checked_mul(128)? + usize::from(byte & 0x7f);
-    }
-    Some((value, at + 1))
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{After, Made, Person, gitlinks, parse, runs_programs};
+    use super::super::gitindex::read;
+    use super::{After, Made, Person, parse, runs_programs};
     use crate::tests::Dir;
     use std::collections::BTreeSet;
     use std::path::{Path, PathBuf};
@@ -703,6 +566,7 @@ mod tests {
             guarded: known,
             person: &person,
             programs: &super::Programs::new(),
+            submodules: &BTreeSet::new(),
             ring_made,
         };
         after.made(found.iter().cloned())
@@ -829,14 +693,12 @@ mod tests {
         for version in ["2", "3", "4"] {
             git(&tree, &["update-index", "--index-version", version]);
             let bytes = std::fs::read(tree.join(".git/index")).unwrap();
-            let (links, planted) = gitlinks(&bytes, 20).unwrap();
-            assert_eq!(
-                (links.as_slice(), planted),
-                ([PathBuf::from("m/sub")].as_slice(), None)
-            );
+            let index = read(&bytes, 20).unwrap();
+            assert_eq!(index.links, [PathBuf::from("m/sub")]);
+            assert_eq!((index.planted, index.base), (None, None));
             for cut in 0..bytes.len() {
                 // No end of a file that is cut short makes it fail otherwise than by saying so.
-                let _short = gitlinks(&bytes[..cut], 20);
+                let _short = read(&bytes[..cut], 20);
             }
         }
         let roots = [tree.as_path()];

@@ -1,0 +1,83 @@
+//! Which variables of a configuration have git run something, or go somewhere.
+
+use std::path::PathBuf;
+
+use super::config::Entry;
+
+/// The path of a repository on this machine that a variable names: `git push` runs hooks there.
+pub(super) fn remote(entry: &Entry) -> Option<PathBuf> {
+    let value = entry.value.as_deref()?;
+    let names = matches!(
+        (entry.section.as_str(), entry.key.as_str()),
+        ("remote", "url" | "pushurl" | "pushdefault")
+            | ("branch", "remote" | "pushremote")
+            | ("submodule", "url")
+    );
+    let path = value.strip_prefix("file://").unwrap_or(value);
+    // `host:path` has no slash before the colon.
+    let host = path
+        .split('/')
+        .next()
+        .is_some_and(|first| first.contains(':'));
+    (names && path.contains('/') && !host).then(|| PathBuf::from(path))
+}
+
+/// Whether a variable has git run a program that it names, or read more configuration
+/// (`git-config(1)`, of git 2.52, and git-lfs').
+pub(crate) fn runs_programs(entry: &Entry) -> bool {
+    let value = entry.value.as_deref().unwrap_or_default();
+    let truth = ["", "true", "false", "yes", "no", "on", "off", "0", "1"];
+    let is_truth = truth.iter().any(|word| value.eq_ignore_ascii_case(word));
+    let subsection = entry.subsection.as_deref().unwrap_or_default();
+    match (entry.section.as_str(), entry.key.as_str()) {
+        ("core", "fsmonitor") => !is_truth,
+        (
+            "core",
+            "sshcommand"
+            | "hookspath"
+            | "editor"
+            | "pager"
+            | "askpass"
+            | "gitproxy"
+            | "alternaterefscommand",
+        )
+        | ("sequence", "editor")
+        | ("interactive", "difffilter")
+        | ("filter", "clean" | "smudge" | "process")
+        | ("diff", "command" | "textconv" | "external")
+        | ("merge", "driver")
+        | ("difftool" | "mergetool" | "browser" | "man" | "guitool", "cmd" | "path")
+        | ("credential", "helper")
+        | ("include" | "includeif", "path")
+        | ("gpg", "program" | "defaultkeycommand")
+        | ("uploadpack", "packobjectshook")
+        | ("gc", "recentobjectshook")
+        // Lines of a todo list: `%n` begins another, which may be `exec`.
+        | ("rebase", "instructionformat")
+        | ("init", "templatedir")
+        | ("remote", "uploadpack" | "receivepack" | "vcs")
+        | ("hook" | "tar" | "trailer", "command" | "cmd")
+        | ("imap", "tunnel")
+        | ("instaweb", "httpd")
+        | ("lfs", "path" | "clean" | "smudge")
+        | ("sendemail", "smtpserver" | "sendmailcmd" | "tocmd" | "cccmd" | "headercmd") => true,
+        ("pager", _) => !is_truth,
+        ("submodule", "update") => value.trim_start().starts_with('!'),
+        // Options of the command it stands for run programs, too (`fetch --upload-pack`).
+        ("alias", _) => {
+            let value = value.trim();
+            value.starts_with(['!', '-']) || value.contains(char::is_whitespace)
+        }
+        ("remote", "url" | "pushurl" | "pushdefault")
+        | ("branch", "remote" | "pushremote")
+        | ("submodule", "url")
+        | ("extensions", "partialclone") => value.starts_with("ext::"),
+        ("url", "insteadof" | "pushinsteadof") => subsection.starts_with("ext::"),
+        ("protocol", "allow") => ["", "ext"].contains(&subsection) && value != "never",
+        // To a file that may lie anywhere.
+        ("http", "savecookies") => !["", "false", "no", "off", "0"].contains(&value.to_ascii_lowercase().as_str()) || entry.value.is_none(),
+        // A shell reads the file of that name (`git-mergetool--lib`).
+        ("diff" | "merge", "tool" | "guitool") => value.contains('/'),
+        _ => false,
+    }
+}
