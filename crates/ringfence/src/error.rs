@@ -199,6 +199,12 @@ pub enum Error {
         "{0} is a directory, or a file that can only be read; hand over what can be written to, or a pipe"
     )]
     NotWritable(&'static str),
+    /// A stream is a socket of the network that the ring is kept from.
+    #[error(
+        "{0} is a network socket, by which the command would reach what its ring does not (network off): hand over a pipe \
+         (`... | cat`), or allow the network (--network on)"
+    )]
+    NetworkStream(&'static str),
     /// State cannot be kept.
     #[error(
         "{}: {error}; check the directory's owner, its free space and `ulimit -f`",

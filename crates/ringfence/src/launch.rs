@@ -19,6 +19,7 @@ use ringfence_wire::{Failure, INLINE_MAX, MESSAGE_MAX, Note, Order, Spawn, Stage
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::FileType;
 use rustix::io::Errno;
+use rustix::net::AddressFamily;
 
 use crate::error::Error;
 use crate::group::Group;
@@ -558,6 +559,22 @@ pub(crate) fn in_ring(at: Located, plan: &Plan) -> Located {
     } else {
         at
     }
+}
+
+/// Whether no stream leads to the network. A socket stays where it was made: by one of the host's a command would reach what its
+/// ring's own network does not, connected (it can be connected anew) or not.
+pub(crate) fn no_network(mode: NetworkMode, streams: &[BorrowedFd<'_>; 3]) -> Result<(), Error> {
+    if mode == NetworkMode::On {
+        return Ok(());
+    }
+    for (stream, name) in streams.iter().zip(["stdin", "stdout", "stderr"]) {
+        let is_socket = object::identity(*stream).is_ok_and(|i| i.kind() == FileType::Socket);
+        let domain = || rustix::net::sockopt::socket_domain(*stream);
+        if is_socket && domain() != Ok(AddressFamily::UNIX) {
+            return Err(Error::NetworkStream(name));
+        }
+    }
+    Ok(())
 }
 
 /// Whether stdout and stderr are what is written to. A directory, or a file that is only read, is opened again inside where it is

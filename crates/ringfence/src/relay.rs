@@ -397,6 +397,8 @@ fn hung_up_within(fd: &OwnedFd, time: Duration) {
 pub(crate) struct Screen {
     saved: Option<Saved>,
     lent: bool,
+    /// This process has set it.
+    raw: bool,
     /// Its permissions, which belong to whoever is logged in, as a command of theirs may have them changed.
     mode: Option<rustix::fs::Mode>,
 }
@@ -406,6 +408,7 @@ impl Screen {
         Screen {
             saved: terminal::save(std::io::stdin().as_fd()),
             lent: false,
+            raw: false,
             mode: mode_of(std::io::stdin().as_fd()),
         }
     }
@@ -420,6 +423,7 @@ impl Screen {
     pub(crate) fn lend(&mut self, relay: &Relay) {
         self.lent = self.in_foreground();
         if self.lent && relay.terminal {
+            self.raw = true;
             // Keys that come in lines are better than none.
             let _cooked = terminal::raw(std::io::stdin().as_fd());
         }
@@ -447,7 +451,9 @@ impl Drop for Screen {
         if let Some(saved) = &self.saved
             && self.lent
         {
-            saved.restore();
+            // What is printed goes to somebody who may be at the terminal as well, as a pager is: its settings may be theirs.
+            let alone = self.raw || terminal::is_terminal(std::io::stdout().as_fd());
+            saved.restore(alone);
         }
     }
 }

@@ -18,7 +18,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::error::Error;
 use crate::finished::{Ended, Finished};
 use crate::late::Late;
-use crate::launch::{self, Building, Launched, Waiting, can_be_written, hand_over, own_stdio};
+use crate::launch::{
+    self, Building, Launched, Waiting, can_be_written, hand_over, no_network, own_stdio,
+};
 use crate::look::{FIRST, Looks, look_now};
 use crate::prepare::{Begun, Prepared};
 use crate::relay::{Relay, Screen};
@@ -266,6 +268,9 @@ fn streams(prepared: &Prepared) -> Result<(Relay, Option<Noted>), Error> {
             what: "making the command's terminal",
             error,
         })?;
+    if prepared.plan.is_some() {
+        no_network(prepared.policy.network.mode.value, &relay.stdio())?;
+    }
     can_be_written(&relay.stdio())?;
     let report = match &prepared.trace {
         Some(_) => Some(Noted::new().map_err(|error| Error::System {

@@ -301,7 +301,7 @@ impl Visit {
         }
         let over = self.carry(number, types.then_some(stdin), typed_raw, &signals);
         if let Some(saved) = saved {
-            saved.restore();
+            saved.restore(true);
         }
         match over? {
             Over::Ended(ended) => Ok(Some(ended)),

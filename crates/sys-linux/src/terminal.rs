@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::Pid;
 use rustix::pty::OpenptFlags;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, Winsize};
@@ -105,12 +106,21 @@ impl Saved {
         self.foreground.is_some()
     }
 
-    /// Puts the state back, if this process had the terminal and its process group
-    /// lives. `SIGTTOU` must be blocked or ignored.
-    pub fn restore(&self) {
-        if let Some(group) = self.foreground {
-            // A terminal that has hung up has no state to put back.
-            let _gone = rustix::termios::tcsetpgrp(&self.fd, group);
+    /// Puts the state back, if this process had the terminal and nobody else has it by now: who was given it meanwhile, as by a
+    /// shell to which this process was stopped, keeps it as it is. The `settings` too, unless others in the foreground may
+    /// have made them. `SIGTTOU` must be blocked or ignored.
+    pub fn restore(&self, settings: bool) {
+        let Some(group) = self.foreground else { return };
+        // A terminal that has hung up has no state to put back.
+        let Ok(now) = rustix::termios::tcgetpgrp(&self.fd) else {
+            return;
+        };
+        let lives = |group| rustix::process::test_kill_process_group(group) != Err(Errno::SRCH);
+        if now != group && lives(now) {
+            return;
+        }
+        let _gone = rustix::termios::tcsetpgrp(&self.fd, group);
+        if settings {
             let _gone =
                 rustix::termios::tcsetattr(&self.fd, OptionalActions::Drain, &self.settings);
         }

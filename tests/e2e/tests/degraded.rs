@@ -48,6 +48,24 @@ rings! {
         }
     }
 
+    /// What is hidden is so by each name that it has, whatever is mounted where.
+    hidden_files_that_are_mounted_twice needs ["userns"] |ws| {
+        let ws = &Workspace::with_fresh_home(&ws.person, "twice");
+        let ringfence = binaries().ringfence.display();
+        ws.bare_sh("mkdir -p ~/.ssh/more ~/.aws ~/other ~/keys in; echo SECRET > ~/.ssh/id; echo SECRET > ~/.ssh/more/id; echo known > ~/.ssh/known_hosts; echo SECRET > ~/.aws/credentials; echo open > ~/open").ok();
+        let look = |inside: &str| {
+            ws.bare_sh(&format!(
+                "exec unshare --user --map-root-user --mount sh -c 'mount --bind ~ ~/other && mount --bind ~/.ssh/more ~/keys && mount --bind ~ in && \
+                 {inside} sh -c \"cat ~/other/open ~/.ssh/id ~/other/.ssh/id ~/other/.aws/credentials ~/keys/id in/.ssh/id ~/other/.ssh/known_hosts\"; true'"
+            ))
+            .run()
+            .ok()
+        };
+        assert_eq!(look("").out(), "open\nSECRET\nSECRET\nSECRET\nSECRET\nSECRET\nknown");
+        let ring = look(&format!("{ringfence} run --"));
+        assert_eq!(ring.out(), "open\nknown", "{ring}");
+    }
+
     /// Without namespaces the default is refused by name, before anything ran or was made.
     no_namespaces_no_run needs ["userns"] |ws| {
         let ringfence = binaries().ringfence.display();

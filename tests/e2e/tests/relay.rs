@@ -239,6 +239,32 @@ rings! {
         assert_eq!(ws.read("../one"), ws.read("../two"));
     }
 
+    /// A shell that was given the terminal meanwhile keeps it, also when the ring ends by itself.
+    the_terminal_of_a_shell_that_was_returned_to needs ["tool:bash"] |ws| {
+        let ring = ws.ring_sh("echo up > up; until test -e go; do sleep 0.05; done").quoted();
+        for resumed in ["bg", "kill %1"] {
+            ws.bare_sh("rm -f up go").ok();
+            let mut shell = outer_shell(ws);
+            shell.types(format!("{ring}\n"));
+            until("it runs", || ws.has("up"));
+            shell.types([0x1a]).until_shows("Stopped");
+            shell.types(format!("{resumed}; echo resu''med\n")).until_shows("resumed");
+            ws.bare_sh("echo > go").ok();
+            until("the ring is gone", || !descendants(shell.pid()).iter().any(|(_, name)| name.starts_with("ringfence")));
+            shell.types("echo still he''re; exit 7\n").until_shows("still here");
+            assert_eq!(shell.ends().code(), Some(7), "{resumed}");
+        }
+    }
+
+    /// What a pager set before, and puts back, is not what the terminal was.
+    the_terminal_of_a_pager needs ["tool:bash", "tool:stty"] |ws| {
+        let mut shell = outer_shell(ws);
+        let ring = ws.ring_sh("echo up > up; until test -e go; do sleep 0.05; done; until test -e sane; do sleep 0.05; done").quoted();
+        // In the foreground with it, and raw before the ring looks.
+        shell.types(format!("stty -g > ../one; (stty raw -echo < /dev/tty; {ring} 3<&- | {{ until test -e up; do :; done; echo > go; stty \"$(cat ../one)\" < /dev/tty; echo > sane; cat; }}); stty -g > ../two; echo fin''ished\n")).until_shows("finished");
+        assert_eq!(ws.read("../one"), ws.read("../two"));
+    }
+
     /// Whatever goes wrong.
     the_terminal_is_put_back needs ["tool:bash", "tool:stty"] |ws| {
         let mut shell = outer_shell(ws);

@@ -45,6 +45,49 @@ rings! {
         assert_eq!(ws.read("file"), "kept\n");
     }
 
+    /// Under the names scripts have for them, as far as they were opened; and the ring's own node stands for the host's.
+    streams_are_opened_again_by_name needs ["tool:bash", "userns"] |ws| {
+        let words = ["bash", "-c", "echo one > /dev/stdout && echo two > /dev/stderr && echo three > /dev/fd/1 && tee /dev/stderr <<< four > /dev/null"];
+        let (bare, ring) = (ws.bare(words).quoted(), ws.ring(words).quoted());
+        let mut terminal = ws.bare(["bash", "-c", &format!("{ring}; echo \"code $?\"")]).on_terminal(80, 24);
+        terminal.until_shows("code ");
+        assert_eq!(terminal.shows().trim(), "one\ntwo\nthree\nfour\ncode 0", "{}", terminal.shows());
+        ws.bare(["bash", "-c", &format!("{ring} > /dev/null 2>&1")]).run().ok();
+        // Outside of what may be written: that file alone, and as it was opened.
+        let script = |what: &str| format!("mkdir -p ../beside; {what} >> ../beside/out 2> ../beside/err; echo $?; cat ../beside/out ../beside/err");
+        let bare = ws.bare(["bash", "-c", &script(&bare)]).ok();
+        assert_eq!(ws.bare(["bash", "-c", &script(&ring)]).ok(), bare);
+        let refused = ws.ring(["bash", "-c", "echo x > ../beside/err; echo y > ../beside/new; exit 3"]).quoted();
+        let done = ws.bare(["bash", "-c", &format!("{refused} > ../beside/out")]).run().exits(3);
+        assert!(done.err().matches("Read-only file system").count() == 2, "{done}");
+        // Times are the node's owner's to change, through a descriptor too.
+        let node = std::fs::metadata("/dev/zero").unwrap().modified().unwrap();
+        ws.bare(["bash", "-c", &format!("{} < /dev/zero", ws.ring(["touch", "/proc/self/fd/0"]).quoted())]).run();
+        assert_eq!(std::fs::metadata("/dev/zero").unwrap().modified().unwrap(), node);
+    }
+
+    /// A socket stays in the network it was made in, wherever it was connected to.
+    sockets_of_the_network_are_not_handed_in needs ["tool:bash", "tool:python3", "userns"] |ws| {
+        let reach = "import socket, sys\ns = socket.socket(fileno=0)\ntry:\n    s.connect(('127.0.0.1', int(sys.argv[1])))\n    print('reached')\nexcept OSError as e:\n    print(e)\n";
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        let hand = "import socket, subprocess, sys\nfor kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):\n    s = socket.socket(socket.AF_INET, kind)\n    print(subprocess.call(sys.argv[1:], stdin=s), flush=True)\n";
+        let over = |words: Vec<String>| {
+            let mut all = vec!["python3".to_owned(), "-c".to_owned(), hand.to_owned()];
+            all.extend(words);
+            ws.bare(all).run()
+        };
+        let words = |run: ringfence_e2e::Run| vec!["bash".to_owned(), "-c".to_owned(), run.quoted()];
+        let outside = over(words(ws.bare(["python3", "-c", reach, &port]))).ok();
+        assert_eq!(outside.out(), "reached\n0\nreached\n0", "{outside}");
+        let inside = over(words(ws.ring(["python3", "-c", reach, &port]))).ok();
+        assert!(inside.out() == "125\n125" && inside.err().contains("stdin is a network socket"), "{inside}");
+        // Of this machine, and where the network is on.
+        ws.bare(["python3", "-c", "import socket, subprocess, sys\na, b = socket.socketpair()\nsubprocess.check_call(sys.argv[1:], stdin=a)", "bash", "-c", &ws.ring(["true"]).quoted()]).ok();
+        let on = over(words(ws.ring(["true"]).flags(["--network", "on"]))).ok();
+        assert_eq!(on.out(), "0\n0", "{on}");
+    }
+
     exit_codes needs [] |ws| {
         // Each code is one ring; root and the user share the work.
         let half = u32::from(ws.person.is_root());

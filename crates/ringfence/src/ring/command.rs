@@ -19,7 +19,7 @@ use super::child::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Outp
 use super::{Ring, Size, Terminal};
 use crate::ask::Answer;
 use crate::error::Error;
-use crate::launch::{can_be_written, in_ring, stdin_inside};
+use crate::launch::{can_be_written, in_ring, no_network, stdin_inside};
 use crate::locate::follow;
 use crate::prepare::Prepared;
 use crate::program;
@@ -413,6 +413,7 @@ impl Command {
         }
         let program = program::find(&self.program, environment.get("PATH"), &cwd.path)?;
         let stdio: [BorrowedFd<'_>; 3] = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
+        no_network(inner.prepared.policy.network.mode.value, &stdio)?;
         can_be_written(&stdio)?;
         // In a group of its own it is in the background of its caller's terminal, where reading would
         // stop it; in a session of its own that terminal is a file like others.

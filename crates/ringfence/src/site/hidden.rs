@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::locate::{Found, follow, located, no_follow, too_few_files, trail};
+use crate::mounts;
 
 /// Names in the directories most hidden entries lie in. A default policy has well over a
 /// hundred entries and a home a handful of them: three listings are cheaper than asking
@@ -206,6 +207,60 @@ impl Led {
     }
 }
 
+/// Adds the other places where what is hidden is mounted (`mount --bind`, another mount of the file system above).
+fn mounted_elsewhere(all: &mut Vec<Hidden>, ground: &Ground<'_>, doubts: &mut Vec<Doubt>) {
+    if all.is_empty() {
+        return;
+    }
+    let mounts = match mounts::all() {
+        Ok(mounts) => mounts,
+        Err(error) => {
+            doubts.push(Doubt {
+                promise: promise::HIDE,
+                what: format!(
+                    "where file systems are mounted cannot be read ({error}): what is hidden may be mounted in a second place"
+                ),
+                refused: false,
+            });
+            return;
+        }
+    };
+    let mut more: Vec<Hidden> = Vec::new();
+    for hidden in all.iter() {
+        let from = &hidden.mask.at;
+        for place in mounts::elsewhere(&mounts, &from.path) {
+            let covers = |other: &Hidden| place.starts_with(&other.mask.at.path);
+            if all.iter().chain(&more).any(covers) {
+                continue;
+            }
+            let Ok(Some(identity)) = object::identity_of(&place) else {
+                continue;
+            };
+            // Another may be mounted over it; a part of it is mounted with an end of its own.
+            let same = (identity.device, identity.inode) == (from.device, from.inode);
+            let is_part = mounts.iter().any(|mount| mount.is_at(&place));
+            if !same && !is_part {
+                continue;
+            }
+            let keep = hidden.mask.keep.iter().filter_map(|kept| {
+                let kept = place.join(kept.path.strip_prefix(&from.path).ok()?);
+                no_follow(&kept).ok().flatten()
+            });
+            more.push(Hidden {
+                pins: ground.between(&place),
+                mask: Mask {
+                    keep: keep.filter(|_| same).collect(),
+                    at: located(place, &identity),
+                },
+                name: hidden.name.clone(),
+                link: hidden.link.clone(),
+            });
+        }
+    }
+    all.append(&mut more);
+    all.sort_by(|a, b| a.mask.at.path.cmp(&b.mask.at.path));
+}
+
 pub(super) fn hidden(
     policy: &Effective,
     home: Option<&Path>,
@@ -309,5 +364,6 @@ pub(super) fn hidden(
             outermost.push(hidden);
         }
     }
+    mounted_elsewhere(&mut outermost, ground, doubts);
     Ok(outermost)
 }

@@ -6,9 +6,12 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ringfence_ops::linux::Located;
+use ringfence_ops::linux::landlock as rights;
 use ringfence_sys_linux::error::Named;
-use ringfence_sys_linux::spawn::{self, CommandStart, Patience, Resource, SpawnError, Step};
-use ringfence_sys_linux::{SysError, object};
+use ringfence_sys_linux::spawn::{
+    self, CommandStart, Patience, Resource, Restrictions, SpawnError, Step,
+};
+use ringfence_sys_linux::{SysError, landlock, object};
 use ringfence_wire::{Failure, Report, Spawn, Stage};
 use rustix::fs::{FileType, Mode, OFlags, SeekFrom, seek};
 use rustix::io::Errno;
@@ -72,17 +75,16 @@ impl Session {
         }
         let restrictions = ring.restrictions.clone();
         let needs_arming = ring.keeper.needs_arming();
-        // The host's node can be changed by its owner, through a descriptor too.
-        let root = rustix::process::geteuid().is_root();
-        let mut node = |fd| match root {
-            true => own_node(&mut ring.keeper, fd).map_err(|e| at(Stage::Stdin, e)),
-            false => Ok(None),
-        };
+        // The host's node can be changed by its owner, through a descriptor too; and the ring's alone can be opened again.
+        let mut node = |fd| own_node(&mut ring.keeper, fd).map_err(|e| at(Stage::Stdin, e));
         let nodes = [node(stdin)?, node(stdout)?, node(stderr)?];
         let [own_in, own_out, own_err] = &nodes;
         let stdin = inside.as_ref().or(own_in.as_ref()).unwrap_or(stdin);
         let stdout = own_out.as_ref().unwrap_or(stdout);
         let stderr = own_err.as_ref().unwrap_or(stderr);
+        for stream in [stdin, stdout, stderr] {
+            opens_again(&restrictions, stream);
+        }
         if self.init && spawn.new_session {
             // As below; and before, since nothing is shared with the caller's session.
             let _leads_one_already = rustix::process::setsid();
@@ -196,6 +198,33 @@ fn reopen(located: &Located, stdin: &OwnedFd) -> Result<OwnedFd, SysError> {
         seek(&file, SeekFrom::Start(offset)).named("lseek")?;
     }
     Ok(file)
+}
+
+/// Lets a command open what it is handed once more, as it has it (`/dev/stderr`): a terminal and a file outside lie in no
+/// directory that it may write. Where that cannot be granted it is refused, as before.
+fn opens_again(restrictions: &Restrictions, stream: &OwnedFd) {
+    let Ok(identity) = object::identity(stream.as_fd()) else {
+        return;
+    };
+    let by_kind = match identity.kind() {
+        FileType::CharacterDevice => rights::IOCTL_DEV,
+        FileType::RegularFile => 0,
+        // What is no file of a file system is not Landlock's.
+        _ => return,
+    };
+    let Ok((readable, writable)) = object::access_of(stream.as_fd()) else {
+        return;
+    };
+    let reads = if readable { rights::READ_FILE } else { 0 };
+    let writes = if writable {
+        rights::WRITE_FILE | rights::TRUNCATE
+    } else {
+        0
+    };
+    let granted = (by_kind | reads | writes) & rights::fs_rights(landlock::abi());
+    if granted != 0 {
+        let _less = restrictions.grant(stream.as_fd(), granted);
+    }
 }
 
 /// The ring's own device node, for one that is the host's. It has all that the host's `/dev` has of them.

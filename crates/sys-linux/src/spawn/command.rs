@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::ffi::{CStr, CString, OsString};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::{
     take_descriptor,
 };
 use crate::error::SysError;
-use crate::{capability, signal};
+use crate::{capability, landlock, signal};
 
 /// How to start a command.
 #[derive(Debug)]
@@ -116,6 +116,17 @@ impl Restrictions {
     /// Restricts by this Landlock ruleset, in place of any other.
     pub fn landlock(&mut self, ruleset: OwnedFd) {
         self.landlock = Some(ruleset);
+    }
+
+    /// Grants rights on what is handed to a command, in the Landlock ruleset that is set, if one is.
+    ///
+    /// # Errors
+    /// What `landlock_add_rule(2)` says.
+    pub fn grant(&self, on: BorrowedFd<'_>, rights: u64) -> Result<(), SysError> {
+        match &self.landlock {
+            Some(ruleset) => landlock::grant(ruleset.as_fd(), on, rights),
+            None => Ok(()),
+        }
     }
 
     /// Sets the seccomp filter: bytes of `struct sock_filter` (8 each).
