@@ -10,7 +10,7 @@ use ringfence_policy::{
     CacheMode, Flags, LinuxMode, Mode, NetworkMode, Snapshot, parse_duration, parse_size,
 };
 
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Policy")]
 pub(crate) struct PolicyFlags {
     /// read-only, workspace-write (default) or full-access (no boundary at all)

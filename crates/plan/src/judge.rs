@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ringfence_ops::linux::landlock::READ_FILE;
-use ringfence_ops::linux::{Op, Step};
+use ringfence_ops::linux::{DEVICES, Op, PROC_HIDDEN, Step};
 
 use crate::{Plan, RingMode};
 
@@ -47,8 +47,8 @@ pub fn judge<'a>(plan: &'a Plan, path: &Path) -> Judgement<'a> {
         let access = match &step.op {
             Op::ReadOnlyRoot => Access::ReadOnly,
             Op::PrivateDir { at, .. } if path.starts_with(&at.path) => Access::Private,
-            Op::Devices { .. } if path.starts_with("/dev") => Access::Private,
-            Op::Proc { .. } if path.starts_with("/proc") => Access::Private,
+            Op::Devices { console } if path.starts_with("/dev") => device(path, console.is_some()),
+            Op::Proc { .. } if path.starts_with("/proc") => of_proc(path),
             Op::MaskDir(mask) | Op::Hide(mask) if path.starts_with(&mask.at.path) => {
                 match mask.keep.iter().find(|k| path.starts_with(&k.path)) {
                     Some(_) => Access::ReadOnly,
@@ -93,6 +93,29 @@ pub fn judge<'a>(plan: &'a Plan, path: &Path) -> Judgement<'a> {
         verdict = Judgement { access, step: here };
     }
     verdict
+}
+
+/// The ring's `/dev` has little in it, and nothing more can be made there.
+fn device(path: &Path, console: bool) -> Access {
+    const OWN: [&str; 7] = ["fd", "stdin", "stdout", "stderr", "pts", "ptmx", "shm"];
+    let name = path.iter().nth(2).and_then(|name| name.to_str());
+    match name {
+        None => Access::ReadOnly,
+        Some(name) if DEVICES.contains(&name) || OWN.contains(&name) => Access::Private,
+        Some("console") if console => Access::Private,
+        Some(_) => Access::Hidden,
+    }
+}
+
+/// Processes of the ring; what is the kernel's is the host's, and read-only.
+fn of_proc(path: &Path) -> Access {
+    let name = path.iter().nth(2).and_then(|name| name.to_str());
+    match name {
+        Some(name) if PROC_HIDDEN.contains(&name) => Access::Hidden,
+        Some("self" | "thread-self") => Access::Private,
+        Some(name) if name.bytes().all(|byte| byte.is_ascii_digit()) => Access::Private,
+        _ => Access::ReadOnly,
+    }
 }
 
 fn is_private(plan: &Plan, path: &Path) -> bool {

@@ -8,6 +8,15 @@ use ringfence_policy::{PolicyError, plain};
 use crate::rules::{Question, Verdict};
 use crate::sys::{SysError, TO_HAVE_STATE};
 
+/// What can be done about a path that cannot be used: nobody wrote those that are built in.
+fn mended(origin: &str) -> &'static str {
+    if origin == ringfence_policy::Origin::built_in().to_string() {
+        "make the directory readable for yourself (chmod u+rwx), or name another write root or workspace"
+    } else {
+        "mend the path or remove the line"
+    }
+}
+
 /// A name as one line shows it, whatever is in it.
 pub(crate) fn shown(name: impl AsRef<std::ffi::OsStr>) -> String {
     plain(&name.as_ref().to_string_lossy())
@@ -155,7 +164,7 @@ pub enum Error {
         bound: String,
     },
     /// A path of the policy cannot be used.
-    #[error("{origin}: {}: {error}; mend the path or remove the line", shown(path))]
+    #[error("{origin}: {}: {error}; {}", shown(path), mended(origin))]
     Path {
         /// The path.
         path: PathBuf,

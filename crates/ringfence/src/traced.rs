@@ -294,6 +294,16 @@ fn tried(failed: &Failed) -> &'static str {
     }
 }
 
+/// Calls that take names away, or put others in their place.
+const CHANGE_NAMES: [&str; 6] = [
+    "unlink",
+    "unlinkat",
+    "rmdir",
+    "rename",
+    "renameat",
+    "renameat2",
+];
+
 struct Asked<'a> {
     seen: &'a Preview,
     trials: Trials<'a>,
@@ -302,8 +312,24 @@ struct Asked<'a> {
 impl Asked<'_> {
     fn of_path(&mut self, failed: &Failed) -> Option<Refusal> {
         let home = layers::home();
-        let at = place(Path::new(&failed.of), Path::new("/"));
-        let answer = explain(&self.seen.ground(home.as_deref()), &at);
+        let named = place(Path::new(&failed.of), Path::new("/"));
+        let ground = self.seen.ground(home.as_deref());
+        let mut answer = explain(&ground, &named);
+        // A name is its directory's: what is to be written then is that.
+        let dir = named.path.parent().filter(|_| {
+            failed.wants == trace::Wants::Write
+                && answer.access == Access::ReadOnly
+                && CHANGE_NAMES.contains(&failed.call.as_str())
+        });
+        let dir = dir.map(|dir| place(dir, Path::new("/")));
+        let of_dir = dir.as_ref().map(|dir| explain(&ground, dir));
+        let at = match (dir, of_dir) {
+            (Some(dir), Some(of_dir)) if of_dir.access == Access::ReadOnly => {
+                answer = of_dir;
+                dir
+            }
+            _ => named.clone(),
+        };
         let grant = match (failed.wants, answer.access) {
             (trace::Wants::Write, Access::ReadOnly) => self.trials.writing(&at),
             (trace::Wants::Write, Access::TakenAway) => None,
@@ -327,7 +353,7 @@ impl Asked<'_> {
         };
         Some(Refusal {
             tried: tried(failed),
-            of: at.path.into_os_string(),
+            of: named.path.into_os_string(),
             call: failed.call.clone(),
             errno: failed.errno,
             because: answer.because,

@@ -228,7 +228,13 @@ impl Reason {
             Op::Devices { .. } => {
                 Reason::built_in("a ring has a small /dev of its own, without disks", "")
             }
-            Op::Proc { .. } => Reason::built_in("a ring has a /proc of its own processes", ""),
+            Op::Proc { .. } if judgement.access == Access::Private => {
+                Reason::built_in("a ring has a /proc of its own processes", "")
+            }
+            Op::Proc { .. } => Reason::built_in(
+                "a ring has a /proc of its own; what is the kernel's is read-only, and memory, keys and timers are hidden",
+                "",
+            ),
             Op::MaskDir(mask) => Reason::sockets(mask, place),
             Op::MaskSocket(_) => Reason::built_in(
                 "a service outside listens on it",
@@ -521,7 +527,13 @@ fn same(written: &Path, canonical: &Path) -> bool {
 
 /// What `--write` would take to open a place: itself, or the deepest parent that exists.
 fn writable_part<'a>(place: &'a Place, home: Option<&Path>) -> Option<&'a Path> {
-    let usable = |path: &Path| too_wide(path, home).is_none();
+    // What Ringfence itself lies in, or keeps its state in, is refused as a write root.
+    let own = crate::layers::own_places();
+    let has_own = |path: &Path| {
+        own.iter()
+            .any(|own| own.starts_with(path) || canonical(own).starts_with(path))
+    };
+    let usable = |path: &Path| too_wide(path, home).is_none() && !has_own(path);
     match place.kind {
         Some(FileType::Directory | FileType::RegularFile) if usable(&place.path) => {
             Some(&place.path)

@@ -541,6 +541,14 @@ rings! {
         model.0.wait().exits(0);
     }
 
+    /// Who starts it is told, and not the model that asks for the first command.
+    what_cannot_be_served_is_not_started needs ["userns"] |ws| {
+        for (flags, word) in [(["--workspace", "/"], "root of the file system"), (["--workspace", "/nope"], "/nope"), (["--write", "/nope"], "/nope"), (["--network", "allow"], "allow")] {
+            let refused = ws.ringfence(["mcp", flags[0], flags[1]]).run().exits(125);
+            assert!(refused.err().contains(word) && refused.out().is_empty(), "{refused}");
+        }
+    }
+
     /// Bad messages have their errors, and the session goes on.
     bad_messages needs ["userns"] |ws| {
         let mut model = Model::start(ws, &[], false);

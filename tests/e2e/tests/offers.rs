@@ -156,6 +156,25 @@ rings! {
         ws.ring_sh(WRITES).run().ok();
     }
 
+    /// A name is its directory's: what is offered lets it be taken away.
+    what_would_let_a_name_be_taken_away needs ["userns"] |ws| {
+        for (make, take) in [("echo a > ../nd/f", "rm ../nd/f"), ("mkdir ../nd/d", "rmdir ../nd/d"), ("echo a > ../nd/f", "mv ../nd/f ../nd/g")] {
+            ws.bare_sh(&format!("rm -rf ../nd; mkdir ../nd; {make}")).ok();
+            let told = ws.ring_sh(take).flags(["--trace"]).run();
+            let remedy = format!("--write {}", ws.path().join("../nd").canonicalize().unwrap().display());
+            let line = told.err();
+            let line = line.lines().find(|line| line.contains("refused: write ")).unwrap_or_else(|| panic!("{told}"));
+            assert!(line.ends_with(&remedy), "{take}: {line}");
+            ws.ring_sh(take).flags(remedy.split(' ')).run().ok();
+        }
+    }
+
+    /// Who asks is answered.
+    nothing_refused_is_told needs ["userns"] |ws| {
+        let told = ws.ring(["false"]).flags(["--trace"]).run().exits(1);
+        assert!(told.err().contains("nothing was seen that the ring refused it"), "{told}");
+    }
+
     /// What cannot be granted is told, and not offered; nor is a way outside.
     not_everything_is_offered needs ["userns", "tool:git"] |ws| {
         ws.repository(".");

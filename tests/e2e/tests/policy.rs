@@ -191,6 +191,21 @@ at_home! {
         assert!(told.err().contains("secert: nothing is there to be hidden"), "{told}");
     }
 
+    a_mistyped_path_to_read_is_told needs ["userns"] |ws| {
+        let told = ws.ring(["true"]).flags(["--read", "mnimal"]).run().ok();
+        assert!(told.err().contains("mnimal: nothing is there to be read"), "{told}");
+        assert_eq!(ws.ring(["true"]).flags(["--read", "minimal"]).run().ok().err(), "");
+    }
+
+    /// The place is the directory's, which nobody wrote a line for.
+    a_write_root_that_cannot_be_entered needs ["userns"] |ws| {
+        if !ws.person.is_root() {
+            ws.bare_sh("mkdir ../zero && chmod 0 ../zero").ok();
+            let refused = ws.ring(["true"]).flags(["--write", "../zero"]).run().exits(125);
+            assert!(refused.err().contains("chmod u+rwx") && !refused.err().contains("remove the line"), "{refused}");
+        }
+    }
+
     /// One line, since nobody can mend what lacks in there, nor need.
     a_ring_in_a_ring_is_refused_in_a_line needs ["userns"] |ws| {
         let program = &ringfence_e2e::binaries().ringfence;
@@ -220,7 +235,9 @@ at_home! {
         for (at, text) in [("own.key", "OWN"), ("own.conf", "CONF"), ("../away/key", "AWAY"), ("../away/open", "OPEN")] {
             ws.file(at, text);
         }
-        ws.bare_sh("chmod 600 own.key ../away/key").ok();
+        ws.file("keys/id", "KEYS");
+        ws.bare_sh("chmod 600 own.key ../away/key; chmod 700 keys").ok();
+        link(&format!("{work}/keys"), ".ssh/keys");
         // By a link, by two, in a directory, in a hidden directory that is itself a link, in a directory that a link leads to.
         link("../dot/key", ".ssh/id_ed25519");
         link("../between", ".ssh/id_two");
@@ -229,7 +246,7 @@ at_home! {
         link("../more", "dot/aws/more");
         link("../../../away/key", "dot/more/away");
         link(&format!("{work}/own.key"), ".ssh/own.key");
-        let secrets = ["~/dot/key", "~/dot/gnupg/private", "~/dot/aws/credentials", "~/dot/more/token", "../away/key", "own.key"];
+        let secrets = ["~/dot/key", "~/dot/gnupg/private", "~/dot/aws/credentials", "~/dot/more/token", "../away/key", "own.key", "keys/id"];
         // What is kept in a hidden directory, what everybody may read, what a repository has, where the work goes on.
         link("../dot/hosts", ".ssh/known_hosts");
         link("../../away/open", ".ssh/open");

@@ -149,3 +149,30 @@ fn agrees_as_user() {
 fn agrees_as_root() {
     agrees(Who::Root);
 }
+
+#[test]
+fn what_is_advised_can_be_done() {
+    let Some(person) = needs(Who::User, &["userns"]) else {
+        return;
+    };
+    let ws = Workspace::with_fresh_home(&person, "advice");
+    ws.bare_sh("mkdir -p ~/.local/state/ringfence").ok();
+    let why = |path: &str| {
+        let done = ws.ringfence(["why", path]).run();
+        format!("{}{}", done.out(), done.err())
+    };
+    let home = ws.path().join("../home").canonicalize().unwrap();
+    // Ringfence's own state lies in it.
+    let said = why(&home.join(".local/bin/x").display().to_string());
+    assert!(!said.contains("--write /") && said.contains("make it outside first"), "{said}");
+    for (path, word) in [
+        ("/dev/kvm", "hidden"),
+        ("/dev/null", "private"),
+        ("/proc/sys/kernel/hostname", "read, not written"),
+        ("/proc/kcore", "hidden"),
+        ("/proc/self/comm", "private"),
+    ] {
+        let said = why(path);
+        assert!(said.contains(word), "{path}: {said}");
+    }
+}

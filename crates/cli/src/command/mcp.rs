@@ -38,6 +38,16 @@ pub(crate) fn mcp(args: McpArgs) -> ExitCode {
         Err(_) => return say::error(&ringfence::Error::NoCwd).into(),
     };
     let workspace = workspace.map(|workspace| cwd.join(workspace));
+    // What cannot be served is told to who starts this, not to the model that asks for the first command.
+    let first = Request {
+        argv: vec!["/bin/sh".into()],
+        workspace: workspace.clone(),
+        flags: policy.clone().into(),
+        ..Request::default()
+    };
+    if let Err(error) = ringfence::preview(first) {
+        return say::error(&error).into();
+    }
     let request = Request {
         directory: Some(workspace.clone().unwrap_or(cwd)),
         workspace,

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use ringfence::ask::{Answer, Heard, Page, ask, can_ask};
 use ringfence::offer::{first_in_session, offers};
@@ -11,7 +12,7 @@ use ringfence::{
     Begun, By, Early, Ended, Error, Finished, Outside, Request, State, begin_with, layers,
 };
 use ringfence_plan::promise;
-use ringfence_policy::{Approval, Ask, Layer, Mode};
+use ringfence_policy::{Approval, Ask, Layer, Mode, Read};
 use serde_json::Value;
 
 use crate::command::{changed, report, told};
@@ -151,9 +152,20 @@ fn once(request: &mut Request, early: Early, how: &How) -> Result<Done, Error> {
         .iter()
         .filter(|hide| hide.origin.layer == Layer::Flags);
     for path in typed.map(|hide| &hide.value.path) {
-        if std::fs::symlink_metadata(path).is_err_and(|e| e.kind() == ErrorKind::NotFound) {
+        if missing(path) {
             let path = say::Plain(path);
             say::line(format_args!("--hide {path}: nothing is there to be hidden"));
+        }
+    }
+    // And one of what is read leaves out what was meant, with all else.
+    if let Read::Paths(paths) = &begun.policy.read.value
+        && begun.policy.read.origin.layer == Layer::Flags
+    {
+        for path in paths.iter().filter(|path| missing(path)) {
+            let path = say::Plain(path);
+            say::line(format_args!(
+                "--read {path}: nothing is there to be read (--read takes all, minimal, or paths)"
+            ));
         }
     }
     if let Some(machine) = pretend {
@@ -213,13 +225,17 @@ fn once(request: &mut Request, early: Early, how: &How) -> Result<Done, Error> {
         }
         // It was shown with the question.
         Offered::No => {}
-        Offered::Nothing if trace || failed => refused(&finished),
+        Offered::Nothing if trace || failed => refused(&finished, trace),
         Offered::Nothing => {}
     }
     if failed && !trace && !offered && !json {
         hint(&finished);
     }
     Ok(Done::Over(finish(&finished, json)))
+}
+
+fn missing(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|e| e.kind() == ErrorKind::NotFound)
 }
 
 /// Says, once in a session of a terminal, how to learn whether it was the ring.
@@ -441,12 +457,15 @@ fn finish(finished: &Finished, as_json: bool) -> ExitCode {
 }
 
 /// What the ring refused a command that was looked at.
-fn refused(finished: &Finished) {
+fn refused(finished: &Finished, traced: bool) {
     if let Some(why) = &finished.untraced {
         say::line(format_args!(
             "the command's calls were not looked at: {}",
             say::Plain(why)
         ));
+    }
+    if traced && finished.untraced.is_none() && finished.refusals.is_empty() {
+        say::line("nothing was seen that the ring refused it");
     }
     for refusal in &finished.refusals {
         let remedy = match refusal.remedy.as_str() {

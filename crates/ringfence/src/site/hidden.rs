@@ -130,7 +130,7 @@ impl Ground<'_> {
 
     /// Whether what a link in a hidden directory leads to is hidden with it: what is the person's own, or closed to
     /// others. What everybody may read anyway (`~/.config/tool/run -> /usr/bin/tool`) is no secret and may be needed, and a
-    /// write root is where the work goes on: in it a file that a repository has is left, a key is not.
+    /// write root is where the work goes on: in it what a repository has is left, a key or a directory of keys is not.
     fn secret(&self, found: &Found) -> bool {
         let path = &found.at.path;
         let kind = found.identity.kind();
@@ -147,7 +147,7 @@ impl Ground<'_> {
         }
         let mode = found.identity.mode;
         if self.roots.iter().any(|root| path.starts_with(root)) {
-            return kind == FileType::RegularFile && mode & 0o077 == 0;
+            return mode & 0o077 == 0;
         }
         self.home.is_some_and(|home| path.starts_with(home)) || mode & 0o004 == 0
     }
