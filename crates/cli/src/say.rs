@@ -9,7 +9,7 @@ use std::path::Path;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use ringfence::{Error, Kind};
 use ringfence_ops::Shortfall;
-use ringfence_policy::plain;
+use ringfence_policy::{Decision, plain};
 
 use crate::command;
 use crate::exit::ExitCode;
@@ -36,9 +36,16 @@ pub(crate) fn error(error: &Error) -> u8 {
         ),
         Error::Refused(refusal) => line(refused(&refusal.lacking)),
         Error::Forbidden(verdict) => line(format_args!("not run: {}", Plain(verdict.line()))),
+        // Asked about all the same: no rule wants it.
+        Error::Asks(question) if question.verdict().decision == Decision::Allow => {
+            line(
+                "not run: [approval] ask = \"always\" has every command asked about\n  nobody is here who could be asked: \
+                 run it at a terminal, where you are; or set ask to another word (`ringfence policy show` says where it stands)",
+            );
+        }
         Error::Asks(question) => line(format_args!(
-            "not run: {}\n  nobody is here who could be asked: run it at a terminal, where you are; or \
-             allow it by a rule of your own, for good (`ringfence rules why` shows which holds)",
+            "not run: {}\n  nobody is here who could be asked: run it at a terminal, where you are; or change the rule \
+             that asks, or, where it is built in, allow it by one of your own (`ringfence rules why` shows which holds)",
             Plain(question.verdict().line())
         )),
         error => line(error),

@@ -20,12 +20,23 @@ const DAY: i64 = 24 * 60 * 60;
 /// Who has the ledger locked lets go of it within microseconds. One that does not is stopped, or stuck.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What can be done where the place is of no use: a directory that cannot be written, or is none.
+fn unusable(error: &io::Error) -> &'static str {
+    use io::ErrorKind::{AlreadyExists, NotADirectory, PermissionDenied, ReadOnlyFilesystem};
+    match error.kind() {
+        AlreadyExists | NotADirectory | PermissionDenied | ReadOnlyFilesystem => {
+            "; make the directory writable for yourself, or set XDG_STATE_HOME to one that is"
+        }
+        _ => "",
+    }
+}
+
 /// Why nothing can be recorded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file or directory of it cannot be made, read or written.
-    #[error("the ledger: {}: {error}", .path.display())]
+    #[error("the ledger: {}: {error}{}", .path.display(), unusable(.error))]
     File {
         /// Which.
         path: PathBuf,

@@ -58,6 +58,8 @@ pub struct NoRing {
     pub why: String,
     /// The promises that could not be kept, where that is why.
     pub lacking: Vec<Shortfall>,
+    /// The kernel was not asked for one: something else was in the way before.
+    pub before: bool,
 }
 
 /// A ring that was made and has run a command.

@@ -298,7 +298,11 @@ refusals! {
         // There is no place for what is kept, the ledger too.
         assert_eq!(done.code(), 125, "{done}");
         assert!(done.err().contains("notadir/state/ringfence/ledger") && done.err().contains("--accept ledger"), "{done}");
+        assert!(done.err().contains("XDG_STATE_HOME"), "{done}");
         assert_eq!(done.err().lines().count(), 2, "{done}");
+        // Namespaces have no part in it.
+        let doctor = ws.ringfence(["doctor"]).env("HOME", ws.at("../notadir")).env("XDG_STATE_HOME", ws.at("../notadir/state")).run();
+        assert!(!doctor.out().contains("lack  user-namespaces") && !doctor.out().contains("\\n"), "{doctor}");
     }
 }
 

@@ -6,7 +6,7 @@
     reason = "tests"
 )]
 
-use ringfence_e2e::{Done, Who, drive_once, rings};
+use ringfence_e2e::{Done, Who, Workspace, drive_once, rings};
 use serde_json::Value;
 
 /// As an ordinary user and as root.
@@ -113,6 +113,14 @@ fn said_and_json(done: &Done) -> (String, Value) {
 }
 
 rings! {
+    /// No rule has it asked about.
+    every_command_is_asked_about_and_nobody_is_there needs ["userns"] |ws| {
+        let ws = &Workspace::with_fresh_home(&ws.person, "asked");
+        ws.file("../home/.config/ringfence/policy.toml", "[approval]\nask = \"always\"\n");
+        let refused = ws.ring(["true"]).run().exits(125);
+        assert!(refused.err().contains("[approval] ask = \"always\"") && refused.err().contains("nobody is here"), "{refused}");
+    }
+
     /// What is forbidden is not run; what is asked for is run when a person says so, who sees all of it.
     run_holds_commands_against_what_was_written needs ["userns", "tool:make"] |ws| {
         ws.file(".ringfence.toml", format!("{PROJECT}\n[[rule]]\nprefix = [\"touch\"]\ndecision = \"ask\"\nwhy = \"makes files\"\n"));

@@ -164,7 +164,10 @@ fn what_is_advised_can_be_done() {
     let home = ws.path().join("../home").canonicalize().unwrap();
     // Ringfence's own state lies in it.
     let said = why(&home.join(".local/bin/x").display().to_string());
-    assert!(!said.contains("--write /") && said.contains("make it outside first"), "{said}");
+    assert!(
+        !said.contains("--write /") && said.contains("make it outside first"),
+        "{said}"
+    );
     for (path, word) in [
         ("/dev/kvm", "hidden"),
         ("/dev/null", "private"),

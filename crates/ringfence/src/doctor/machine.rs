@@ -46,10 +46,15 @@ pub fn examine() -> Machine {
             Error::Refused(refusal) => NoRing {
                 why: "this machine cannot enforce the policy".to_owned(),
                 lacking: refusal.lacking,
+                before: false,
             },
             error => NoRing {
-                why: error.to_string(),
+                why: error.to_string().replace("\n  ", "; "),
                 lacking: Vec::new(),
+                before: matches!(
+                    error,
+                    Error::Ledger(_) | Error::NoLedger | Error::NoCwd | Error::State { .. }
+                ),
             },
         }),
     }

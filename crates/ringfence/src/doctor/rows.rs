@@ -171,6 +171,14 @@ fn namespaces(machine: &Machine) -> Vec<Finding> {
         (Availability::No { why, remedy }, false) => {
             row(NAME, Status::Lack, why.clone(), remedy.clone())
         }
+        (Availability::Yes, false) if matches!(&machine.ring, Err(NoRing { before: true, .. })) => {
+            row(
+                NAME,
+                Status::Note,
+                "allowed by every setting that can be read; none was made, for a reason of its own: see `ring` below",
+                "",
+            )
+        }
         (Availability::Yes, false) => {
             // What the kernel said is in the trial; whose word it was, in what follows.
             row(
@@ -335,7 +343,7 @@ fn ring(machine: &Machine) -> Vec<Finding> {
     const NAME: &str = "ring";
     let trial = match &machine.ring {
         Ok(trial) => trial,
-        Err(NoRing { why, lacking }) => {
+        Err(NoRing { why, lacking, .. }) => {
             let mut rows = vec![row(NAME, Status::Lack, format!("not made: {why}"), "")];
             let mut told = "";
             for short in lacking {

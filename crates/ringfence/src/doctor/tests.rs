@@ -50,6 +50,7 @@ fn refused() -> Result<Trial, NoRing> {
     Err(NoRing {
         why: "this machine cannot enforce the policy".to_owned(),
         lacking: vec![lack("hide"), lack("sockets")],
+        before: false,
     })
 }
 
