@@ -94,6 +94,8 @@ mod unconfined;
 #[cfg(target_os = "linux")]
 pub mod undo;
 #[cfg(target_os = "linux")]
+mod unended;
+#[cfg(target_os = "linux")]
 pub mod why;
 #[cfg(windows)]
 pub mod windows;

@@ -124,13 +124,14 @@ impl Prepared {
         self.policy.limits.time.as_ref().map(|t| t.value)
     }
 
-    /// Looks at the repositories that commands made: those that were `found`, and those that git goes into from the ones that are
+    /// Looks at the repositories that commands made since a time, also that of a ring before this: those that were `found`, and those that git goes into from the ones that are
     /// known.
     pub(crate) fn made(
         &self,
         roots: &[Located],
         found: &BTreeSet<PathBuf>,
-        ring_made: SystemTime,
+        since: SystemTime,
+        looks_back: bool,
     ) -> Vec<Made> {
         let roots = roots.iter().filter(|root| root.dir);
         let roots: Vec<&Path> = roots.map(|root| root.path.as_path()).collect();
@@ -141,7 +142,8 @@ impl Prepared {
             person: &self.person,
             programs: &self.noted.programs,
             submodules: &self.noted.submodules,
-            ring_made,
+            since,
+            looks_back,
         };
         after.made(found.iter().chain(&self.noted.vacant).cloned())
     }

@@ -67,6 +67,7 @@ use crate::late::Late;
 use crate::launch::{self, Early, Launched, enter_group};
 use crate::prepare::{Begun, Prepared, Request, begin_with};
 use crate::rules::Question;
+use crate::unended::{Mark, Unended};
 use crate::why::{Ground, explain, place};
 
 pub use child::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Output};
@@ -108,6 +109,12 @@ pub(crate) struct Inner {
     granted: Mutex<grant::Granted>,
     late: Mutex<Late>,
     made_at: SystemTime,
+    /// Says that this ring is not looked at yet.
+    mark: Mutex<Option<Mark>>,
+    /// Others that nobody has looked at.
+    unended: Mutex<Unended>,
+    /// Since when what is there may be a command's, of one of them or of this one.
+    since: SystemTime,
     /// Wakes the thread that looks for new repositories; it ends with this.
     looks: Mutex<Option<Wake>>,
     /// When the last walk through the write roots began that saw all of them.
@@ -193,6 +200,9 @@ impl Ring {
             .iter()
             .map(|step| (step.need, step.op.clone()))
             .collect();
+        let (state, roots) = (prepared.state.as_ref(), &prepared.roots);
+        let unended = state.map_or_else(Unended::default, |state| Unended::of(state, roots));
+        let mark = state.and_then(|state| Mark::note(state, roots, made_at));
         let launched = waiting.launched(group);
         let build = Order::Build {
             steps,
@@ -207,6 +217,9 @@ impl Ring {
             granted: Mutex::default(),
             late: Mutex::new(Late::default()),
             made_at,
+            since: unended.since(made_at),
+            unended: Mutex::new(unended),
+            mark: Mutex::new(mark),
             looks: Mutex::new(None),
             looked: Mutex::new(None),
             told: Condvar::new(),
@@ -372,6 +385,16 @@ impl Inner {
     fn ended(&self) {
         // Those that a walk has found; there is none for this.
         let _recorded = self.known_made();
+        let mut unended = self.unended.lock().unwrap_or_else(PoisonError::into_inner);
+        unended.told();
+        let mark = self
+            .mark
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(mark) = mark {
+            mark.ended();
+        }
         let mut less = self.known_less();
         less.extend(self.prepared.recorder.shortfall());
         self.prepared.recorder.ring_ended(&self.plan.outcome(less));

@@ -28,6 +28,7 @@ use crate::rules::Let;
 use crate::site::{Made, index};
 use crate::traced::{Noted, refusals};
 use crate::unconfined;
+use crate::unended::{Mark, Unended};
 
 pub(crate) const SIGHUP: i32 = 1;
 pub(crate) const SIGINT: i32 = 2;
@@ -229,6 +230,8 @@ impl Attempt<'_> {
                 shortfalls: Vec::new(),
                 late: Late::default(),
                 walk_takes: None,
+                mark: None,
+                unended: Unended::default(),
             }
             .watch(self.start),
             Err(error) => Err(Error::System {
@@ -298,6 +301,10 @@ struct Supervisor<'a> {
     late: Late,
     /// How long a walk through the write roots takes.
     walk_takes: Option<Duration>,
+    /// Says that this ring is not looked at yet, in a command of more than a moment.
+    mark: Option<Mark>,
+    /// Others that nobody has looked at.
+    unended: Unended,
 }
 
 /// The least and the most time for the walk at the end.
@@ -318,6 +325,7 @@ impl Supervisor<'_> {
         // What has been done to end it: nothing, asked, killed.
         let mut steps_taken = 0_u8;
         let mut looks = Looks::new(&self.prepared.roots, start);
+        let mut note_at = self.prepared.state.is_some().then(|| start + FIRST);
         loop {
             let now = Instant::now();
             if let Some(at) = deadline
@@ -350,12 +358,18 @@ impl Supervisor<'_> {
                 steps_taken = 2;
                 deadline = Some(now + GRACE);
             }
+            if let Some(state) = &self.prepared.state
+                && note_at.take_if(|at| now >= *at).is_some()
+            {
+                self.mark = Mark::note(state, &self.prepared.roots, self.ring_made);
+            }
             if let Some(found) = looks.take(now) {
                 self.protect_new(&found);
                 self.walk_takes = looks.last().map(|(_, took)| took);
             }
             let mut wake: Vec<Instant> = deadline.into_iter().collect();
             wake.extend(looks.wake(now));
+            wake.extend(note_at);
             if self.prepared.policy.limits.output.is_some() {
                 wake.push(now + Duration::from_millis(50));
             }
@@ -593,6 +607,10 @@ impl Supervisor<'_> {
         self.look_at_the_end();
         let made = self.made();
         self.prepared.recorder.planted(&made);
+        self.unended.told();
+        if let Some(mark) = self.mark.take() {
+            mark.ended();
+        }
         noted.extend(made.iter().map(|made| Shortfall {
             promise: ringfence_plan::promise::PROTECT_GIT.to_owned(),
             what: made.to_string(),
@@ -641,9 +659,15 @@ impl Supervisor<'_> {
     }
 
     /// Looks at the repositories the command made.
-    fn made(&self) -> Vec<Made> {
+    fn made(&mut self) -> Vec<Made> {
+        let roots = &self.prepared.roots;
+        if let Some(state) = &self.prepared.state {
+            self.unended = Unended::of(state, roots);
+        }
+        let since = self.unended.since(self.ring_made);
+        let looks_back = since < self.ring_made;
         self.prepared
-            .made(&self.prepared.roots, &self.late.found, self.ring_made)
+            .made(roots, &self.late.found, since, looks_back)
     }
 
     fn failed(&self, id: Option<u32>, failure: &Failure) -> Error {

@@ -10,7 +10,7 @@
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use ringfence_e2e::{Before, binaries, descendants, rings, until};
+use ringfence_e2e::{Before, Workspace, binaries, descendants, rings, until};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// How often, for each of root and an ordinary user: once at each step. `cargo xtask soak` says more.
@@ -34,6 +34,35 @@ fn pass(time: Duration) {
 }
 
 rings! {
+    /// Nobody looked when it ended: who comes next looks back, and once.
+    what_a_killed_ring_left_for_git_is_told_by_the_next needs ["tool:git", "userns"] |ws| {
+        let ws = &Workspace::with_fresh_home(&ws.person, "killed");
+        ws.repository(".");
+        ws.file("tools/clean", "#!/bin/sh\ncat\n");
+        ws.bare_sh("chmod +x tools/clean; git add tools; git commit -q -m tools; git config filter.t.clean ./tools/clean; ln -s ../x .git/old; sleep 0.3").ok();
+        for stays in [false, true] {
+            let plant = "ln -sf ../work .git/COMMIT_EDITMSG; echo 'touch x' >> tools/clean; sleep 0.6; echo up > up; exec sleep 1000";
+            let live = match stays {
+                false => ws.ring_sh(plant).start(),
+                true => {
+                    let stays = binaries().stays.as_os_str().to_owned();
+                    ws.bare([stays, "one".into(), "0".into(), "--".into(), "sh".into(), "-c".into(), plant.into()]).start()
+                }
+            };
+            until("it has planted", || ws.has("up"));
+            live.signal(Signal::KILL);
+            live.wait();
+            let told = ws.ring(["true"]).run().ok();
+            for word in ["COMMIT_EDITMSG (a link", "tools/clean: git runs programs by: configuration"] {
+                assert!(told.err().contains(word), "{word}: {told}");
+            }
+            assert!(!told.err().contains("old"), "{told}");
+            assert_eq!(ws.ring(["true"]).run().ok().err(), "", "once");
+            assert!(!ws.has("../state/ringfence/unended"));
+            ws.bare_sh("rm .git/COMMIT_EDITMSG up; git checkout -q tools; sleep 0.3").ok();
+        }
+    }
+
     nothing_is_left_of_a_ring_whose_program_is_killed needs ["userns"] |ws| {
         let before = Before::look();
         let tries = tries();

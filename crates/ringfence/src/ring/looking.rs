@@ -29,7 +29,10 @@ impl Inner {
     pub(super) fn known_made(&self) -> Vec<Made> {
         let roots = self.roots();
         let late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = self.prepared.made(&roots, &late.found, self.made_at);
+        let looks_back = self.since < self.made_at;
+        let made = self
+            .prepared
+            .made(&roots, &late.found, self.since, looks_back);
         drop(late);
         self.prepared.recorder.planted(&made);
         made

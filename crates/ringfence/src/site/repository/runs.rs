@@ -72,7 +72,9 @@ pub(crate) struct After<'a> {
     pub(crate) programs: &'a Programs,
     /// Work trees that had `.gitmodules`.
     pub(crate) submodules: &'a BTreeSet<PathBuf>,
-    pub(crate) ring_made: SystemTime,
+    pub(crate) since: SystemTime,
+    /// That is before the ring was planned for.
+    pub(crate) looks_back: bool,
 }
 
 /// What was found in a git directory.
@@ -99,7 +101,7 @@ impl After<'_> {
         todo.extend(dot_gits.filter_map(|dot_git| {
             let tree = dot_git.parent()?;
             let git = git_dirs_of(tree).into_iter().next()?;
-            let changed = self.has_other_submodules(tree) || written(&git, self.ring_made).changed;
+            let changed = self.has_other_submodules(tree) || written(&git, self.since).changed;
             changed.then(|| tree.to_owned())
         }));
         todo.extend(self.roots.iter().map(|root| (*root).to_owned()));
@@ -147,7 +149,9 @@ impl After<'_> {
             seen.insert(tree);
         }
         for (program, stood) in self.programs {
-            if stood.is_another(program) {
+            let meta = std::fs::metadata(program).ok().filter(|_| self.looks_back);
+            let before = meta.is_some_and(|meta| changed_since(&meta, self.since));
+            if before || stood.is_another(program) {
                 let runs = vec!["configuration that names this file".to_owned()];
                 let path = program.clone();
                 made.push(Made { path, runs });
@@ -283,7 +287,7 @@ impl After<'_> {
     /// be another link before git does. And repositories in it, which a remote may name.
     fn written_through(&self, git: &Path, seen: &mut Seen) {
         const TOLD: usize = 16;
-        let written = written(git, self.ring_made);
+        let written = written(git, self.since);
         let links = written.links.iter().take(TOLD);
         seen.runs.extend(
             links.map(|link| format!("{} (a link, through which git writes)", link.display())),
@@ -315,12 +319,12 @@ impl After<'_> {
             return Ok((Vec::new(), None));
         };
         let new = |path: &Path| {
-            std::fs::symlink_metadata(path).is_ok_and(|meta| changed_since(&meta, self.ring_made))
+            std::fs::symlink_metadata(path).is_ok_and(|meta| changed_since(&meta, self.since))
         };
         let beside = || listed(git, &mut Vec::new());
         let shared = |entry: &std::fs::DirEntry| entry.file_name().as_bytes().starts_with(SHARED);
         if !anyway
-            && !changed_since(&meta, self.ring_made)
+            && !changed_since(&meta, self.since)
             && !new(&file)
             && !beside()
                 .iter()
@@ -378,7 +382,7 @@ impl After<'_> {
     fn has_other_submodules(&self, tree: &Path) -> bool {
         self.submodules.contains(tree)
             && std::fs::symlink_metadata(tree.join(GITMODULES))
-                .map_or(true, |meta| changed_since(&meta, self.ring_made))
+                .map_or(true, |meta| changed_since(&meta, self.since))
     }
 
     /// Linked worktrees: those that take their configuration from somewhere else than git had it written (each one's
@@ -567,7 +571,8 @@ mod tests {
             person: &person,
             programs: &super::Programs::new(),
             submodules: &BTreeSet::new(),
-            ring_made,
+            since: ring_made,
+            looks_back: false,
         };
         after.made(found.iter().cloned())
     }
