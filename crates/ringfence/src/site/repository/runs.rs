@@ -5,7 +5,7 @@
 //! anybody outside uses git there, or in a repository around it: `git status` there goes
 //! into each submodule.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -15,7 +15,7 @@ use std::time::SystemTime;
 
 use super::config::{Entry, is_garbled, parse, runs_what_lies_beside};
 use super::variables::{remote, runs_programs};
-use super::written::{SHARED, changed_since, written};
+use super::written::{SHARED, Written, changed_since, written};
 use super::{
     GITMODULES, Person, commondir, git_dirs_of, gitindex, listed, named_by_gitfile, read_small,
     small, work_tree,
@@ -77,6 +77,21 @@ pub(crate) struct After<'a> {
     pub(crate) looks_back: bool,
 }
 
+/// What one look has come to so far.
+struct Pass {
+    /// Bytes of indices that may yet be read.
+    left: u64,
+    /// What was made in git directories: each is gone through once.
+    written: BTreeMap<PathBuf, Written>,
+}
+
+impl Pass {
+    fn written(&mut self, git: &Path, since: SystemTime) -> &Written {
+        let known = self.written.entry(git.to_owned());
+        known.or_insert_with(|| written(git, since))
+    }
+}
+
 /// What was found in a git directory.
 #[derive(Default)]
 struct Seen {
@@ -91,7 +106,10 @@ impl After<'_> {
     pub(crate) fn made(&self, found: impl IntoIterator<Item = PathBuf>) -> Vec<Made> {
         let mut seen = BTreeSet::new();
         let mut made = Vec::new();
-        let mut left = INDEX;
+        let mut pass = Pass {
+            left: INDEX,
+            written: BTreeMap::new(),
+        };
         // The last is looked at first: those that are known, and protected, after the others.
         let (known, unknown): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|tree| self.is_planned(tree));
@@ -101,7 +119,7 @@ impl After<'_> {
         todo.extend(dot_gits.filter_map(|dot_git| {
             let tree = dot_git.parent()?;
             let git = git_dirs_of(tree).into_iter().next()?;
-            let changed = self.has_other_submodules(tree) || written(&git, self.since).changed;
+            let changed = self.has_other_submodules(tree) || pass.written(&git, self.since).changed;
             changed.then(|| tree.to_owned())
         }));
         todo.extend(self.roots.iter().map(|root| (*root).to_owned()));
@@ -127,10 +145,10 @@ impl After<'_> {
                 runs.push(".git (leads through /proc)".to_owned());
             }
             for git in git_dirs_of(&tree) {
-                let found = self.what_runs(&git, Some(&tree), &mut left);
+                let found = self.what_runs(&git, Some(&tree), &mut pass);
                 runs.extend(found.runs);
                 todo.extend(found.leads);
-                match self.submodules(&tree, &git, &mut left) {
+                match self.submodules(&tree, &git, &mut pass) {
                     Ok((paths, planted)) => {
                         todo.extend(paths.into_iter().map(|path| tree.join(path)));
                         runs.extend(
@@ -181,7 +199,7 @@ impl After<'_> {
     }
 
     /// What runs programs in a git directory, as far as a command could write it.
-    fn what_runs(&self, git: &Path, tree: Option<&Path>, left: &mut u64) -> Seen {
+    fn what_runs(&self, git: &Path, tree: Option<&Path>, pass: &mut Pass) -> Seen {
         let mut seen = Seen::default();
         let named = commondir(git);
         match &named {
@@ -203,10 +221,10 @@ impl After<'_> {
         // The plan knows canonical paths.
         let common = std::fs::canonicalize(&common).unwrap_or(common);
         let git = std::fs::canonicalize(git).unwrap_or_else(|_| git.to_owned());
-        self.worktrees(&common, &mut seen, left);
+        self.worktrees(&common, &mut seen, pass);
         if tree.is_some() {
-            self.written_through(&git, &mut seen);
-            self.modules(&common, &mut seen, left);
+            self.written_through(&git, &mut seen, pass);
+            self.modules(&common, &mut seen, pass);
         }
         for old in ["remotes", "branches"] {
             let dir = common.join(old);
@@ -285,9 +303,9 @@ impl After<'_> {
 
     /// Links in a git directory that were made or moved there, through which git writes: wherever one leads now, what it names may
     /// be another link before git does. And repositories in it, which a remote may name.
-    fn written_through(&self, git: &Path, seen: &mut Seen) {
+    fn written_through(&self, git: &Path, seen: &mut Seen, pass: &mut Pass) {
         const TOLD: usize = 16;
-        let written = written(git, self.since);
+        let written = pass.written(git, self.since);
         let links = written.links.iter().take(TOLD);
         seen.runs.extend(
             links.map(|link| format!("{} (a link, through which git writes)", link.display())),
@@ -301,7 +319,7 @@ impl After<'_> {
             let what = "directories in it (not all looked at for links: too many)";
             seen.runs.push(what.to_owned());
         }
-        seen.leads.extend(written.inner);
+        seen.leads.extend(written.inner.iter().cloned());
     }
 
     /// What the index of a git directory has git go into, and what git would write and not have put there. Read where a command
@@ -311,7 +329,7 @@ impl After<'_> {
         git: &Path,
         common: &Path,
         anyway: bool,
-        left: &mut u64,
+        pass: &mut Pass,
     ) -> Result<(Vec<PathBuf>, Option<String>), &'static str> {
         const UNREAD: &str = "(its index could not be read for submodules)";
         let file = git.join("index");
@@ -340,10 +358,10 @@ impl After<'_> {
         let sha256 = format.is_some_and(|e| e.value.as_deref() == Some("sha256"));
         let mut read = |file: &Path| {
             let meta = std::fs::metadata(file).map_err(|_| UNREAD)?;
-            if !meta.is_file() || meta.len() > *left {
+            if !meta.is_file() || meta.len() > pass.left {
                 return Err(UNREAD);
             }
-            *left -= meta.len();
+            pass.left -= meta.len();
             let bytes = std::fs::read(file).map_err(|_| UNREAD)?;
             gitindex::read(&bytes, if sha256 { 32 } else { 20 }).ok_or(UNREAD)
         };
@@ -363,7 +381,7 @@ impl After<'_> {
         &self,
         tree: &Path,
         git: &Path,
-        left: &mut u64,
+        pass: &mut Pass,
     ) -> Result<(Vec<PathBuf>, Option<String>), &'static str> {
         let text = read_small(&tree.join(GITMODULES)).unwrap_or_default();
         let named = parse(&text)
@@ -373,7 +391,7 @@ impl After<'_> {
         let common = commondir(git).ok().flatten();
         let common = common.as_deref().unwrap_or(git);
         let (mut paths, planted) =
-            self.index(git, common, self.has_other_submodules(tree), left)?;
+            self.index(git, common, self.has_other_submodules(tree), pass)?;
         paths.extend(named);
         Ok((paths, planted))
     }
@@ -387,7 +405,7 @@ impl After<'_> {
 
     /// Linked worktrees: those that take their configuration from somewhere else than git had it written (each one's
     /// `commondir` says `../..`, `git-worktree(1)`, Details), or have some of their own.
-    fn worktrees(&self, common: &Path, seen: &mut Seen, left: &mut u64) {
+    fn worktrees(&self, common: &Path, seen: &mut Seen, pass: &mut Pass) {
         let mut unlisted = Vec::new();
         for entry in listed(&common.join("worktrees"), &mut unlisted) {
             let git = entry.path();
@@ -408,7 +426,7 @@ impl After<'_> {
                 .extend(own.map(|run| format!("{} ({run})", name("config.worktree"))));
             let tree = work_tree(&git);
             // That may lie where no command writes; its index lies here.
-            match self.index(&git, common, false, left) {
+            match self.index(&git, common, false, pass) {
                 Ok((links, planted)) => {
                     let links = links
                         .iter()
@@ -424,7 +442,7 @@ impl After<'_> {
             }
             seen.leads
                 .extend(tree.filter(|tree| !self.is_planned(tree)));
-            self.modules(&git, seen, left);
+            self.modules(&git, seen, pass);
         }
         if !unlisted.is_empty() {
             seen.runs.push("worktrees (cannot be listed)".to_owned());
@@ -433,7 +451,7 @@ impl After<'_> {
 
     /// Git directories of submodules, which git takes for theirs also where nobody has had them yet
     /// (`git submodule update`).
-    fn modules(&self, common: &Path, seen: &mut Seen, left: &mut u64) {
+    fn modules(&self, common: &Path, seen: &mut Seen, pass: &mut Pass) {
         let top = common.join("modules");
         let (mut inner, mut unlisted) = (Vec::new(), Vec::new());
         super::modules(&top, &mut inner, &mut unlisted, 0, false);
@@ -443,9 +461,9 @@ impl After<'_> {
                 .unwrap_or(&git)
                 .display()
                 .to_string();
-            let mut own = self.what_runs(&git, None, left);
+            let mut own = self.what_runs(&git, None, pass);
             if !git.starts_with(&top) {
-                self.written_through(&git, &mut own);
+                self.written_through(&git, &mut own, pass);
             }
             seen.runs
                 .extend(own.runs.into_iter().map(|run| format!("{name}/{run}")));
