@@ -18,8 +18,11 @@ use crate::careful;
 use crate::state::State;
 use crate::sys;
 
-/// Files that are read at most: who kills more has been told of less.
-const MOST: usize = 64;
+/// Files that are read at most.
+const MOST: usize = 1024;
+
+/// What is not written by then never will be.
+const UNWRITTEN: Duration = Duration::from_secs(60);
 
 /// So long one is kept that nobody makes a ring for any more.
 const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -67,9 +70,7 @@ impl Mark {
         }
         None
     }
-}
 
-impl Mark {
     /// What its commands left was looked at.
     pub(crate) fn ended(self) {
         forget(&self.path);
@@ -106,6 +107,11 @@ impl Unended {
                 continue;
             };
             let Some((since, places)) = read(&path) else {
+                let made = file.metadata().and_then(|meta| meta.modified());
+                let age = made.ok().and_then(|made| made.elapsed().ok());
+                if age.is_some_and(|age| age > UNWRITTEN) {
+                    forget(&path);
+                }
                 continue;
             };
             let meets = |place: &PathBuf| {

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::small;
+use super::variables::runs_by_itself;
 
 /// Configuration files read for one repository at most.
 const MOST: usize = 64;
@@ -259,37 +260,6 @@ impl Configuration {
                 self.templates.push(value);
             }
         }
-    }
-}
-
-/// Whether git runs what a variable names when nobody has asked for that: `git status`, `add`, `diff`, `commit` and `fetch` do.
-fn runs_by_itself(entry: &Entry) -> bool {
-    let value = entry.value.as_deref().unwrap_or_default();
-    match (entry.section.as_str(), entry.key.as_str()) {
-        (
-            "core",
-            "fsmonitor"
-            | "sshcommand"
-            | "editor"
-            | "pager"
-            | "askpass"
-            | "gitproxy"
-            | "alternaterefscommand",
-        )
-        | ("sequence", "editor")
-        | ("interactive", "difffilter")
-        | ("filter", "clean" | "smudge" | "process")
-        | ("diff", "command" | "textconv" | "external")
-        | ("merge", "driver")
-        | ("gpg", "program" | "defaultkeycommand")
-        | ("gc", "recentobjectshook")
-        | ("remote", "uploadpack" | "receivepack")
-        | ("hook" | "trailer", "command" | "cmd")
-        | ("lfs", "path")
-        | ("credential", "helper")
-        | ("pager", _) => true,
-        ("submodule", "update") => value.trim_start().starts_with('!'),
-        _ => false,
     }
 }
 

@@ -30,39 +30,21 @@ pub(crate) fn runs_programs(entry: &Entry) -> bool {
     let is_truth = truth.iter().any(|word| value.eq_ignore_ascii_case(word));
     let subsection = entry.subsection.as_deref().unwrap_or_default();
     match (entry.section.as_str(), entry.key.as_str()) {
-        ("core", "fsmonitor") => !is_truth,
-        (
-            "core",
-            "sshcommand"
-            | "hookspath"
-            | "editor"
-            | "pager"
-            | "askpass"
-            | "gitproxy"
-            | "alternaterefscommand",
-        )
-        | ("sequence", "editor")
-        | ("interactive", "difffilter")
-        | ("filter", "clean" | "smudge" | "process")
-        | ("diff", "command" | "textconv" | "external")
-        | ("merge", "driver")
+        ("core", "fsmonitor") | ("pager", _) => !is_truth,
+        _ if runs_by_itself(entry) => true,
+        ("core", "hookspath")
         | ("difftool" | "mergetool" | "browser" | "man" | "guitool", "cmd" | "path")
-        | ("credential", "helper")
         | ("include" | "includeif", "path")
-        | ("gpg", "program" | "defaultkeycommand")
         | ("uploadpack", "packobjectshook")
-        | ("gc", "recentobjectshook")
         // Lines of a todo list: `%n` begins another, which may be `exec`.
         | ("rebase", "instructionformat")
         | ("init", "templatedir")
-        | ("remote", "uploadpack" | "receivepack" | "vcs")
-        | ("hook" | "tar" | "trailer", "command" | "cmd")
+        | ("remote", "vcs")
+        | ("tar", "command" | "cmd")
         | ("imap", "tunnel")
         | ("instaweb", "httpd")
-        | ("lfs", "path" | "clean" | "smudge")
+        | ("lfs", "clean" | "smudge")
         | ("sendemail", "smtpserver" | "sendmailcmd" | "tocmd" | "cccmd" | "headercmd") => true,
-        ("pager", _) => !is_truth,
-        ("submodule", "update") => value.trim_start().starts_with('!'),
         // Options of the command it stands for run programs, too (`fetch --upload-pack`).
         ("alias", _) => {
             let value = value.trim();
@@ -78,6 +60,39 @@ pub(crate) fn runs_programs(entry: &Entry) -> bool {
         ("http", "savecookies") => !["", "false", "no", "off", "0"].contains(&value.to_ascii_lowercase().as_str()) || entry.value.is_none(),
         // A shell reads the file of that name (`git-mergetool--lib`).
         ("diff" | "merge", "tool" | "guitool") => value.contains('/'),
+        _ => false,
+    }
+}
+
+/// Whether git runs what a variable names when nobody has asked for that: `git status`, `add`, `diff`, `commit` and `fetch` do.
+pub(super) fn runs_by_itself(entry: &Entry) -> bool {
+    match (entry.section.as_str(), entry.key.as_str()) {
+        (
+            "core",
+            "fsmonitor"
+            | "sshcommand"
+            | "editor"
+            | "pager"
+            | "askpass"
+            | "gitproxy"
+            | "alternaterefscommand",
+        )
+        | ("sequence", "editor")
+        | ("interactive", "difffilter")
+        | ("filter", "clean" | "smudge" | "process")
+        | ("diff", "command" | "textconv" | "external")
+        | ("merge", "driver")
+        | ("gpg", "program" | "defaultkeycommand")
+        | ("gc", "recentobjectshook")
+        | ("remote", "uploadpack" | "receivepack")
+        | ("hook" | "trailer", "command" | "cmd")
+        | ("lfs", "path")
+        | ("credential", "helper")
+        | ("pager", _) => true,
+        ("submodule", "update") => {
+            let value = entry.value.as_deref().unwrap_or_default();
+            value.trim_start().starts_with('!')
+        }
         _ => false,
     }
 }
