@@ -16,7 +16,7 @@ mod site;
 pub mod windows;
 
 pub use judge::{Access, Judgement, judge};
-pub use site::{CacheSite, Doubt, Guarded, Hidden, KeptDir, Missing, Root, Site};
+pub use site::{CacheSite, Doubt, Guarded, Hidden, KeptDir, Missing, Root, SecondPlace, Site};
 
 use std::fmt;
 

@@ -308,6 +308,12 @@ fn mounts(draft: &mut Draft<'_>, policy: &Effective, site: &Site, facts: &Facts)
             Op::Hide(whatever_is_there(covers.relocated_mask(&hidden.mask))),
         );
     }
+    for second in &site.second {
+        let path = &second.mask.at.path;
+        if covers.is_in_root(path) || !covers.is_covered(path) {
+            draft.must(second.promise, Op::Hide(second.mask.clone()));
+        }
+    }
     for socket in &site.sockets {
         // Through an overlay a socket cannot be reached, being another inode there; in an
         // empty directory there is none.

@@ -26,6 +26,8 @@ pub struct Site {
     pub sockets: Vec<Located>,
     /// Sockets the policy lets through.
     pub granted_sockets: Vec<Located>,
+    /// Other places of what a ring has its own of, or covers.
+    pub second: Vec<SecondPlace>,
     /// Caches to be layered.
     pub caches: Vec<CacheSite>,
     /// Caches whose directory does not exist, kept in one of ours.
@@ -38,6 +40,15 @@ pub struct Site {
     pub console: Option<Located>,
     /// What could not be protected as it should be.
     pub doubts: Vec<Doubt>,
+}
+
+/// Another place of what a ring has its own of, or covers: a second `/proc`, `/run` mounted once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecondPlace {
+    /// What is covered.
+    pub mask: Mask,
+    /// The promise that would not be kept there.
+    pub promise: &'static str,
 }
 
 /// Something that a promise speaks of and that is not kept whole.

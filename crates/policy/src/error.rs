@@ -261,8 +261,8 @@ pub enum Problem {
     /// No name of a part of the enforcement.
     #[error("{} is no name of a part; write it as the refusal named it, for example \"protect.git\"", quoted(.0))]
     AcceptName(String),
-    /// A keyword of `read` inside a list.
-    #[error("{} is a word of its own; write it alone, not in a list, or only paths", quoted(.0))]
+    /// `all` in a list of `read`.
+    #[error("{} is a word of its own; write it alone, or only paths", quoted(.0))]
     ReadWord(String),
     /// A text of more than one line where one is shown.
     #[error("{} is more than one line; write one", quoted(.0))]

@@ -33,7 +33,7 @@ fn value() -> Value {
                     "default": "all",
                     "anyOf": [
                         {"enum": ["all", "minimal"]},
-                        {"type": "array", "items": {"allOf": [path(), {"not": {"enum": ["all", "minimal"]}}]}}
+                        {"type": "array", "items": {"allOf": [path(), {"not": {"const": "all"}}]}}
                     ]
                 },
                 "snapshot": {

@@ -73,6 +73,10 @@ fn names_of_secrets() {
         "API_TOKENS",
         "TF_VAR_db_password",
         "DATABASE_PASS",
+        "DbPassword",
+        "mysecret",
+        "PRIVKEY",
+        "githubToken",
     ] {
         assert_eq!(
             plain(name, "some-value"),
@@ -108,6 +112,8 @@ fn harmless_names() {
         ("DB_PASSWORD_FILE", "/run/x"),
         ("TOKEN_URL", "https://example.com/t"),
         ("KEYBOARD", "us"),
+        ("MONKEY", "see"),
+        ("DbPasswordFile", "/run/x"),
         ("PASSAGE", "north"),
         ("MONKEY", "george"),
         ("SECRETARY", "jo"),

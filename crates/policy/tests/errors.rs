@@ -37,7 +37,7 @@ fn wrong_files() {
         "[filesystem]\nwrite = [\"*.c\", \"/..\", \"~bob/x\", \"$SECRET/x\", \"x/$HOME\", \"$TMPDIR/x\", \"/\", \"~\"]",
         "[filesystem]\nprotect = [\"../x\", \".\"]",
         "[filesystem]\nreveal = [\"ssh\", \"hide.shh\", \"hide.ringfence\"]",
-        "[filesystem]\nread = [\"minimal\"]",
+        "[filesystem]\nread = [\"all\"]",
         "[network]\nallow = [\"https://example.com\", \"*\", \"127.1\", \"a b\"]",
         "[caches]\ntools = [\"bazel\", \"crago\"]",
         "[environment]\npass = [\"A B\"]",

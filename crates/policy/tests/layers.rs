@@ -243,6 +243,26 @@ fn flags_are_a_person_s_word_over_an_untrusted_project() {
     assert_eq!(policy.environment.drop.len(), 2);
 }
 
+/// What one advises to add to `--read minimal` can be added to it.
+#[test]
+fn a_list_may_name_what_it_begins_with() {
+    let read = |flags: &[&str]| {
+        let read = Some(flags.iter().map(|flag| (*flag).to_owned()).collect());
+        let flags = Flags {
+            read,
+            ..Flags::default()
+        };
+        ok(&layers("", "", "", Trust::Untrusted, flags)).read.value
+    };
+    let opt = Read::Paths(vec!["/opt".into()]);
+    assert_eq!(read(&["minimal", "/opt"]), opt);
+    assert_eq!(read(&["/opt"]), opt);
+    assert_eq!(read(&["minimal", "minimal"]), Read::Minimal);
+    let file = "[filesystem]\nread = [\"minimal\"]\n";
+    let policy = ok(&layers("", file, "", Trust::Untrusted, Flags::default()));
+    assert_eq!(policy.read.value, Read::Minimal);
+}
+
 #[test]
 fn managed_lowers_what_is_ordered() {
     let managed = "mode = \"read-only\"\n[filesystem]\nread = [\"/opt\", \"/srv/a\"]\n[network]\nmode = \"off\"\n[caches]\n\

@@ -17,6 +17,7 @@ const GOOD: &[&str] = &[
     "mode = \"workspace-write\"\n[filesystem]\nwrite = []\n",
     "[filesystem]\nwrite = [\"../x\", \"~/y\", \"$XDG_DATA_HOME/z\", \"/srv\"]\nprotect = [\"deploy/\", \"/srv/p\"]\nhide = [\"~/s\"]\nreveal = [\"hide.ssh\"]\nread = \"minimal\"",
     "filesystem.read = [\"/opt\", \"app/[id].tsx\"]",
+    "filesystem.read = [\"minimal\", \"/opt\"]",
     "filesystem = { read = \"all\" }",
     "[network]\nmode = \"allow\"\nallow = [\"preset:npm\", \"*.example.com:443\", \"localhost:5432\", \"[::1]:80\", \"10.0.0.1\", \"Example.COM\"]",
     "[caches]\nmode = \"none\"\ntools = [\"cargo\", \"npm\", \"pip\", \"uv\", \"go\", \"maven\", \"gradle\"]",

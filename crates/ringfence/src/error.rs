@@ -203,6 +203,17 @@ pub enum Error {
          something else (< /dev/null)"
     )]
     DirectoryOnStdin,
+    /// stdin's file or directory cannot be opened again in the ring, nor copied.
+    #[error(
+        "stdin's file or directory is not to be seen in the ring, and cannot be copied into it ({call}: {error}): no directory can, \
+         nor a file of more than 256 MiB; give a file through a pipe (cat FILE | ringfence run ...)"
+    )]
+    Stdin {
+        /// The call that failed.
+        call: String,
+        /// Why.
+        error: std::io::Error,
+    },
     /// What is written to could only be read, or entered: the command could open it again and change what it stands for.
     #[error(
         "{0} is a directory, or a file that can only be read; hand over what can be written to, or a pipe"
@@ -309,6 +320,17 @@ pub enum Error {
         call: String,
         /// What the kernel said.
         error: std::io::Error,
+    },
+    /// What is let through is no socket.
+    #[error(
+        "{origin}: {}: this is no socket; name the socket itself (in a directory: each that is needed)",
+        shown(path)
+    )]
+    NoSocket {
+        /// The path.
+        path: PathBuf,
+        /// Where it was written.
+        origin: String,
     },
     /// Commands would reach the servers that make rings.
     #[error(

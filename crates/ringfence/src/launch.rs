@@ -24,7 +24,7 @@ use rustix::net::AddressFamily;
 use crate::error::Error;
 use crate::group::Group;
 use crate::keeping::Stands;
-use crate::locate::of_descriptor;
+use crate::locate::{located, of_descriptor};
 use crate::prepare::Prepared;
 use crate::relay::Relay;
 use crate::traced::{self, Noted};
@@ -82,6 +82,9 @@ pub(crate) fn not_built(plan: &Plan, failure: &Failure) -> Error {
         );
     let (call, errno) = (failure.call.clone(), failure.errno);
     let error = std::io::Error::from_raw_os_error(errno);
+    if failure.stage == Stage::Stdin {
+        return Error::Stdin { call, error };
+    }
     let of_plan = matches!(failure.stage, Stage::Step | Stage::Identity);
     match Errno::from_raw_os_error(errno) {
         Errno::STALE | Errno::NOENT | Errno::NOTDIR if of_plan => {
@@ -482,8 +485,8 @@ pub(crate) fn hand_over(
         Some(tracer) if report.is_some() => (tracer.clone(), traced::command(tracer, prepared)),
         _ => (prepared.program.clone(), prepared.argv.clone()),
     };
-    let stdin_inside = match stdin_inside(plan, stdio[0]) {
-        Ok(inside) => inside,
+    let stdin = match stdin_inside(plan, stdio[0]) {
+        Ok(stdin) => stdin,
         Err(error) => {
             building.end();
             return Err(error);
@@ -506,7 +509,8 @@ pub(crate) fn hand_over(
         // Keys on the terminal are for it as well.
         own_group: false,
         terminal: relay.terminal,
-        stdin_inside,
+        stdin_outside: stdin.as_ref().is_some_and(|stdin| stdin.outside),
+        stdin_inside: stdin.map(|stdin| stdin.at),
         report: report.is_some(),
     };
     let Building {
@@ -595,14 +599,26 @@ pub(crate) fn can_be_written(streams: &[BorrowedFd<'_>; 3]) -> Result<(), Error>
     Ok(())
 }
 
+/// stdin that is opened again inside the ring.
+#[derive(Debug, Clone)]
+pub(crate) struct StdinInside {
+    pub(crate) at: Located,
+    /// It lies in no write root: Landlock lets nobody open it for writing.
+    pub(crate) outside: bool,
+}
+
 /// A file or directory that is read on stdin is opened again inside the ring, at the same
 /// offset: the descriptor as it is belongs to the outer mount, through which its file
 /// could be opened for writing (`/proc/self/fd/0`) and its mode, times and attributes be
-/// changed, where nothing is read-only.
+/// changed, where nothing is read-only. It must be that very object: by a name alone a command in the ring would have the runner
+/// open what it likes. A file that is not to be seen there is copied.
 ///
 /// # Errors
 /// [`Error::DirectoryOnStdin`] of one that has no name: `..` of it would lead past all mounts.
-pub(crate) fn stdin_inside(plan: &Plan, stdin: BorrowedFd<'_>) -> Result<Option<Located>, Error> {
+pub(crate) fn stdin_inside(
+    plan: &Plan,
+    stdin: BorrowedFd<'_>,
+) -> Result<Option<StdinInside>, Error> {
     if plan.mode != RingMode::Namespaces {
         return Ok(None);
     }
@@ -612,22 +628,32 @@ pub(crate) fn stdin_inside(plan: &Plan, stdin: BorrowedFd<'_>) -> Result<Option<
     let named = || {
         let at = of_descriptor(stdin).ok()?;
         let now = object::identity_of(&at.path).ok().flatten()?;
-        (now.device == at.device && now.inode == at.inode).then(|| in_ring(at, plan))
+        (now.device == at.device && now.inode == at.inode).then_some(at)
     };
     match identity.kind() {
         FileType::Directory => match named() {
-            Some(at) => Ok(Some(at)),
+            Some(at) => Ok(Some(StdinInside { at, outside: true })),
             None => Err(Error::DirectoryOnStdin),
         },
         FileType::RegularFile => {
             let (_, writable) = object::access_of(stdin).unwrap_or((true, true));
             // Handed over for writing: it is the caller's word. A file without a name any more (a here-document) is
             // nobody's but the caller's.
-            Ok(if writable {
-                None
-            } else {
-                of_descriptor(stdin).ok().map(|at| in_ring(at, plan))
-            })
+            if writable || identity.links == 0 {
+                return Ok(None);
+            }
+            let Ok(at) = of_descriptor(stdin) else {
+                // The name it was opened by is gone, and it has another: nothing is found by this one.
+                return Ok(Some(StdinInside {
+                    at: located(PathBuf::from("/"), &identity),
+                    outside: false,
+                }));
+            };
+            let outside = !plan.steps.iter().any(|step| match &step.op {
+                Op::Place(root) => at.path.starts_with(&root.path),
+                _ => false,
+            });
+            Ok(Some(StdinInside { at, outside }))
         }
         _ => Ok(None),
     }

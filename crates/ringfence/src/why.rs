@@ -364,6 +364,22 @@ impl Reason {
                 .max_by_key(|h| h.value.path.components().count()),
             None => named().find(|h| same(&h.value.path, &mask.at.path)),
         };
+        let mut second = ground.site.second.iter();
+        if hidden.is_none()
+            && let Some(second) = second.find(|second| second.mask.at.path == mask.at.path)
+        {
+            return Reason::built_in(
+                match second.promise {
+                    promise::SOCKETS => {
+                        "services outside listen in it: it is a second place of a directory of sockets"
+                    }
+                    _ => {
+                        "a ring has a /proc of its own, and what else is the kernel's is read-only: this is a second place of it"
+                    }
+                },
+                "",
+            );
+        }
         let entry = entry.or_else(|| named().next());
         let Some(entry) = entry else {
             return Reason::built_in("it is hidden", "");

@@ -97,6 +97,7 @@ fn site() -> Site {
         }],
         sockets: vec![file("/srv/docker.sock")],
         granted_sockets: Vec::new(),
+        second: Vec::new(),
         caches: Vec::new(),
         kept: Vec::new(),
         shared: Vec::new(),

@@ -439,9 +439,9 @@ fn a_socket_is_let_in_by_what_it_is_and_not_by_its_name() {
     std::fs::write(&file, "").unwrap();
     refused(&Grant::Socket(file), "socket");
     refused(&Grant::Socket(place.home.join("run/none")), "No such file");
-    refused(&Grant::Socket(place.home.clone()), "own servers listen");
+    refused(&Grant::Socket(place.home.clone()), "this is no socket");
     // A directory would be seen with all that is in it.
     let many = covered.parent().unwrap().to_path_buf();
-    refused(&Grant::Socket(many), "it is a directory");
+    refused(&Grant::Socket(many), "this is no socket");
     let _left = std::fs::remove_dir_all(temporary.parent().unwrap());
 }

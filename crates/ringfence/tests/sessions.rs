@@ -14,7 +14,7 @@ mod place;
 
 use std::collections::BTreeSet;
 use std::io::{BufReader, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command as Outside;
 use std::time::Duration;
 
@@ -135,6 +135,36 @@ fn a_command_is_put_together_as_std_does_it() {
         .output()
         .unwrap();
     assert_eq!((much.stdout.len(), much.stderr.len()), (300_000, 300_000));
+}
+
+/// What commands have made in its place leads the runner nowhere: not by a link on the way, nor by the name itself.
+#[test]
+fn what_is_handed_in_is_that_and_no_other() {
+    let Some(place) = Place::of("what_is_handed_in_is_that_and_no_other") else {
+        return;
+    };
+    let ring = place.ring();
+    let temporary = PathBuf::from(format!("/tmp/rf-session-{}", std::process::id()));
+    std::fs::create_dir(&temporary).unwrap();
+    std::fs::write(temporary.join("comm"), "handed in").unwrap();
+    for made in ["ln -s /proc/1", "mkdir -p"] {
+        let name = temporary.display();
+        sh(
+            &ring,
+            &format!("rm -rf {name}; {made} {name}; test -e {name}/comm || echo own > {name}/comm"),
+        );
+        let file = std::fs::File::open(temporary.join("comm")).unwrap();
+        let read = ring.command("cat").stdin(file).output().unwrap();
+        assert_eq!(read.stdout, b"handed in", "{made}");
+        let dir = std::fs::File::open(&temporary).unwrap();
+        let listed = ring
+            .command("ls")
+            .arg("/proc/self/fd/0/")
+            .stdin(dir)
+            .output();
+        assert!(listed.is_err(), "{made}: {listed:?}");
+    }
+    std::fs::remove_dir_all(&temporary).unwrap();
 }
 
 #[test]

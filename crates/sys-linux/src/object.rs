@@ -5,7 +5,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{
+    AtFlags, CWD, FileType, MemfdFlags, Mode, OFlags, ResolveFlags, SealFlags, SeekFrom,
+};
+use rustix::io::Errno;
 
 use crate::error::{Named, SysError};
 
@@ -143,17 +146,19 @@ pub fn open_below(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, SysError>
     .named("openat2")
 }
 
-/// Opens an object for reading from its path, not following a last link.
+/// Opens an object for reading from its path. A symbolic link anywhere in it is refused (`ELOOP`).
 ///
 /// # Errors
-/// What `openat(2)` says.
+/// What `openat2(2)` says; `ENOSYS` before kernel 5.6.
 pub fn open_read(path: &Path) -> Result<OwnedFd, SysError> {
-    rustix::fs::open(
+    rustix::fs::openat2(
+        CWD,
         path,
-        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK,
+        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK,
         Mode::empty(),
+        ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS,
     )
-    .named("open")
+    .named("openat2")
 }
 
 /// The identity of an open object.
@@ -223,6 +228,46 @@ pub fn path_of(fd: BorrowedFd<'_>) -> Result<PathBuf, SysError> {
         }
     }
     Ok(path)
+}
+
+/// What an open file holds, at the same offset, in memory that nobody changes any more. It stands for no file: its mode and
+/// times are its own.
+///
+/// # Errors
+/// `EFBIG` where it is longer than `most` bytes; what `memfd_create(2)`, `pread(2)` and `write(2)` say.
+pub fn sealed_copy(fd: BorrowedFd<'_>, most: u64) -> Result<OwnedFd, SysError> {
+    let copy = rustix::fs::memfd_create(
+        c"ringfence-copy",
+        MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING,
+    )
+    .named("memfd_create")?;
+    let mut buffer = vec![0; 1 << 16];
+    let mut copied = 0;
+    loop {
+        let read = match rustix::io::pread(fd, &mut buffer, copied) {
+            Err(Errno::INTR) => continue,
+            read => read.named("pread")?,
+        };
+        if read == 0 {
+            break;
+        }
+        copied += read as u64;
+        if copied > most {
+            return Err(SysError::new("pread", Errno::FBIG.raw_os_error()));
+        }
+        let mut rest = buffer.get(..read).unwrap_or_default();
+        while !rest.is_empty() {
+            let written = match rustix::io::write(&copy, rest) {
+                Err(Errno::INTR) => continue,
+                written => written.named("write")?,
+            };
+            rest = rest.get(written..).unwrap_or_default();
+        }
+    }
+    rustix::fs::seek(&copy, SeekFrom::Start(offset(fd).unwrap_or(0))).named("lseek")?;
+    let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+    rustix::fs::fcntl_add_seals(&copy, seals).named("fcntl")?;
+    Ok(copy)
 }
 
 /// The offset of an open file; `None` where it has none.

@@ -11,7 +11,7 @@ use crate::codec::{Malformed, Reader, Wire, wire_enum, wire_struct};
 
 /// Version of the protocol: the first byte of each message. Harness and runner are
 /// installed together, so another version is an error and never negotiated.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// The longest message that travels in its packet, in bytes. The default socket buffer
 /// (`net.core.wmem_default`) holds three of these.
@@ -123,6 +123,9 @@ pub struct Spawn {
     /// descriptor's offset: a descriptor of the outer mount could be opened again for
     /// writing through `/proc/self/fd`.
     pub stdin_inside: Option<Located>,
+    /// Where that cannot be, and it is too long to be copied, the descriptor is handed in as it is: it lies where nothing is
+    /// granted to be written.
+    pub stdin_outside: bool,
     /// One more descriptor comes with stdin, stdout and stderr, and is the command's number 3.
     pub report: bool,
 }
@@ -237,7 +240,7 @@ pub enum Report {
         /// Its time was up.
         timed_out: bool,
     },
-    /// stdin could not be opened again inside the ring (its file is hidden there): the
+    /// stdin could not be opened again inside the ring (its file is hidden there), and is too long to be copied: the
     /// command has the caller's descriptor.
     StdinAsIs {
         /// The kernel's error number.
@@ -307,6 +310,7 @@ wire_struct!(Spawn {
     own_group,
     terminal,
     stdin_inside,
+    stdin_outside,
     report
 });
 wire_enum!(Order {

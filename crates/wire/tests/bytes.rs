@@ -153,6 +153,7 @@ fn messages_have_these_bytes() {
         own_group: false,
         terminal: false,
         stdin_inside: None,
+        stdin_outside: false,
         report: false,
         announce: true,
         last: false,

@@ -74,8 +74,11 @@ refusals! {
         refused(ws, with_flags(ws, &["--hide", &above]), 125, &["is hidden by the policy"]);
     }
 
-    /// Only sockets, and directories of them, are let in.
+    /// Only sockets are let in: a directory would bring back all that is in it, whatever hides or protects it.
     socket_that_is_none |ws| {
+        for dir in ["/run", ".", "../home", "/etc"] {
+            refused(ws, with_flags(ws, &["--socket", dir]), 125, &["--socket", "this is no socket"]);
+        }
         refused(ws, with_flags(ws, &["--socket", "/etc/passwd"]), 125, &["--socket", "/etc/passwd"]);
     }
 

@@ -66,6 +66,52 @@ rings! {
         assert_eq!(ring.out(), "open\nknown", "{ring}");
     }
 
+    /// And whatever is mounted over, in or beneath what is hidden, or has a name that is no UTF-8.
+    hidden_files_that_are_mounted_in_odd_ways needs ["userns"] |ws| {
+        let ws = &Workspace::with_fresh_home(&ws.person, "odd");
+        let ringfence = binaries().ringfence.display();
+        ws.bare_sh("mkdir -p ~/.ssh/sub ~/.aws ~/source ../other ../layers ../below ../public in \"$(printf 'in/\\377')\"; echo SECRET > ~/.ssh/id; echo SECRET > ~/source/id; echo SECRET > ~/.aws/credentials").ok();
+        let look = |inside: &str| {
+            ws.bare_sh(&format!(
+                "exec unshare --user --map-root-user --mount sh -c 'mount -t tmpfs none in/$(printf \"\\377\") && \
+                 mount --bind ~/.aws ../public && mount -t tmpfs none ../public && chmod 755 ../public && echo open > ../public/f && \
+                 mount --bind ~/source ~/.ssh/sub && mount --bind ~ ../other && mount -t overlay -o lowerdir=$HOME:$(dirname $HOME)/below none ../layers && \
+                 mount -t tmpfs none ~/.aws && mount --bind ../other ~ && cd ~/../ws && \
+                 {inside} sh -c \"cat ../public/f ~/.ssh/id ~/source/id ../other/.ssh/id ../other/source/id ../layers/.ssh/id ../layers/.aws/credentials ../other/.aws/credentials\"; true'"
+            ))
+            .run()
+            .ok()
+        };
+        let control = look("");
+        let ring = look(&format!("{ringfence} run --"));
+        assert_eq!((control.out().as_str(), ring.out().as_str()), ("open\nSECRET\nSECRET\nSECRET\nSECRET\nSECRET\nSECRET\nSECRET", "open"), "{control}\n{ring}");
+    }
+
+    /// What a ring has its own of, or covers, is not to be had by a second place: a chroot in the workspace, or elsewhere.
+    second_places_of_the_hosts_own needs ["userns", "tool:python3"] |ws| {
+        let ws = &Workspace::with_fresh_home(&ws.person, "second");
+        let ringfence = binaries().ringfence.display();
+        let run = ws.dir("../run");
+        ws.bare_sh("mkdir -p c/proc c/sys c/run ~/c/proc ~/c/run").ok();
+        let server = ws.bare(["python3", "-c", "import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.bind('../run/s')\ns.listen()\nopen('../up', 'w')\nsys.stdin.read()"]).input(ringfence_e2e::Input::Pipe).start();
+        ringfence_e2e::until("it listens", || ws.has("../up"));
+        ws.file("look.py", "import os, socket\nfor c in ('c', os.environ['HOME'] + '/c'):\n    print(os.path.exists(c + '/proc/1/status'), end=' ')\n    s = socket.socket(socket.AF_UNIX)\n    print(s.connect_ex(c + '/run/s') == 0, end=' ')\nprint(os.path.exists('c/sys/kernel'))\n");
+        let look = |inside: &str| {
+            ws.bare_sh(&format!(
+                "exec unshare --user --map-root-user --mount sh -c 'for c in c ~/c; do mount --rbind /proc $c/proc && mount --bind ../run $c/run; done && \
+                 mount --rbind /sys c/sys && {inside} python3 look.py'"
+            ))
+            .env("XDG_RUNTIME_DIR", &run)
+            .run()
+            .ok()
+        };
+        let control = look("");
+        let ring = look(&format!("{ringfence} run --"));
+        assert_eq!((control.out().as_str(), ring.out().as_str()), ("True True True True True", "False False False False False"), "{control}\n{ring}");
+        server.signal(rustix::process::Signal::KILL);
+        server.wait().exits(-9);
+    }
+
     /// Without namespaces the default is refused by name, before anything ran or was made.
     no_namespaces_no_run needs ["userns"] |ws| {
         let ringfence = binaries().ringfence.display();

@@ -110,7 +110,16 @@ rings! {
     }
 
     what_needs_a_ring_is_refused needs [] |ws| {
-        for (flag, value, promise) in [("--memory", "1GiB", "limits.memory"), ("--processes", "64", "limits.processes")] {
+        let asked = [
+            ("--memory", "1GiB", "limits.memory"),
+            ("--processes", "64", "limits.processes"),
+            ("--hide", "hidden", "hide"),
+            ("--protect", "f", "protect.paths"),
+            ("--read", "minimal", "read"),
+            ("--network", "off", "network"),
+            ("--caches", "private", "caches"),
+        ];
+        for (flag, value, promise) in asked {
             let done = free(ws, "echo ran", &[flag, value]).run().exits(125);
             assert!(done.err().contains(promise) && done.out().is_empty(), "{done}");
             let done = free(ws, "echo ran", &[flag, value, "--accept", promise, "--json"]).run().ok();
@@ -120,5 +129,8 @@ rings! {
             let done = ws.ringfence(["why", "--mode", "full-access", flag, value, "--", "ls"]).run();
             assert!(done.code() != 0 && done.err().contains(promise), "{done}");
         }
+        // What a file says of rings is put out of force by the mode.
+        ws.file("../home/.config/ringfence/policy.toml", "[filesystem]\nhide = [\"/opt\"]\nread = \"minimal\"\n[network]\nmode = \"off\"\n");
+        assert_eq!(free(ws, "echo ran", &["--network", "on"]).ok(), "ran");
     }
 }

@@ -197,6 +197,20 @@ at_home! {
         assert_eq!(ws.ring(["true"]).flags(["--read", "minimal"]).run().ok().err(), "");
     }
 
+    /// Stricter than the words, and said.
+    a_root_that_cannot_be_written_is_told needs ["userns"] |ws| {
+        ws.file("../other/f", "x");
+        ws.file("../home/.ssh/id", "SECRET");
+        let told = ws.ring(["true"]).flags(["--mode", "read-only", "--write", "../other"]).run().ok();
+        assert!(told.err().ends_with("other: nothing can be written, the mode is read-only (flag --mode)"), "{told}");
+        let ssh = ws.at("../home/.ssh").display().to_string();
+        let told = ws.ring(["cat", &format!("{ssh}/id")]).flags(["--write", &ssh]).run();
+        assert!(told.code() != 0 && told.err().contains("neither read nor written; --reveal hide.ssh shows it"), "{told}");
+        assert_eq!(ws.ring(["true"]).flags(["--write", "../other"]).run().ok().err(), "");
+        let told = ws.ring(["true"]).flags(["--pass-env", "AN_X", "--drop-env", "AN_*"]).run().ok();
+        assert!(told.err().ends_with("--pass-env AN_X: it is dropped (flag --drop-env), which is stronger"), "{told}");
+    }
+
     /// The place is the directory's, which nobody wrote a line for.
     a_write_root_that_cannot_be_entered needs ["userns"] |ws| {
         if !ws.person.is_root() {

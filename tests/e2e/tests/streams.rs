@@ -331,6 +331,31 @@ flows! {
 }
 
 rings! {
+    /// A file that is not to be seen in the ring is read, and not written, wherever it lies.
+    a_file_on_stdin_is_not_written needs ["tool:bash", "userns"] |ws| {
+        let attack = "read -r first; echo $first; (echo EVIL > /proc/self/fd/0) 2>/dev/null; (echo EVIL 1<> /proc/self/fd/0) 2>/dev/null; chmod 777 /proc/self/fd/0; touch -d 2001-01-01 /proc/self/fd/0; true";
+        let temporary = ws.bare_sh("mktemp /tmp/rf-stdin-XXXXXX").ok();
+        let outside = |open: &str| {
+            ws.bare_sh(&format!("printf 'one\\ntwo\\n' | tee secret shown > {temporary}; chmod 600 secret shown {temporary}; rm -f other; ln shown other")).ok();
+            let look = || ws.bare_sh(&format!("stat -c '%a %Y' secret shown {temporary}")).ok();
+            let before = look();
+            let ring = ws.ring(["bash", "-c", attack]).flags(["--hide", "secret", "--protect", "shown", "--protect", "other"]).quoted();
+            let done = ws.bare(["bash", "-c", &format!("exec 5< {open}; rm -f other; {{ {ring}; cat; }} <&5; cat secret shown {temporary}")]).run().ok();
+            assert_eq!(done.out(), "one\ntwo\none\ntwo\none\ntwo\none\ntwo", "{open}: {done}");
+            assert_eq!(look(), before, "{open}");
+        };
+        for open in ["secret", "shown", "other", &temporary] {
+            outside(open);
+        }
+        // The ring's own /proc has another of that name.
+        let cat = ws.ring(["cat"]).quoted();
+        assert_eq!(ws.bare_sh(&format!("{cat} < /proc/1/comm")).ok(), ws.bare_sh("cat /proc/1/comm").ok());
+        let _gone = std::fs::remove_file(&temporary);
+        // The control.
+        ws.bare(["bash", "-c", &format!("{{ {attack}; }} < secret")]).run();
+        assert_eq!(ws.read("secret"), "EVIL\n");
+    }
+
     /// A pipe's reader may open it for writing (`/proc/self/fd`), and what is written is obeyed by whoever reads there next.
     a_pipe_on_stdin_is_not_written needs ["tool:bash", "userns"] |ws| {
         // In the ring's pipe, which has room for one piece, that may have to wait.

@@ -140,6 +140,36 @@ fn agrees(who: Who) {
     assert_eq!(lies, Vec::<String>::new());
 }
 
+/// What keeps a command from a file besides the ring, also root's.
+fn permissions(who: Who) {
+    let Some(person) = needs(who, &[]) else {
+        return;
+    };
+    let ws = Workspace::with_fresh_home(&person, "denied");
+    ws.file("shut/f", "text");
+    ws.file("read", "text");
+    ws.file("plain", "text");
+    ws.bare_sh("chmod 444 read; chmod 0 shut").ok();
+    let says = |path: &str| ws.ringfence(["why", path]).run().ok().out();
+    let does = |script: &str| ws.ring_sh(script).run().code() == 0;
+    assert!(says("shut/f").contains("it cannot be read by its own permissions"));
+    assert!(!does("cat shut/f"));
+    assert!(says("read").contains("it cannot be written by its own permissions"));
+    assert!(does("cat read") && !does("echo x >> read"));
+    assert!(!says("plain").contains("permissions") && does("echo x >> plain"));
+    ws.bare_sh("chmod 700 shut").ok();
+}
+
+#[test]
+fn permissions_as_user() {
+    permissions(Who::User);
+}
+
+#[test]
+fn permissions_as_root() {
+    permissions(Who::Root);
+}
+
 #[test]
 fn agrees_as_user() {
     agrees(Who::User);

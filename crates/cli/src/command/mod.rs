@@ -23,6 +23,7 @@ mod told;
 mod top;
 mod traced;
 mod trust;
+mod typed;
 mod undo;
 mod verify;
 mod why;

@@ -1,9 +1,8 @@
 //! `ringfence run` and `ringfence shell`.
 
 use std::ffi::OsString;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use ringfence::ask::{Answer, Heard, Page, ask, can_ask};
 use ringfence::offer::{first_in_session, offers};
@@ -12,10 +11,10 @@ use ringfence::{
     Begun, By, Early, Ended, Error, Finished, Outside, Request, State, begin_with, layers,
 };
 use ringfence_plan::promise;
-use ringfence_policy::{Approval, Ask, Layer, Mode, Read};
+use ringfence_policy::{Approval, Ask, Mode};
 use serde_json::Value;
 
-use crate::command::{changed, report, told};
+use crate::command::{changed, report, told, typed};
 use crate::exit::ExitCode;
 use crate::flags::PolicyFlags;
 use crate::grammar::{self, RingFlags, RunArgs, ShellArgs};
@@ -145,29 +144,7 @@ fn once(request: &mut Request, early: Early, how: &How) -> Result<Done, Error> {
         never_outside,
     } = *how;
     let mut begun = begin_with(request.clone(), early)?;
-    // A word that was mistyped leaves readable what was meant.
-    let typed = begun
-        .policy
-        .hide
-        .iter()
-        .filter(|hide| hide.origin.layer == Layer::Flags);
-    for path in typed.map(|hide| &hide.value.path) {
-        if missing(path) {
-            let path = say::Plain(path);
-            say::line(format_args!("--hide {path}: nothing is there to be hidden"));
-        }
-    }
-    // And one of what is read leaves out what was meant, with all else.
-    if let Read::Paths(paths) = &begun.policy.read.value
-        && begun.policy.read.origin.layer == Layer::Flags
-    {
-        for path in paths.iter().filter(|path| missing(path)) {
-            let path = say::Plain(path);
-            say::line(format_args!(
-                "--read {path}: nothing is there to be read (--read takes all, minimal, or paths)"
-            ));
-        }
-    }
+    typed::told(&begun.policy);
     if let Some(machine) = pretend {
         let plan = begun.pretend(machine)?;
         return Ok(Done::Over(say::out(plan)));
@@ -232,10 +209,6 @@ fn once(request: &mut Request, early: Early, how: &How) -> Result<Done, Error> {
         hint(&finished);
     }
     Ok(Done::Over(finish(&finished, json)))
-}
-
-fn missing(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_err_and(|e| e.kind() == ErrorKind::NotFound)
 }
 
 /// Says, once in a session of a terminal, how to learn whether it was the ring.

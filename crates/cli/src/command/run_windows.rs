@@ -17,6 +17,7 @@ use crate::grammar::{RingFlags, RunArgs, ShellArgs};
 use crate::say;
 
 use super::told::{failed, shortfalls};
+use super::typed;
 
 pub(crate) fn run(args: RunArgs) -> ExitCode {
     let RunArgs { policy, ring, argv } = args;
@@ -87,7 +88,9 @@ fn not_run(why: &str, as_json: bool) -> ExitCode {
 }
 
 fn shown(request: Request, as_json: bool) -> Result<ExitCode, Error> {
-    let plan = begin(request)?.plan()?;
+    let begun = begin(request)?;
+    typed::told(&begun.policy);
+    let plan = begun.plan()?;
     Ok(match (&plan, as_json) {
         (plan, true) => say::out(format_args!("{}\n", plan_json(plan.as_ref()))),
         (Some(plan), false) => say::out(plan),
@@ -97,6 +100,7 @@ fn shown(request: Request, as_json: bool) -> Result<ExitCode, Error> {
 
 fn once(request: Request, as_json: bool) -> Result<ExitCode, Error> {
     let begun = begin(request)?;
+    typed::told(&begun.policy);
     if begun.policy.mode.value == Mode::FullAccess {
         say::line("full-access: this command runs without any boundary");
     }

@@ -4,6 +4,7 @@ mod last;
 
 use std::ffi::OsString;
 use std::fmt::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
@@ -11,6 +12,8 @@ use ringfence::why::{Answer, explain, place};
 use ringfence::{Preview, Request, layers, preview};
 use ringfence_plan::{Access, RingMode};
 use ringfence_policy::{Layer, NetworkMode};
+use rustix::fs::{Access as Asked, AtFlags, CWD, accessat};
+use rustix::process::geteuid;
 
 use ringfence_serve::report::{
     caches, command_json, decision, dropped, every_root, inside, path_json, shortfalls,
@@ -156,7 +159,13 @@ fn path_page(
     } else {
         format!("{} ({})", say::Plain(given), say::Plain(path))
     };
-    let missing = if exists { "" } else { " (does not exist)" };
+    let denied = denied(path, *access);
+    let missing = match (exists, denied) {
+        (true, _) => "",
+        // Nobody without permission can tell.
+        (false, Some(_)) => " (cannot be looked at)",
+        (false, None) => " (does not exist)",
+    };
     let _ = writeln!(text, "{shown}{missing}: {word}: {does}");
     let _ = writeln!(text, "  why     {}", say::Plain(because));
     let _ = writeln!(text, "  said by {}", origin.display(home));
@@ -169,9 +178,51 @@ fn path_page(
             "  note    it cannot be renamed or removed: something below it is protected\n",
         );
     }
+    if let Some(denied) = denied {
+        let _ = writeln!(
+            text,
+            "  note    {denied} by its own permissions or those of a directory above it, whatever the ring allows"
+        );
+    }
     if !remedy.is_empty() {
         let _ = writeln!(text, "  remedy  {}", say::Plain(remedy));
     }
+}
+
+/// What the file's permissions keep a command from that the ring does not.
+fn denied(path: &Path, access: Access) -> Option<&'static str> {
+    let (reads, writes) = match access {
+        Access::Writable | Access::Private => (true, true),
+        Access::ReadOnly => (true, false),
+        Access::Hidden | Access::TakenAway => (false, false),
+    };
+    if reads && !permitted(path, Asked::READ_OK) {
+        Some("it cannot be read")
+    } else if writes && !permitted(path, Asked::WRITE_OK) {
+        Some("it cannot be written")
+    } else {
+        None
+    }
+}
+
+/// Root is asked about as it is in a ring, without the capabilities that go around permissions.
+fn permitted(path: &Path, asked: Asked) -> bool {
+    if !geteuid().is_root() {
+        // What fails for another reason is not told of as a lack of permission.
+        return accessat(CWD, path, asked, AtFlags::EACCESS) != Err(rustix::io::Errno::ACCESS);
+    }
+    let may = |path: &Path, bit: u32| {
+        std::fs::metadata(path).map_or(true, |meta| {
+            let shift = match (meta.uid(), meta.gid()) {
+                (0, _) => 6,
+                (_, 0) => 3,
+                _ => 0,
+            };
+            meta.mode() >> shift & bit != 0
+        })
+    };
+    let bit = if asked == Asked::READ_OK { 4 } else { 2 };
+    may(path, bit) && path.ancestors().skip(1).all(|above| may(above, 1))
 }
 
 /// The write roots beside the workspace, each with who said so.

@@ -116,6 +116,7 @@ pub fn empty_site() -> Site {
         socket_dirs: Vec::new(),
         sockets: Vec::new(),
         granted_sockets: Vec::new(),
+        second: Vec::new(),
         caches: Vec::new(),
         kept: Vec::new(),
         shared: Vec::new(),

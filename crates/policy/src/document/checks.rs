@@ -92,16 +92,27 @@ pub(super) fn read_word(text: &str) -> Result<Read, Problem> {
     }
 }
 
-/// A path of a `read` list.
+/// What a `read` list says.
+pub(super) fn read_list(paths: impl Iterator<Item = Option<PathBuf>>) -> Read {
+    let paths: Vec<_> = paths.flatten().collect();
+    if paths.is_empty() {
+        Read::Minimal
+    } else {
+        Read::Paths(paths)
+    }
+}
+
+/// A path of a `read` list. `None` for `minimal`, which each list begins with.
 pub(super) fn read_path(
     text: &str,
     base: &Path,
     context: &Context<'_>,
-) -> Result<PathBuf, Problem> {
-    if matches!(text, "all" | "minimal") {
-        return Err(Problem::ReadWord(text.to_owned()));
+) -> Result<Option<PathBuf>, Problem> {
+    match text {
+        "minimal" => Ok(None),
+        "all" => Err(Problem::ReadWord(text.to_owned())),
+        path => path::expand(Path::new(path), base, context).map(Some),
     }
-    path::expand(Path::new(text), base, context)
 }
 
 pub(super) fn processes(count: i64, given: impl fmt::Display) -> Result<u32, Problem> {

@@ -218,8 +218,8 @@ impl Reader {
         let paths = self.entries(&keys::READ, FLAG, given, |text| {
             checks::read_path(text, base, context)
         });
-        let paths = paths.into_iter().map(|path| path.value).collect();
-        Some(Sourced::new(Read::Paths(paths), Origin::flag(FLAG)))
+        let read = checks::read_list(paths.into_iter().map(|path| path.value));
+        Some(Sourced::new(read, Origin::flag(FLAG)))
     }
 
     fn processes(&mut self, given: Option<u32>) -> Option<Sourced<u32>> {

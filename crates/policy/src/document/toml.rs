@@ -409,12 +409,12 @@ impl<'a> Reader<'a> {
     fn read(
         &mut self,
         value: &Value<'_>,
-        check: impl Fn(&str) -> Result<PathBuf, Problem>,
+        check: impl Fn(&str) -> Result<Option<PathBuf>, Problem>,
     ) -> Option<Sourced<Read>> {
         if let DeValue::Array(_) = value.get_ref() {
             let listed = self.list(&keys::READ, value, check)?;
-            let paths = listed.items.into_iter().map(|item| item.value).collect();
-            return Some(Sourced::new(Read::Paths(paths), listed.origin));
+            let read = checks::read_list(listed.items.into_iter().map(|item| item.value));
+            return Some(Sourced::new(read, listed.origin));
         }
         self.text(&keys::READ, value, checks::read_word)
     }

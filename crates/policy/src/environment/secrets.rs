@@ -187,7 +187,7 @@ fn secret_name(name: &[u8], value: &[u8]) -> bool {
     let Some(last) = words.next_back() else {
         return false;
     };
-    if listed(LAST_WORDS, last) {
+    if listed(LAST_WORDS, last) || ENDS.iter().any(|end| last.ends_with(end)) {
         return true;
     }
     // `API_KEY`, `ACCESS_KEY_ID`: what comes before says what kind of key.
@@ -265,6 +265,23 @@ const LAST_WORDS: &[&[u8]] = &[
     b"PAT",
     b"PRIVATEKEY",
     b"PWD",
+    b"SECRET",
+    b"SECRETKEY",
+    b"SECRETS",
+    b"TOKEN",
+];
+
+/// What makes a secret of a last word that ends so: `DbPassword`, `mysecret`. Not `KEY`: `MONKEY`.
+const ENDS: &[&[u8]] = &[
+    b"ACCESSKEY",
+    b"APIKEY",
+    b"CREDENTIAL",
+    b"CREDENTIALS",
+    b"PASSPHRASE",
+    b"PASSWD",
+    b"PASSWORD",
+    b"PRIVATEKEY",
+    b"PRIVKEY",
     b"SECRET",
     b"SECRETKEY",
     b"SECRETS",

@@ -421,10 +421,6 @@ impl Inner {
         let Some(at) = new.find(|at| !known.contains(at)) else {
             return Ok((None, Vec::new()));
         };
-        // What else is in it would be seen as well, which is not what is asked.
-        if at.dir {
-            return Err("it is a directory: name the socket in it".to_owned());
-        }
         let mut widening = empty();
         let mut rules = Vec::new();
         for step in &wider.steps {

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use ringfence_ops::linux::{Located, Mask};
 use ringfence_plan::{Doubt, Guarded, Hidden, promise};
 use ringfence_policy::Effective;
-use ringfence_sys_linux::{SysError, listing, object};
+use ringfence_sys_linux::object::{self, Identity};
+use ringfence_sys_linux::{SysError, listing};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use crate::error::Error;
-use crate::locate::{Found, follow, located, no_follow, too_few_files, trail};
-use crate::mounts;
+use crate::locate::{follow, located, no_follow, too_few_files, trail};
+use crate::mounts::{self, Is, Mount, Place};
 
 /// Names in the directories most hidden entries lie in. A default policy has well over a
 /// hundred entries and a home a handful of them: three listings are cheaper than asking
@@ -90,6 +91,7 @@ fn out_of_reach(at: &Located, root: bool) -> bool {
 pub(super) struct Ground<'a> {
     pub(super) home: Option<&'a Path>,
     pub(super) roots: &'a [PathBuf],
+    pub(super) mounts: &'a [Mount],
     /// Of these none is hidden, nor what it lies in, because a link leads there.
     pub(super) places: [&'a Path; 3],
 }
@@ -131,25 +133,30 @@ impl Ground<'_> {
     /// Whether what a link in a hidden directory leads to is hidden with it: what is the person's own, or closed to
     /// others. What everybody may read anyway (`~/.config/tool/run -> /usr/bin/tool`) is no secret and may be needed, and a
     /// write root is where the work goes on: in it what a repository has is left, a key or a directory of keys is not.
-    fn secret(&self, found: &Found) -> bool {
-        let path = &found.at.path;
-        let kind = found.identity.kind();
-        let above = |place: &Path| place.starts_with(path);
-        if !matches!(kind, FileType::RegularFile | FileType::Directory)
-            || ["/proc", "/sys", "/dev"]
-                .iter()
-                .any(|own| path.starts_with(own))
-            || self.places.iter().any(|place| above(place))
-            || self.home.is_some_and(above)
-            || self.roots.iter().any(|root| above(root))
-        {
+    fn secret(&self, path: &Path, identity: &Identity) -> bool {
+        if self.stays(path, identity) {
             return false;
         }
-        let mode = found.identity.mode;
+        let mode = identity.mode;
         if self.roots.iter().any(|root| path.starts_with(root)) {
             return mode & 0o077 == 0;
         }
         self.home.is_some_and(|home| path.starts_with(home)) || mode & 0o004 == 0
+    }
+}
+
+impl Ground<'_> {
+    /// Whether what is no secret by its own name is left in any case: a ring's own, what the work or the home lies in, what is
+    /// neither file nor directory.
+    fn stays(&self, path: &Path, identity: &Identity) -> bool {
+        let kind = identity.kind();
+        let above = |place: &Path| place.starts_with(path);
+        let own = ["/proc", "/sys", "/dev"];
+        !matches!(kind, FileType::RegularFile | FileType::Directory)
+            || own.iter().any(|own| path.starts_with(own))
+            || self.places.iter().any(|place| above(place))
+            || self.home.is_some_and(above)
+            || self.roots.iter().any(|root| above(root))
     }
 }
 
@@ -199,7 +206,7 @@ impl Led {
                 Err(_) => continue,
             };
             self.found += 1;
-            if ground.secret(&found) {
+            if ground.secret(&found.at.path, &found.identity) {
                 all.push((link, found.at));
             }
         }
@@ -208,49 +215,52 @@ impl Led {
 }
 
 /// Adds the other places where what is hidden is mounted (`mount --bind`, another mount of the file system above).
-fn mounted_elsewhere(all: &mut Vec<Hidden>, ground: &Ground<'_>, doubts: &mut Vec<Doubt>) {
-    if all.is_empty() {
-        return;
-    }
-    let mounts = match mounts::all() {
-        Ok(mounts) => mounts,
-        Err(error) => {
-            doubts.push(Doubt {
-                promise: promise::HIDE,
-                what: format!(
-                    "where file systems are mounted cannot be read ({error}): what is hidden may be mounted in a second place"
-                ),
-                refused: false,
-            });
-            return;
-        }
-    };
+fn mounted_elsewhere(all: &mut Vec<Hidden>, ground: &Ground<'_>) {
+    let mounts = ground.mounts;
     let mut more: Vec<Hidden> = Vec::new();
     for hidden in all.iter() {
         let from = &hidden.mask.at;
-        for place in mounts::elsewhere(&mounts, &from.path) {
-            let covers = |other: &Hidden| place.starts_with(&other.mask.at.path);
+        let places = mounts::elsewhere(mounts, &from.path, mounts::id_of(&from.path));
+        let places: Vec<(Place, Identity)> = places
+            .into_iter()
+            .filter_map(|place| {
+                let identity = object::identity_of(&place.path).ok()??;
+                // Another may be mounted over it.
+                let seen = mounts::id_of(&place.path).is_none_or(|id| id == place.mount);
+                seen.then_some((place, identity))
+            })
+            .collect();
+        // What is mounted in it may be anything: a tree that is tried out, with the system's /dev. By one of its names it is a secret.
+        let secret = |identity: &Identity| {
+            let is =
+                |other: &Identity| (other.device, other.inode) == (identity.device, identity.inode);
+            let mut all = places.iter();
+            all.any(|(place, other)| is(other) && ground.secret(&place.path, other))
+        };
+        for (place, identity) in &places {
+            let covers = |other: &Hidden| place.path.starts_with(&other.mask.at.path);
             if all.iter().chain(&more).any(covers) {
                 continue;
             }
-            let Ok(Some(identity)) = object::identity_of(&place) else {
-                continue;
-            };
-            // Another may be mounted over it; a part of it is mounted with an end of its own.
             let same = (identity.device, identity.inode) == (from.device, from.inode);
-            let is_part = mounts.iter().any(|mount| mount.is_at(&place));
-            if !same && !is_part {
+            let there = match place.is {
+                Is::Same => same,
+                Is::Part | Is::Layer => true,
+                Is::Within => !ground.stays(&place.path, identity) && secret(identity),
+            };
+            if !there {
                 continue;
             }
+            let place = &place.path;
             let keep = hidden.mask.keep.iter().filter_map(|kept| {
                 let kept = place.join(kept.path.strip_prefix(&from.path).ok()?);
                 no_follow(&kept).ok().flatten()
             });
             more.push(Hidden {
-                pins: ground.between(&place),
+                pins: ground.between(place),
                 mask: Mask {
                     keep: keep.filter(|_| same).collect(),
-                    at: located(place, &identity),
+                    at: located(place.clone(), identity),
                 },
                 name: hidden.name.clone(),
                 link: hidden.link.clone(),
@@ -364,6 +374,6 @@ pub(super) fn hidden(
             outermost.push(hidden);
         }
     }
-    mounted_elsewhere(&mut outermost, ground, doubts);
+    mounted_elsewhere(&mut outermost, ground);
     Ok(outermost)
 }

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::careful;
 use crate::error::Error;
+use crate::mounts;
 use crate::state::State;
 
 /// First line of the file; another version is made anew.
@@ -92,6 +93,10 @@ pub(crate) fn save(state: &State, root: &Path, walked: &Walked) -> Result<(), Er
 pub(crate) fn walk(root: &Path, stop: &AtomicBool) -> Walked {
     let mut walked = Walked::default();
     let mut dirs = vec![root.to_owned()];
+    // No work has a repository there, and the ring covers it.
+    let mounts = mounts::all().unwrap_or_default();
+    let roots = [root.to_owned()];
+    let kernels: Vec<&Path> = mounts::of_the_kernel(&mounts, &roots).collect();
     while let Some(dir) = dirs.pop() {
         if stop.load(Ordering::Relaxed) {
             return walked;
@@ -122,7 +127,10 @@ pub(crate) fn walk(root: &Path, stop: &AtomicBool) -> Walked {
             config |= name == "config";
             common |= name == "commondir";
             if entry.file_type().is_ok_and(|t| t.is_dir()) {
-                dirs.push(entry.path());
+                let path = entry.path();
+                if !kernels.contains(&path.as_path()) {
+                    dirs.push(path);
+                }
             }
         }
         // Any one of these can be renamed away, and back when it is of use.

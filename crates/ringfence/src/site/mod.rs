@@ -10,6 +10,7 @@ mod links_tests;
 mod readable;
 mod repository;
 mod roots;
+mod second;
 mod sockets;
 #[cfg(test)]
 mod tests;
@@ -23,12 +24,12 @@ use std::path::{Path, PathBuf};
 use ringfence_ops::linux::Located;
 use ringfence_plan::{Doubt, Hidden, Root, Site, promise};
 use ringfence_policy::{Effective, Mode, Sourced};
-use ringfence_sys_linux::{SysError, object};
+use ringfence_sys_linux::object;
 use rustix::fs::FileType;
-use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::locate::{Found, follow, no_cwd, of_descriptor, trail};
+use crate::mounts;
 use crate::state::State;
 pub(crate) use guard::{Guards, Tops};
 pub(crate) use repository::Person;
@@ -106,9 +107,21 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
         .collect::<Result<Vec<Root>, Error>>()?;
 
     let temps = temps();
+    let mounts = mounts::all().unwrap_or_else(|error| {
+        doubts.push(Doubt {
+            promise: promise::HIDE,
+            what: format!(
+                "where file systems are mounted cannot be read ({error}): what is hidden, and what a ring has its own of, may be \
+                 mounted in a second place"
+            ),
+            refused: false,
+        });
+        Vec::new()
+    });
     let ground = hidden::Ground {
         home,
         roots: &root_paths,
+        mounts: &mounts,
         places: [&workspace_at, &cwd.path, asked.program],
     };
     let mut links = Vec::new();
@@ -133,7 +146,7 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
     let socket_dirs = sockets::directories();
     let granted_sockets = granted(policy)?;
     let listening = sockets::listening(&socket_dirs, &hidden, &granted_sockets);
-    let listening = listening.unwrap_or_else(|error| {
+    let mut listening = listening.unwrap_or_else(|error| {
         doubts.push(Doubt {
             promise: promise::SOCKETS,
             what: format!(
@@ -144,6 +157,8 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
         });
         Vec::new()
     });
+    let (second, more) = second::places(&mounts, &root_paths, &socket_dirs, &hidden);
+    listening.extend(more);
     let readable = readable::readable(policy, asked, &root_paths);
     let roots = guarded.iter().map(|r| r.at.clone()).collect();
     Ok(Survey {
@@ -157,6 +172,7 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
             socket_dirs,
             sockets: listening,
             granted_sockets,
+            second,
             caches: Vec::new(),
             kept: Vec::new(),
             shared: Vec::new(),
@@ -213,12 +229,12 @@ fn granted_socket(policy: &Effective, socket: &Sourced<PathBuf>) -> Result<Locat
         error,
     };
     let found = follow(&socket.value).map_err(fail)?;
-    let kind = found.identity.kind();
-    if kind != FileType::Socket && kind != FileType::Directory {
-        return Err(fail(SysError::new(
-            "connect",
-            Errno::NOTSOCK.raw_os_error(),
-        )));
+    // A directory would bring back all that is in it, whatever hides or protects it.
+    if found.identity.kind() != FileType::Socket {
+        return Err(Error::NoSocket {
+            path: socket.value.clone(),
+            origin: socket.origin.to_string(),
+        });
     }
     within(policy.bounds.sockets.as_ref(), socket, &found.at)?;
     let path = &found.at.path;

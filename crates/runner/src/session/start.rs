@@ -21,6 +21,9 @@ use crate::files::{open_verified, same};
 use crate::keeper::Keeper;
 use crate::tree::Tree;
 
+/// A file on stdin that is not to be seen in the ring is handed in as a copy, up to this length in bytes.
+const COPIED: u64 = 256 << 20;
+
 impl Session {
     /// A number stands for one command at a time. The last has the ring for itself; without a pid
     /// namespace each has, since whose a process is cannot be told there.
@@ -49,11 +52,16 @@ impl Session {
                 Ok(file) => Some(file),
                 // `..` of it would lead past all mounts.
                 Err(error) if located.dir => return Err(at(Stage::Stdin, error)),
-                Err(error) => {
-                    self.send(&Report::StdinAsIs { errno: error.errno })
-                        .map_err(|e| at(Stage::Stdin, e))?;
-                    None
-                }
+                // As it is, it could be opened again for writing, where it lies in a write root.
+                Err(_) => match object::sealed_copy(stdin.as_fd(), COPIED) {
+                    Ok(copy) => Some(copy),
+                    Err(error) if spawn.stdin_outside => {
+                        self.send(&Report::StdinAsIs { errno: error.errno })
+                            .map_err(|e| at(Stage::Stdin, e))?;
+                        None
+                    }
+                    Err(error) => return Err(at(Stage::Stdin, error)),
+                },
             },
         };
         let stdin_pair = match &inside {

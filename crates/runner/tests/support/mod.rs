@@ -231,6 +231,7 @@ pub fn sh(id: u32, script: &str) -> Spawn {
         own_group: false,
         terminal: false,
         stdin_inside: None,
+        stdin_outside: false,
         report: false,
         announce: true,
         last: false,

@@ -144,7 +144,7 @@ fn spawn() -> impl Strategy<Value = Spawn> {
         vec(os_string(), 0..4),
         located(),
         any::<(bool, bool, bool, bool, bool, bool, bool)>(),
-        of(located()),
+        (of(located()), any::<bool>()),
         of(any::<u64>()),
         of(any::<u64>()),
     )
@@ -156,7 +156,7 @@ fn spawn() -> impl Strategy<Value = Spawn> {
                 env,
                 cwd,
                 (new_session, own_group, terminal, announce, last, keep_background, report),
-                stdin_inside,
+                (stdin_inside, stdin_outside),
                 time_ms,
                 memory,
             )| {
@@ -170,6 +170,7 @@ fn spawn() -> impl Strategy<Value = Spawn> {
                     own_group,
                     terminal,
                     stdin_inside,
+                    stdin_outside,
                     report,
                     announce,
                     last,
