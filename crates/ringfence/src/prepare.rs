@@ -144,6 +144,10 @@ impl Prepared {
             submodules: &self.noted.submodules,
             since,
             looks_back,
+            plans: self
+                .plan
+                .as_ref()
+                .is_some_and(|plan| plan.mode == RingMode::Namespaces),
         };
         after.made(found.iter().chain(&self.noted.vacant).cloned())
     }

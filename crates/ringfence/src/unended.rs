@@ -8,11 +8,13 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use ringfence_ops::linux::Located;
+use rustix::fs::OFlags;
 
 use crate::careful;
 use crate::state::State;
@@ -45,12 +47,9 @@ impl Mark {
     pub(crate) fn note(state: &State, roots: &[Located], since: SystemTime) -> Option<Mark> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let dir = dir(state);
+        let dirs = roots.iter().filter(|root| root.dir);
+        let text = text(since, dirs.map(|root| &root.path));
         let since = since.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-        let mut text = format!("{}", since.as_nanos()).into_bytes();
-        for root in roots.iter().filter(|root| root.dir) {
-            text.push(0);
-            text.extend(root.path.as_os_str().as_bytes());
-        }
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = dir.join(format!(
             "{}-{}-{number}",
@@ -90,7 +89,16 @@ fn forget(path: &Path) {
 pub(crate) struct Unended {
     since: Option<SystemTime>,
     /// Locked meanwhile.
-    files: Vec<(PathBuf, File)>,
+    files: Vec<Found>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Found {
+    path: PathBuf,
+    file: File,
+    /// What is to be written to it where the next ring looks at a part of its write roots alone; nothing for what is looked at whole.
+    left: Vec<u8>,
 }
 
 impl Unended {
@@ -100,10 +108,15 @@ impl Unended {
             return found;
         };
         for path in entries.flatten().map(|entry| entry.path()).take(MOST) {
-            let Some(file) = File::open(&path)
-                .ok()
-                .filter(|file| file.try_lock().is_ok())
-            else {
+            let mut open = sys::private();
+            // Whatever is there: a pipe would be waited for.
+            open.read(true).write(true);
+            open.custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed());
+            let file = open.open(&path).ok().filter(|file| {
+                let is_file = file.metadata().is_ok_and(|meta| meta.is_file());
+                is_file && file.try_lock().is_ok()
+            });
+            let Some(file) = file else {
                 continue;
             };
             let Some((since, places)) = read(&path) else {
@@ -120,7 +133,17 @@ impl Unended {
             };
             if places.iter().any(meets) {
                 found.since = Some(found.since.map_or(since, |first| first.min(since)));
-                found.files.push((path, file));
+                // Below one of the roots alone is not all of it.
+                let whole = |place: &&PathBuf| {
+                    let mut roots = roots.iter().map(|root| &root.path);
+                    roots.any(|root| place.starts_with(root))
+                };
+                let left: Vec<_> = places.iter().filter(|place| !whole(place)).collect();
+                let left = match left.is_empty() {
+                    true => Vec::new(),
+                    false => text(since, left.into_iter()),
+                };
+                found.files.push(Found { path, file, left });
             } else if since.elapsed().is_ok_and(|age| age > KEPT)
                 || !places.iter().any(|place| place.exists())
             {
@@ -137,11 +160,38 @@ impl Unended {
 
     /// What they left was looked at, and told.
     pub(crate) fn told(&mut self) {
-        for (path, _locked) in self.files.drain(..) {
-            forget(&path);
+        for Found {
+            path,
+            mut file,
+            left,
+        } in self.files.drain(..)
+        {
+            if left.is_empty() {
+                forget(&path);
+                continue;
+            }
+            let kept = file.set_len(0).and_then(|()| file.write_all(&left));
+            if kept.is_err() {
+                // Of nobody, and gone with the next look.
+                let _half = file.set_len(0);
+            }
         }
         self.since = None;
     }
+}
+
+fn text<'a>(since: SystemTime, places: impl Iterator<Item = &'a PathBuf>) -> Vec<u8> {
+    let since = since.duration_since(SystemTime::UNIX_EPOCH);
+    let mut text = since
+        .unwrap_or_default()
+        .as_nanos()
+        .to_string()
+        .into_bytes();
+    for place in places {
+        text.push(0);
+        text.extend(place.as_os_str().as_bytes());
+    }
+    text
 }
 
 /// When a ring began, and its write roots. `None` for what is not written yet.
@@ -186,6 +236,8 @@ mod tests {
         assert_eq!(found.since(now), earlier);
         // Whoever is killed before it has told leaves them for the next.
         drop(std::mem::take(&mut found.files));
+        // Who looks at a part of it leaves the rest.
+        Unended::of(&state, &[root("one/below")]).told();
         let mut found = Unended::of(&state, std::slice::from_ref(&one));
         assert_eq!(found.since(now), earlier);
         found.told();
@@ -207,6 +259,14 @@ mod tests {
         }
         let root = crate::locate::follow(&dir.dir("one")).unwrap().at;
         let now = SystemTime::now();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            dir.0.join("state/unended/e"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .unwrap();
         assert_eq!(Unended::of(&state, &[root]).since(now), now);
     }
 }

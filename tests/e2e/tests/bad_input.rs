@@ -74,6 +74,18 @@ refusals! {
         refused(ws, with_flags(ws, &["--hide", &above]), 125, &["is hidden by the policy"]);
     }
 
+    /// What programs outside obey is not to be written because somebody works in it.
+    workspace_in_a_protected_place |ws| {
+        for dir in [".claude", ".vscode", "sub/.cursor/rules", ".git/hooks", "bare.git/hooks"] {
+            ws.bare_sh(&format!("git init -q --bare bare.git; mkdir -p {dir}")).run();
+            refused(ws, with_flags(ws, &["--workspace", dir]), 125, &["protected wherever it stands", "name the directory that has it"]);
+        }
+        refused(ws, with_flags(ws, &[]).dir(ws.at(".claude")), 125, &["protected wherever it stands"]);
+        // One of its own in there, as agents make them.
+        ws.bare_sh("git init -q .claude/worktrees/x").ok();
+        ws.ring(["true"]).dir(ws.at(".claude/worktrees/x")).run().ok();
+    }
+
     /// Only sockets are let in: a directory would bring back all that is in it, whatever hides or protects it.
     socket_that_is_none |ws| {
         for dir in ["/run", ".", "../home", "/etc"] {

@@ -323,6 +323,42 @@ rings! {
         assert!(short.err().contains("core.fsmonitor"), "{short}");
     }
 
+    /// It is as old as that command by then, and new to the one that tells.
+    what_a_short_command_made_is_told_by_the_next_that_has_the_time needs ["tool:git", "tool:bash", "userns"] |outer| {
+        for (script, word) in [
+            ("git init -q n; ln -s config n/.git/COMMIT_EDITMSG", "COMMIT_EDITMSG (a link"),
+            ("git init -q n; cd n; touch xgit-config; git add xgit-config; sed -i s:xgit-config:.git/config: .git/index", ".git/config, which git would write"),
+            // What becomes a git directory by a second command.
+            ("git init -q n; mv n/.git x; rm x/config x/HEAD; ln -s ../f x/COMMIT_EDITMSG", ""),
+        ] {
+            let ws = &fresh(outer);
+            told(ws, "true");
+            ws.ring_sh(script).run().ok();
+            ws.bare_sh("sleep 0.3").ok();
+            let later = match word {
+                "" => "mv x n/.git; echo 'ref: refs/heads/main' > n/.git/HEAD; printf '[core]\nbare = false\n' > n/.git/config",
+                _ => "true",
+            };
+            tells(ws, later, if word.is_empty() { "COMMIT_EDITMSG (a link" } else { word });
+        }
+    }
+
+    /// However a url says it, and however deep.
+    remotes_that_are_spelled_otherwise needs ["tool:git", "tool:bash", "userns"] |outer| {
+        let ws = &fresh(outer);
+        let make = |n: &str, at: &str, url: &str| format!("git init -q {n}; mkdir -p {n}/.git/objects/aa; git init -q --bare {n}/.git/objects/aa/{at}; git -C {n}/.git/objects/aa/{at} config core.fsmonitor x; printf '{url}' >> {n}/.git/config");
+        let here = ws.path().display().to_string();
+        for (n, at, url) in [
+            ("a", "evil.git", "[remote \"o\"]\nurl = ./.git/objects/aa/evil\n".to_owned()),
+            ("b", "evil", format!("[remote \"o\"]\nurl = file://{here}/b/.git/objects/aa/%%65vil\n")),
+            ("c", "evil", "[remote \"o\"]\nurl = ~/../ws/c/.git/objects/aa/evil\n".to_owned()),
+        ] {
+            tells(ws, &make(n, at, &url), "core.fsmonitor");
+        }
+        tells(ws, &make("d", "evil", "[url \"./.git/\"]\ninsteadOf = https://example.com/r\n"), "url../.git/.insteadof");
+        tells(ws, "git init -q e; mkdir -p e/.git/a/b; git init -q --bare e/.git/a/b/evil; git -C e/.git/a/b/evil config core.fsmonitor x", "core.fsmonitor");
+    }
+
     /// Many are no place to hide one.
     more_repositories_than_are_looked_at needs ["tool:git", "tool:bash", "userns"] |outer| {
         let ws = &fresh(outer);

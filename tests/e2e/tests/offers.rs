@@ -259,11 +259,11 @@ rings! {
         }
         client.ok("grant.request", json!({ "ring": number, "write": ws.at("../other/README") }));
         client.wait().exits(0);
-        // A workspace that lies in an agent's directory is one all the same.
+        // A repository that lies in an agent's directory is a workspace all the same.
         let within = ws.repository("../other/.claude/worktrees/x");
         ws.ring(["sh", "-c", "echo x > fine"]).dir(&within).run().ok();
         let below = ws.dir("../plain/.claude/work");
-        ws.ring(["sh", "-c", "echo x > fine"]).dir(&below).run().ok();
+        ws.ring(["sh", "-c", "echo x > fine"]).dir(&below).run().exits(125);
     }
 
     /// What programs obey in a home is told, whatever `HOME` is and wherever it was moved.

@@ -73,7 +73,12 @@ pub(crate) fn survey(asked: &Asked<'_>) -> Result<Survey, Error> {
     let policy = asked.policy;
     let home = asked.home.and_then(|h| follow(h).ok()).map(|f| f.at.path);
     let home = home.as_deref();
-    let workspace = roots::workspace(asked.workspace, home)?;
+    // Nothing is written in it where nothing is.
+    let protect = match policy.mode.value {
+        Mode::WorkspaceWrite => policy.protect.as_slice(),
+        _ => &[],
+    };
+    let workspace = roots::workspace(asked.workspace, home, protect)?;
     let workspace_at = workspace.at.path.clone();
     let cwd = follow(asked.cwd).map_err(no_cwd)?.at;
     let mut wanted: Vec<Found> = Vec::new();

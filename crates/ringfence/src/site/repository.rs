@@ -487,7 +487,7 @@ fn work_tree(git_dir: &Path) -> Option<PathBuf> {
 }
 
 /// Whether git takes a directory for a git directory (`is_git_directory` of its `setup.c`).
-fn looks_like_git_dir(path: &Path) -> bool {
+pub(super) fn looks_like_git_dir(path: &Path) -> bool {
     let there =
         |name: &str| rustix::fs::access(path.join(name), rustix::fs::Access::EXISTS).is_ok();
     if !(there("objects") && there("refs") || there(COMMONDIR)) {

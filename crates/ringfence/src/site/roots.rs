@@ -80,8 +80,38 @@ fn unprintable(path: &Path) -> bool {
         .is_none_or(|text| text.chars().any(char::is_control))
 }
 
+/// Whether a directory lies in one that is protected wherever it stands, or in that of a repository: as the workspace it would be
+/// written, with what programs outside obey. A repository of its own in there (`.claude/worktrees/x`) is none of it.
+fn in_protected(path: &Path, protect: &[Sourced<Protect>]) -> bool {
+    let begins = |dir: &Path, entry: &Path| {
+        let mut start = PathBuf::new();
+        entry.components().any(|part| {
+            start.push(part);
+            dir.ends_with(&start)
+        })
+    };
+    for dir in path.ancestors() {
+        if repository::is_repository(dir) {
+            return false;
+        }
+        let of_git = dir.ends_with(".git") || dir != path && repository::looks_like_git_dir(dir);
+        let named = |entry: &Sourced<Protect>| match &entry.value {
+            Protect::Relative(entry) => begins(dir, entry),
+            Protect::Absolute(_) => false,
+        };
+        if of_git || protect.iter().any(named) {
+            return true;
+        }
+    }
+    false
+}
+
 /// `home` is canonical.
-pub(super) fn workspace(path: &Path, home: Option<&Path>) -> Result<Found, Error> {
+pub(super) fn workspace(
+    path: &Path,
+    home: Option<&Path>,
+    protect: &[Sourced<Protect>],
+) -> Result<Found, Error> {
     let fail = |why| Error::Workspace {
         path: PathBuf::from(path.to_string_lossy().escape_debug().to_string()),
         why,
@@ -104,6 +134,12 @@ pub(super) fn workspace(path: &Path, home: Option<&Path>) -> Result<Found, Error
     if unprintable(&found.at.path) {
         return Err(fail(
             "has a control character or is not UTF-8 in its name; rename it",
+        ));
+    }
+    if in_protected(&found.at.path, protect) {
+        return Err(fail(
+            "lies in a directory that programs outside obey, and that is protected wherever it stands (.git, .claude, .vscode \
+             and the like); name the directory that has it",
         ));
     }
     match too_wide(&found.at.path, home) {

@@ -40,7 +40,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    fn is(&self, section: &str, key: &str) -> bool {
+    pub(super) fn is(&self, section: &str, key: &str) -> bool {
         self.subsection.is_none() && self.section == section && self.key == key
     }
 

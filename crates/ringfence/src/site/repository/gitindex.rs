@@ -35,6 +35,8 @@ pub(super) fn read(bytes: &[u8], hash: usize) -> Option<Index> {
     let mut at = 12;
     let mut name: Vec<u8> = Vec::new();
     let mut index = Index::default();
+    // Where git may begin to read in another thread, if it is told so.
+    let mut starts = Vec::new();
     for _ in 0..number(8)? {
         let start = at;
         let mode = number(start + 24)?;
@@ -45,8 +47,11 @@ pub(super) fn read(bytes: &[u8], hash: usize) -> Option<Index> {
             // The end of the name before is replaced.
             let (cut, next) = variable(bytes, at)?;
             at = next;
+            // There nothing is before.
+            starts.push((cut == name.len()).then_some(start));
             name.truncate(name.len().checked_sub(cut)?);
         } else {
+            starts.push(Some(start));
             name.clear();
         }
         let length = bytes.get(at..)?.iter().position(|b| *b == 0)?;
@@ -78,8 +83,21 @@ pub(super) fn read(bytes: &[u8], hash: usize) -> Option<Index> {
         }
     }
     // Extensions, up to the checksum.
+    let entries_end = at;
     while at + 8 + hash <= bytes.len() {
         let length = usize::try_from(number(at + 4)?).ok()?;
+        // With `index.threads` git goes by what these say of the entries, and would read others.
+        let as_read = match bytes.get(at..at + 4)? {
+            b"EOIE" => number(at + 8).is_some_and(|end| end as usize == entries_end),
+            b"IEOT" => {
+                let blocks = bytes.get(at + 8..at.checked_add(8)?.checked_add(length)?)?;
+                are_blocks(blocks, &starts)
+            }
+            _ => true,
+        };
+        if !as_read && index.planted.is_none() {
+            index.planted = Some("entries beside those that are listed (EOIE, IEOT)".to_owned());
+        }
         if bytes.get(at..at + 4)? == b"link" {
             let base = bytes.get(at + 8..at + 8 + hash)?;
             let hex = base.iter().fold(String::new(), |mut hex, byte| {
@@ -93,6 +111,24 @@ pub(super) fn read(bytes: &[u8], hash: usize) -> Option<Index> {
     Some(index)
 }
 
+/// Whether blocks of an index (`IEOT`) are its entries, each once, in their order.
+fn are_blocks(blocks: &[u8], starts: &[Option<usize>]) -> bool {
+    let mut words = blocks.chunks_exact(4).map(|word| {
+        word.iter()
+            .fold(0, |sum, byte| sum << 8 | usize::from(*byte))
+    });
+    // A version of the extension comes first.
+    words.next();
+    let mut first = 0;
+    while let (Some(offset), Some(count)) = (words.next(), words.next()) {
+        if starts.get(first) != Some(&Some(offset)) {
+            return false;
+        }
+        first += count;
+    }
+    first == starts.len()
+}
+
 /// A number in the encoding of pack files' offsets.
 fn variable(bytes: &[u8], mut at: usize) -> Option<(usize, usize)> {
     let mut byte = *bytes.get(at)?;
@@ -103,4 +139,71 @@ fn variable(bytes: &[u8], mut at: usize) -> Option<(usize, usize)> {
         value = value.checked_add(1)?.checked_mul(128)? + usize::from(byte & 0x7f);
     }
     Some((value, at + 1))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{Index, read};
+
+    /// An index of version 2 or 4 with these entries, as the bytes from the start of each name on, and these extensions.
+    fn index(version: u32, entries: &[&[u8]], extensions: &[(&[u8], Vec<u32>)]) -> Vec<u8> {
+        let mut bytes = b"DIRC".to_vec();
+        bytes.extend(version.to_be_bytes());
+        bytes.extend(u32::try_from(entries.len()).unwrap().to_be_bytes());
+        for entry in entries {
+            let start = bytes.len();
+            bytes.extend([0; 24]);
+            bytes.extend(0o100_644_u32.to_be_bytes());
+            bytes.extend([0; 12 + 20]);
+            // Longer than can be said.
+            bytes.extend(0x0fff_u16.to_be_bytes());
+            bytes.extend(*entry);
+            bytes.push(0);
+            while version < 4 && (bytes.len() - start) % 8 != 0 {
+                bytes.push(0);
+            }
+        }
+        for (name, words) in extensions {
+            bytes.extend(*name);
+            bytes.extend(u32::try_from(words.len() * 4).unwrap().to_be_bytes());
+            bytes.extend(words.iter().flat_map(|word| word.to_be_bytes()));
+        }
+        bytes.extend([0; 20]);
+        bytes
+    }
+
+    /// With `index.threads` git reads where these extensions say, and not what comes next.
+    #[test]
+    fn an_end_and_blocks_of_entries_that_are_not_those() {
+        let planted = |bytes: &[u8]| read(bytes, 20).unwrap().planted.is_some();
+        let names: [&[u8]; 2] = [b"a", b"b"];
+        let end = u32::try_from(12 + 2 * 64).unwrap();
+        assert_eq!(read(&index(2, &names, &[]), 20), Some(Index::default()));
+        let eoie = |end: u32| vec![(&b"EOIE"[..], vec![end, 0, 0, 0, 0, 0])];
+        assert!(!planted(&index(2, &names, &eoie(end))));
+        assert!(planted(&index(2, &names, &eoie(end + 8))));
+        let ieot = |blocks: &[u32]| vec![(&b"IEOT"[..], [&[1], blocks].concat())];
+        for (blocks, good) in [
+            (&[12, 2][..], true),
+            (&[12, 1, 76, 1], true),
+            (&[76, 1, 12, 1], false),
+            (&[12, 1, 76, 2], false),
+            (&[12, 1], false),
+            (&[12, 1, 80, 1], false),
+        ] {
+            assert_eq!(
+                !planted(&index(2, &names, &ieot(blocks))),
+                good,
+                "{blocks:?}"
+            );
+        }
+        // The second takes a part of the first's name, which is not there where another thread begins.
+        let names: [&[u8]; 2] = [b"\0ab", b"\x01c"];
+        let second = 12 + 62 + 4;
+        assert!(!planted(&index(4, &names, &ieot(&[12, 2]))));
+        assert!(planted(&index(4, &names, &ieot(&[12, 1, second, 1]))));
+        let names: [&[u8]; 2] = [b"\0ab", b"\x02c"];
+        assert!(!planted(&index(4, &names, &ieot(&[12, 1, second, 1]))));
+    }
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::config::{Entry, is_garbled, parse, runs_what_lies_beside};
-use super::variables::{remote, runs_programs};
+use super::variables::{remotes, runs_programs};
 use super::written::{SHARED, Written, changed_since, written};
 use super::{
     GITMODULES, Person, commondir, git_dirs_of, gitindex, listed, named_by_gitfile, read_small,
@@ -75,6 +75,8 @@ pub(crate) struct After<'a> {
     pub(crate) since: SystemTime,
     /// That is before the ring was planned for.
     pub(crate) looks_back: bool,
+    /// Repositories that were known are planned for.
+    pub(crate) plans: bool,
 }
 
 /// What one look has come to so far.
@@ -83,12 +85,15 @@ struct Pass {
     left: u64,
     /// What was made in git directories: each is gone through once.
     written: BTreeMap<PathBuf, Written>,
+    /// What is older in the repository that is looked at was there before. Of one that the ring did not know nothing was: a
+    /// command of another ring may have made it, too short to be looked at.
+    since: SystemTime,
 }
 
 impl Pass {
-    fn written(&mut self, git: &Path, since: SystemTime) -> &Written {
+    fn written(&mut self, git: &Path) -> &Written {
         let known = self.written.entry(git.to_owned());
-        known.or_insert_with(|| written(git, since))
+        known.or_insert_with(|| written(git, self.since))
     }
 }
 
@@ -109,6 +114,7 @@ impl After<'_> {
         let mut pass = Pass {
             left: INDEX,
             written: BTreeMap::new(),
+            since: self.since,
         };
         // The last is looked at first: those that are known, and protected, after the others.
         let (known, unknown): (Vec<_>, Vec<_>) =
@@ -119,7 +125,7 @@ impl After<'_> {
         todo.extend(dot_gits.filter_map(|dot_git| {
             let tree = dot_git.parent()?;
             let git = git_dirs_of(tree).into_iter().next()?;
-            let changed = self.has_other_submodules(tree) || pass.written(&git, self.since).changed;
+            let changed = self.has_other_submodules(tree) || pass.written(&git).changed;
             changed.then(|| tree.to_owned())
         }));
         todo.extend(self.roots.iter().map(|root| (*root).to_owned()));
@@ -138,6 +144,11 @@ impl After<'_> {
                 beyond.get_or_insert(tree);
                 continue;
             }
+            let is_new = self.plans && !self.is_planned(&tree);
+            pass.since = match is_new {
+                true => SystemTime::UNIX_EPOCH,
+                false => self.since,
+            };
             let mut runs = Vec::new();
             let dot_git = tree.join(".git");
             if by_process(&dot_git) || named_by_gitfile(&dot_git).is_some_and(|to| by_process(&to))
@@ -264,8 +275,7 @@ impl After<'_> {
                     if runs_programs(&entry) || self.leads_out(&entry, git, tree) {
                         seen.runs.push(entry.name());
                     }
-                    if let Some(path) = remote(&entry) {
-                        let path = tree.unwrap_or(git).join(path);
+                    for path in remotes(&entry, tree.unwrap_or(git)) {
                         if by_process(&path) {
                             seen.runs.push(entry.name());
                         }
@@ -305,7 +315,7 @@ impl After<'_> {
     /// be another link before git does. And repositories in it, which a remote may name.
     fn written_through(&self, git: &Path, seen: &mut Seen, pass: &mut Pass) {
         const TOLD: usize = 16;
-        let written = pass.written(git, self.since);
+        let written = pass.written(git);
         let links = written.links.iter().take(TOLD);
         seen.runs.extend(
             links.map(|link| format!("{} (a link, through which git writes)", link.display())),
@@ -336,13 +346,14 @@ impl After<'_> {
         let Ok(meta) = std::fs::metadata(&file) else {
             return Ok((Vec::new(), None));
         };
+        let since = pass.since;
         let new = |path: &Path| {
-            std::fs::symlink_metadata(path).is_ok_and(|meta| changed_since(&meta, self.since))
+            std::fs::symlink_metadata(path).is_ok_and(|meta| changed_since(&meta, since))
         };
         let beside = || listed(git, &mut Vec::new());
         let shared = |entry: &std::fs::DirEntry| entry.file_name().as_bytes().starts_with(SHARED);
         if !anyway
-            && !changed_since(&meta, self.since)
+            && !changed_since(&meta, since)
             && !new(&file)
             && !beside()
                 .iter()
@@ -354,7 +365,7 @@ impl After<'_> {
         let text = read_small(&common.join("config")).unwrap_or_default();
         let format = parse(&text)
             .into_iter()
-            .rfind(|e| e.section == "extensions" && e.key == "objectformat");
+            .rfind(|e| e.is("extensions", "objectformat"));
         let sha256 = format.is_some_and(|e| e.value.as_deref() == Some("sha256"));
         let mut read = |file: &Path| {
             let meta = std::fs::metadata(file).map_err(|_| UNREAD)?;
@@ -591,6 +602,7 @@ mod tests {
             submodules: &BTreeSet::new(),
             since: ring_made,
             looks_back: false,
+            plans: false,
         };
         after.made(found.iter().cloned())
     }
@@ -612,6 +624,7 @@ mod tests {
             "[remote \"o\"]\nurl = ext::sh -c x",
             "[submodule \"a\"]\nupdate = !x",
             "[pager]\nlog = x",
+            "[url \"./a/\"]\ninsteadOf = https://x/",
         ] {
             assert_eq!(runs(text), 1, "{text}");
         }
@@ -619,7 +632,7 @@ mod tests {
              logallrefupdates = true\nfsmonitor = true\nfsmonitor\nworktree = ../x\n\
              [remote \"origin\"]\nurl = https://x\nfetch = +refs/heads/*:refs/remotes/origin/*\n\
              [branch \"main\"]\nremote = origin\nmerge = refs/heads/main\n[alias]\nst = status\n\
-             [submodule]\nactive = .\n[submodule \"a\"]\nurl = x\nupdate = none\n[pager]\nlog = false\n\
+             [url \"git@x:\"]\ninsteadOf = https://x/\n[submodule]\nactive = .\n[submodule \"a\"]\nurl = x\nupdate = none\n[pager]\nlog = false\n\
              [user]\nname = x\n[lfs]\nrepositoryformatversion = 0\n";
         assert_eq!(runs(ordinary), 0);
     }

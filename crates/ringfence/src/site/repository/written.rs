@@ -94,7 +94,8 @@ pub(super) fn written(git: &Path, since: SystemTime) -> Written {
                 if store {
                     seen.store(git, &place.below.join(&name), moved, since);
                 }
-                if is_top && changed && name != "modules" && is_git_dir(&path) {
+                let gits = name == "modules" || place.below == Path::new("worktrees");
+                if changed && !gits && !has("modules") && is_git_dir(&path) {
                     seen.inner.push(path);
                 }
             } else if name == "index" || name.as_bytes().starts_with(SHARED) {
