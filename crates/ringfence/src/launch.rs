@@ -477,6 +477,7 @@ pub(crate) fn hand_over(
     plan: &Plan,
     relay: &Relay,
     report: Option<&Noted>,
+    keys: bool,
 ) -> Result<(Launched, Option<Stands>), Error> {
     let stdio = relay.stdio();
     let mut fds = stdio.to_vec();
@@ -498,8 +499,8 @@ pub(crate) fn hand_over(
         argv,
         env: prepared.environment.to_strings(),
         cwd: in_ring(prepared.cwd.clone(), plan),
-        // Input is carried to a command that runs, and to no other.
-        announce: relay.has_input(),
+        // Input is carried to a command that runs, and to no other; so are keys.
+        announce: relay.has_input() || keys,
         last: true,
         keep_background: false,
         // Who waits for it looks at the clock.

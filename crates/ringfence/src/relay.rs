@@ -399,8 +399,9 @@ pub(crate) struct Screen {
     lent: bool,
     /// This process has set it.
     raw: bool,
-    /// Its permissions, which belong to whoever is logged in, as a command of theirs may have them changed.
-    mode: Option<rustix::fs::Mode>,
+    /// The permissions of those that are stdin, stdout and stderr, which belong to whoever is logged in, as a command of theirs may
+    /// have them changed.
+    modes: [Option<rustix::fs::Mode>; 3],
 }
 
 impl Screen {
@@ -409,7 +410,11 @@ impl Screen {
             saved: terminal::save(std::io::stdin().as_fd()),
             lent: false,
             raw: false,
-            mode: mode_of(std::io::stdin().as_fd()),
+            modes: [
+                mode_of(std::io::stdin().as_fd()),
+                mode_of(std::io::stdout().as_fd()),
+                mode_of(std::io::stderr().as_fd()),
+            ],
         }
     }
 
@@ -441,12 +446,17 @@ fn mode_of(terminal: BorrowedFd<'_>) -> Option<rustix::fs::Mode> {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        let stdin = std::io::stdin();
-        if let Some(mode) = self.mode
-            && mode_of(stdin.as_fd()).is_some_and(|now| now != mode)
+        let (i, o, e) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+        for (stream, mode) in [i.as_fd(), o.as_fd(), e.as_fd()]
+            .into_iter()
+            .zip(self.modes)
         {
-            // A terminal that is not ours any more is its owner's to mend.
-            let _gone = rustix::fs::fchmod(&stdin, mode);
+            if let Some(mode) = mode
+                && mode_of(stream).is_some_and(|now| now != mode)
+            {
+                // A terminal that is not ours any more is its owner's to mend.
+                let _gone = rustix::fs::fchmod(stream, mode);
+            }
         }
         if let Some(saved) = &self.saved
             && self.lent

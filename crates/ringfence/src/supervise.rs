@@ -12,6 +12,7 @@ use ringfence_plan::{Plan, RingMode};
 use ringfence_policy::LinuxMode;
 use ringfence_sys_linux::SysError;
 use ringfence_sys_linux::signal::{self, Arrived, Signals};
+use ringfence_sys_linux::terminal;
 use ringfence_wire::{End, Failure, Note, Order, Report, Stage, decode, encode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -213,7 +214,9 @@ impl Attempt<'_> {
                 return Err(error);
             }
         };
-        let (launched, before) = hand_over(building, prepared, plan, &relay, report.as_ref())?;
+        let keys = terminal::has_foreground() && !relay.new_session;
+        let (launched, before) =
+            hand_over(building, prepared, plan, &relay, report.as_ref(), keys)?;
         screen.lend(&relay);
         let started = relay.start();
         let result = match started {
@@ -224,7 +227,8 @@ impl Attempt<'_> {
                 signals: self.signals,
                 relay: &mut relay,
                 ring_made: self.ring_made,
-                interactive: screen.in_foreground(),
+                keys: keys.then(Vec::new),
+                asleep: false,
                 notes: Vec::new(),
                 taken_away: Vec::new(),
                 shortfalls: Vec::new(),
@@ -292,8 +296,10 @@ struct Supervisor<'a> {
     signals: &'a Signals,
     relay: &'a mut Relay,
     ring_made: SystemTime,
-    /// This process has its terminal's foreground.
-    interactive: bool,
+    /// What was typed at the terminal while there was no command yet, for which it is meant.
+    keys: Option<Vec<i32>>,
+    /// The command is stopped for want of the terminal's foreground, and this process is not.
+    asleep: bool,
     notes: Vec<Note>,
     taken_away: Vec<(PathBuf, Option<i32>)>,
     shortfalls: Vec<Shortfall>,
@@ -372,6 +378,14 @@ impl Supervisor<'_> {
             wake.extend(note_at);
             if self.prepared.policy.limits.output.is_some() {
                 wake.push(now + Duration::from_millis(50));
+            }
+            if self.asleep {
+                if terminal::has_foreground() {
+                    self.asleep = false;
+                    self.signal(SIGCONT);
+                } else {
+                    wake.push(now + Duration::from_millis(100));
+                }
             }
             let ready = self.wait(wake.into_iter().min())?;
             if ready.signal {
@@ -491,6 +505,11 @@ impl Supervisor<'_> {
     }
 
     fn arrived(&mut self, arrived: Arrived) {
+        if let (Some(keys), false) = (&mut self.keys, arrived.sent)
+            && [SIGINT, SIGQUIT, SIGTSTP].contains(&arrived.signal)
+        {
+            keys.push(arrived.signal);
+        }
         if let Some(signal) = self.relay.passes_on(arrived) {
             self.signal(signal);
         }
@@ -504,6 +523,9 @@ impl Supervisor<'_> {
         match report {
             Report::Built { notes } => self.notes = notes,
             Report::Started { .. } => {
+                for key in self.keys.take().unwrap_or_default() {
+                    self.signal(key);
+                }
                 self.relay.start_input().map_err(|error| Error::System {
                     what: "carrying the command's input",
                     error,
@@ -517,11 +539,13 @@ impl Supervisor<'_> {
                 let unlimited = self.prepared.time().is_none();
                 let stops = match signal {
                     // A limit of ours would stop with us: only where a shell has us in the foreground, to take us up again.
-                    SIGTSTP | SIGTTIN | SIGTTOU => self.interactive || unlimited,
+                    SIGTSTP | SIGTTIN | SIGTTOU => unlimited || terminal::has_foreground(),
                     // Sent to the command alone.
-                    SIGSTOP => self.interactive && unlimited,
+                    SIGSTOP => unlimited && terminal::has_foreground(),
                     _ => false,
                 };
+                // A shell that takes us for running continues nobody when it gives us the foreground.
+                self.asleep = !stops && signal != SIGSTOP;
                 if stops {
                     // Where it fails we go on beside a stopped command, which is no harm.
                     let _stopped = signal::stop_by(signal);

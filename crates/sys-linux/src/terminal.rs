@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::Pid;
 use rustix::pty::OpenptFlags;
@@ -20,6 +21,17 @@ pub fn is_terminal(fd: BorrowedFd<'_>) -> bool {
 #[must_use]
 pub fn is_others(fd: BorrowedFd<'_>) -> bool {
     rustix::termios::tcgetpgrp(fd).is_ok_and(|group| group != rustix::process::getpgrp())
+}
+
+/// Whether this process' group has the foreground of its terminal, whatever its streams are.
+#[must_use]
+pub fn has_foreground() -> bool {
+    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let Ok(terminal) = rustix::fs::open(c"/dev/tty", flags, Mode::empty()) else {
+        return false;
+    };
+    let group = rustix::termios::tcgetpgrp(&terminal);
+    group.is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
 /// A terminal whose settings are as a question needs them: a line at a time, shown as it is typed, with the usual keys.

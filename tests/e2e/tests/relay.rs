@@ -46,6 +46,16 @@ fn outer_shell(ws: &Workspace) -> Terminal {
     shell
 }
 
+/// A process's state (`proc_pid_stat(5)`).
+fn state(pid: u32) -> char {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let after = stat
+        .rsplit(") ")
+        .next()
+        .and_then(|rest| rest.chars().next());
+    after.unwrap_or('X')
+}
+
 /// Says by which names a terminal can be opened.
 const WAYS: &str = "for way in /dev/console /dev/tty; do if (exec 3<> $way) 2> /dev/null; then echo $way; fi; done";
 
@@ -256,6 +266,45 @@ rings! {
             shell.types("echo still he''re; exit 7\n").until_shows("still here");
             assert_eq!(shell.ends().code(), Some(7), "{resumed}");
         }
+    }
+
+    /// A limit of time does not keep the shell from it, nor a command from going on when it has it.
+    the_terminal_of_a_command_with_a_limit needs ["tool:bash"] |ws| {
+        let limit = ["--timeout", "10m"];
+        let ring = ws.ring_sh("cat; echo up > up; until test -e go; do :; done; echo fi''rst").flags(limit).quoted();
+        let mut shell = outer_shell(ws);
+        shell.types(format!("echo x | {ring}\n"));
+        until("it runs", || ws.has("up"));
+        shell.types([0x1a]).until_shows("Stopped");
+        ws.bare_sh("echo > go").ok();
+        shell.types("fg\n").until_shows("\nfirst");
+        // In the background it is stopped where it reads, and the shell does not know.
+        let ring = ws.ring_sh("read first; echo $first > read").flags(limit).quoted();
+        let asleep = |pid: u32| descendants(pid).iter().any(|(pid, name)| name == "sh" && state(*pid) == 'T');
+        let pid = shell.pid();
+        shell.types(format!("{ring} &\n"));
+        until("it is stopped", || asleep(pid));
+        shell.types("fg\nwords\n");
+        until("it has read", || ws.has("read") && ws.read("read") == "words\n");
+        shell.types("exit 0\n");
+        assert_eq!(shell.ends().code(), Some(0));
+    }
+
+    /// A key that is typed before there is a command is the command's.
+    a_key_is_not_lost_while_the_ring_is_made needs ["tool:bash"] |ws| {
+        let ring = ws.ring(["sleep", "1000"]).quoted();
+        let mut shell = outer_shell(ws);
+        for moment in 0..24 {
+            shell.types(format!("{ring}\n"));
+            // The shell itself loses what is typed before it has started anything.
+            let pid = shell.pid();
+            until("it is started", || descendants(pid).iter().any(|(_, name)| name == "ringfence"));
+            std::thread::sleep(std::time::Duration::from_micros(500 * moment));
+            shell.types([if moment % 2 == 0 { 0x03 } else { 0x1c }]);
+            shell.types(format!("echo moment{moment}pas''sed\n")).until_shows(&format!("moment{moment}passed"));
+        }
+        shell.types("exit 0\n");
+        assert_eq!(shell.ends().code(), Some(0));
     }
 
     /// What a pager set before, and puts back, is not what the terminal was.

@@ -160,7 +160,7 @@ mod tests {
             bytes.extend(0x0fff_u16.to_be_bytes());
             bytes.extend(*entry);
             bytes.push(0);
-            while version < 4 && (bytes.len() - start) % 8 != 0 {
+            while version < 4 && !(bytes.len() - start).is_multiple_of(8) {
                 bytes.push(0);
             }
         }
