@@ -59,6 +59,8 @@ pub struct Finished {
     pub refusals: Vec<Refusal>,
     /// Why it was not seen, in spite of that.
     pub untraced: Option<String>,
+    /// What of what it changed is not kept to be undone, where that was asked for, and why.
+    pub unkept: Option<String>,
     pub(crate) traced: Option<Traced>,
     /// The ring, as long as it is not wholly gone.
     pub(crate) leaving: Option<Leaving>,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ringfence_changes::{Changes, Follow, GENERATED, Mark, RootDetails, Snapshot};
 use ringfence_policy::Snapshot as Wanted;
-use ringfence_undo::{Begun, Bounds, Keeper, Key, Manifest, Most, Store};
+use ringfence_undo::{Begun, Bounds, Content, Keeper, Key, Manifest, Most, Store};
 
 use crate::changed;
 use crate::state::State;
@@ -267,7 +267,8 @@ impl Thread {
                 None => manifest.nothing = Some("it could not be opened".to_owned()),
             }
         }
-        keep(&self.store, manifest);
+        // The command has ended; that it cannot be undone is told to who asks.
+        let _unkept = keep(&self.store, manifest);
     }
 }
 
@@ -289,11 +290,11 @@ fn capture(keeper: &mut Keeper, details: RootDetails, manifest: &mut Manifest) {
 }
 
 /// Of a command that changed nothing there is nothing to keep.
-fn keep(store: &Store, manifest: Manifest) {
+fn keep(store: &Store, manifest: Manifest) -> Result<(), ringfence_undo::Error> {
     if manifest.steps() > 0 || manifest.nothing.is_some() || manifest.generated > 0 {
-        // The command has ended; that it cannot be undone is told to who asks.
-        let _unkept = store.keep(manifest);
+        store.keep(manifest)?;
     }
+    Ok(())
 }
 
 /// Why nothing is kept.
@@ -366,10 +367,10 @@ impl Stands {
         }
     }
 
-    /// What became another since; it is kept under the command's number.
-    pub(crate) fn changes(self, of: Option<Key>) -> Changes {
+    /// What became another since; it is kept under the command's number. And what of it is not kept.
+    pub(crate) fn changes(self, of: Option<Key>) -> (Changes, Option<String>) {
         let (Some(alone), Some(of)) = (self.kept, of) else {
-            return self.snapshot.changes();
+            return (self.snapshot.changes(), None);
         };
         let Alone { store, mut keepers } = alone;
         let (changes, details) = self.snapshot.changes_in_detail();
@@ -383,9 +384,28 @@ impl Stands {
                 None => manifest.nothing = Some("it could not be opened".to_owned()),
             }
         }
-        keep(&store, manifest);
-        changes
+        let unkept = unkept(&manifest);
+        let failed = keep(&store, manifest).err();
+        (changes, failed.map(|error| error.to_string()).or(unkept))
     }
+}
+
+/// What a command changed and nobody can have back.
+fn unkept(manifest: &Manifest) -> Option<String> {
+    if manifest.nothing.is_some() {
+        return manifest.nothing.clone();
+    }
+    let steps = manifest.roots.iter().flat_map(|root| root.steps.iter());
+    let mut lost = steps.filter_map(|step| match step.before.as_ref()?.content {
+        Content::Not(why) => Some((&step.path, why)),
+        _ => None,
+    });
+    let (path, why) = lost.next()?;
+    let more = match lost.count() {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    Some(format!("{}: {}{more}", path.display(), why.words()))
 }
 
 /// Waits for the next tick of the clock by which files are dated, and reads again what was written in this one.

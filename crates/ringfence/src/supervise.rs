@@ -259,7 +259,10 @@ impl Attempt<'_> {
         let mut finished = relay.deliver(result, deadline, self.signals)?;
         finished.elapsed = self.start.elapsed();
         // Nothing of it lives any more.
-        finished.changes = before.map(|before| before.changes(prepared.recorder.only_key()));
+        if let Some(before) = before {
+            let (changes, unkept) = before.changes(prepared.recorder.only_key());
+            (finished.changes, finished.unkept) = (Some(changes), unkept);
+        }
         finished.traced = report.map(Noted::read);
         finished.untraced.clone_from(&prepared.untraced);
         finished.leaving = leaving;
@@ -649,6 +652,7 @@ impl Supervisor<'_> {
             changes: None,
             refusals: Vec::new(),
             untraced: None,
+            unkept: None,
             traced: None,
             leaving: None,
             ran: None,

@@ -57,6 +57,7 @@ pub(crate) fn run(prepared: &Prepared, start: Instant) -> Result<Finished, Error
         changes: None,
         refusals: Vec::new(),
         untraced: prepared.untraced.clone(),
+        unkept: None,
         traced: None,
         leaving: None,
         ran: None,
@@ -70,7 +71,10 @@ pub(crate) fn run(prepared: &Prepared, start: Instant) -> Result<Finished, Error
     drop(child);
     let mut finished = relay.deliver(result, deadline, &signals)?;
     finished.elapsed = start.elapsed();
-    finished.changes = before.map(|before| before.changes(prepared.recorder.only_key()));
+    if let Some(before) = before {
+        let (changes, unkept) = before.changes(prepared.recorder.only_key());
+        (finished.changes, finished.unkept) = (Some(changes), unkept);
+    }
     Ok(finished)
 }
 

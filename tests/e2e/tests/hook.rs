@@ -164,6 +164,17 @@ rings! {
         assert_eq!(said(ws, &["--decide", "allow"], &json!({ "command": "" }))["permissionDecision"], "allow");
     }
 
+    /// There would be none, whatever it says to the agent.
+    without_a_ring_nothing_is_rewritten needs [] |ws| {
+        let call = || call("Bash", &json!({ "command": "true" }));
+        let done = hook(ws, &["--decide", "allow", "--mode", "full-access"], call()).exits(2);
+        assert!(done.err().contains("full-access") && done.out().is_empty(), "{done}");
+        let ws = &Workspace::with_fresh_home(&ws.person, "hook-free");
+        ws.file("../home/.config/ringfence/policy.toml", "mode = \"full-access\"\n");
+        let done = hook(ws, &["--decide", "allow"], call()).exits(2);
+        assert!(done.err().contains("policy.toml:1") && done.out().is_empty(), "{done}");
+    }
+
     other_tools_pass needs [] |ws| {
         for tool in ["Write", "Edit", "Read", "Grep", "mcp__files__write"] {
             let done = hook(ws, &[], call(tool, &json!({ "file_path": "/x", "content": "y".repeat(1 << 20) }))).ok();

@@ -299,7 +299,9 @@ rings! {
             // The shell itself loses what is typed before it has started anything.
             let pid = shell.pid();
             until("it is started", || descendants(pid).iter().any(|(_, name)| name == "ringfence"));
-            std::thread::sleep(std::time::Duration::from_micros(500 * moment));
+            // Each time a little later in its making.
+            let started = std::time::Instant::now();
+            while started.elapsed() < std::time::Duration::from_micros(500 * moment) {}
             shell.types([if moment % 2 == 0 { 0x03 } else { 0x1c }]);
             shell.types(format!("echo moment{moment}pas''sed\n")).until_shows(&format!("moment{moment}passed"));
         }

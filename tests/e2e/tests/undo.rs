@@ -82,6 +82,20 @@ fn ran(client: &mut Client, ring: u64, script: &str) {
 }
 
 rings! {
+    /// Who asks that it can be undone hears what of it cannot.
+    what_is_not_kept_is_told needs ["userns"] |outer| {
+        let ws = &Workspace::with_fresh_home(&outer.person, "unkept");
+        ws.file("large", vec![b'x'; 20 << 20]);
+        ws.file("small", "text");
+        let told = ws.ring_sh("echo >> large; echo >> small").flags(["--snapshot"]).run().ok();
+        assert!(told.err().contains("WARNING: not all of what this command changed can be undone: large: it is too large"), "{told}");
+        let told = ws.ring_sh("echo >> small").flags(["--snapshot"]).run().ok();
+        assert_eq!(told.err(), "");
+        ws.bare_sh("undo=${XDG_STATE_HOME:-$HOME/.local/state}/ringfence/undo; rm -r $undo; echo > $undo").ok();
+        let told = ws.ring_sh("echo >> small").flags(["--snapshot"]).run().ok();
+        assert!(told.err().contains("WARNING: not all of what this command changed can be undone"), "{told}");
+    }
+
     /// The reason for all of this.
     half_a_repository_comes_back needs ["userns", "tool:git"] |ws| {
         repository(ws);

@@ -9,7 +9,7 @@ use std::path::Path;
 use clap::{Args, Subcommand, ValueEnum};
 use ringfence::{State, layers, rules};
 use ringfence_ledger::shell;
-use ringfence_policy::Flags;
+use ringfence_policy::Mode;
 use ringfence_rules::Shell;
 use thiserror::Error;
 
@@ -127,9 +127,12 @@ fn claude_code(args: ClaudeCodeArgs) -> Result<(), Failed> {
         let workspace = kept.workspace.as_ref().map(|path| cwd.join(path));
         let policies = workspace.map(|named| named.canonicalize().unwrap_or(named));
         let policies = policies.as_deref().unwrap_or(from);
-        // No flag says anything of rules.
-        let none = Flags::default();
-        let policy = layers::effective(none, policies, from, home.as_deref(), state.as_ref(), &[])?;
+        let flags = kept.policy.clone().into();
+        let policy =
+            layers::effective(flags, policies, from, home.as_deref(), state.as_ref(), &[])?;
+        if policy.mode.value == Mode::FullAccess {
+            return Err(Blocked::NoRing(policy.mode.origin.to_string()));
+        }
         Ok(rules::of(&policy)?.judge_shell(text, Shell::Bash))
     };
     match claude_code::answer(&call, &ring, decide, &judge)? {

@@ -40,6 +40,7 @@ pub(super) fn finished(finished: &Finished, code: u8) -> Value {
         "changes": finished.changes,
         "refused": finished.refusals.iter().map(refusal).collect::<Vec<_>>(),
         "untraced": finished.untraced,
+        "unkept": finished.unkept,
         "usage": {
             "max_rss_kib": finished.max_rss_kib,
             "cpu_us": finished.cpu_us,

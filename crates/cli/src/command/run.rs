@@ -400,6 +400,12 @@ fn finish(finished: &Finished, as_json: bool) -> ExitCode {
             say::line(format_args!("WARNING: the ledger: {what}"));
         }
     }
+    if let Some(why) = &finished.unkept {
+        say::line(format_args!(
+            "WARNING: not all of what this command changed can be undone: {}",
+            say::Plain(why)
+        ));
+    }
     if let Some(changes) = &finished.changes {
         say::line(say::Plain(&changed::line(changes)));
     }

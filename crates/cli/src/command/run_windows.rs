@@ -183,6 +183,7 @@ fn finished_json(finished: &Finished, code: u32) -> Value {
         "changes": null,
         "refused": [],
         "untraced": null,
+        "unkept": null,
         "usage": {
             "max_rss_kib": null,
             "cpu_us": finished.cpu_us,

@@ -62,12 +62,16 @@ pub(super) enum Blocked {
     NotText,
     #[error("not run: {}", .0.line())]
     Forbidden(Box<Verdict>),
+    #[error(
+        "not run: the mode is full-access ({0}), in which there is no ring; take that out, or this hook"
+    )]
+    NoRing(String),
     #[error("the rules that hold cannot be read: {0}")]
     Rules(#[from] ringfence::Error),
 }
 
 /// What the rules say of a shell's text, in a directory.
-pub(super) type Judge<'a> = &'a dyn Fn(&str, Option<&Path>) -> Result<Verdict, ringfence::Error>;
+pub(super) type Judge<'a> = &'a dyn Fn(&str, Option<&Path>) -> Result<Verdict, Blocked>;
 
 /// Answers a call.
 pub(super) fn answer(
@@ -200,14 +204,17 @@ mod tests {
         .into_bytes()
     }
 
-    fn no_rules(text: &str, _: Option<&Path>) -> Result<Verdict, ringfence::Error> {
-        let none = ringfence_rules::RuleSet::new([])?;
+    fn no_rules(text: &str, _: Option<&Path>) -> Result<Verdict, Blocked> {
+        let none = ringfence_rules::RuleSet::new([]).map_err(ringfence::Error::from)?;
         Ok(none.judge_shell(text, ringfence_rules::Shell::Bash))
     }
 
-    fn starting(text: &str, at: Option<&Path>) -> Result<Verdict, ringfence::Error> {
+    fn starting(text: &str, at: Option<&Path>) -> Result<Verdict, Blocked> {
         assert_eq!(at, Some(Path::new("/w")));
-        let rules = ringfence_rules::RuleSet::new([])?.with_starting()?;
+        let rules = ringfence_rules::RuleSet::new([])
+            .map_err(ringfence::Error::from)?
+            .with_starting()
+            .map_err(ringfence::Error::from)?;
         Ok(rules.judge_shell(text, ringfence_rules::Shell::Bash))
     }
 
