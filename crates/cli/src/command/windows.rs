@@ -14,6 +14,7 @@ mod rules;
 mod run;
 mod told;
 mod trust;
+mod typed;
 mod verify;
 
 use std::convert::Infallible;
