@@ -20,25 +20,12 @@ struct Context<'a> {
     fix: bool,
     /// A check that runs the tests, of which the programs are a part, is among them.
     tests: bool,
-    /// `dist` comes later.
-    dist: bool,
-    /// What it tests is being built.
-    beside: Option<dist::Beside>,
     counts: Option<Counts>,
 }
 
 impl Context<'_> {
     fn count(&mut self, counts: Counts) {
         self.counts.get_or_insert_default().add(counts);
-    }
-
-    /// Tests wait much of their time: what the last check compiles takes what they leave.
-    fn begin_dist(&mut self) -> Result<()> {
-        if self.dist && self.beside.is_none() {
-            tools::setup(self.root)?;
-            self.beside = Some(dist::Beside::begin(self.root)?);
-        }
-        Ok(())
     }
 }
 
@@ -141,11 +128,6 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<bool> {
             .iter()
             .filter(wanted)
             .any(|check| ["test", "dist"].contains(&check.name)),
-        dist: CHECKS
-            .iter()
-            .filter(wanted)
-            .any(|check| check.name == "dist"),
-        beside: None,
         counts: None,
     };
     let mut results = Vec::new();
@@ -267,23 +249,18 @@ fn tests(context: &mut Context<'_>) -> Result<bool> {
         no_setup: false,
         rest: Vec::new(),
     };
-    context.begin_dist()?;
     let counts = test::run(context.root, &options)?;
     context.count(counts);
     Ok(counts.green())
 }
 
 fn installed(context: &mut Context<'_>) -> Result<bool> {
-    if let Some(beside) = context.beside.take() {
-        beside.finish();
-    }
     let counts = dist::check(context.root)?;
     context.count(counts);
     Ok(counts.failed == 0)
 }
 
 fn for_windows(context: &mut Context<'_>) -> Result<bool> {
-    context.begin_dist()?;
     let options = windows::Options {
         only: None,
         seed: false,

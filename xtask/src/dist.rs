@@ -8,7 +8,7 @@ use crate::closing::Counts;
 use crate::{run, test, tools, workspace};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 /// What is started for every command, and the packages it comes from.
 const STARTED: [(&str, &str); 2] = [
@@ -115,49 +115,8 @@ pub(crate) fn build(root: &Path, profile: Profile) -> Result<Built> {
 
 /// Builds what is started for every command, with musl. Says where it lies.
 fn with_musl(root: &Path) -> Result<PathBuf> {
-    run::must_pass(&mut musl_build(root, run::cargo(root)))?;
-    Ok(workspace::target_dir(root).join(target()).join("release"))
-}
-
-/// The same, while something else runs that leaves the processors idle now and then.
-pub(crate) struct Beside(Option<Child>);
-
-impl Beside {
-    /// Begins; does nothing where it cannot be linked, or there is no nice(1).
-    pub(crate) fn begin(root: &Path) -> Result<Beside> {
-        if lacks(root)?.is_some() {
-            return Ok(Beside(None));
-        }
-        let mut nice = Command::new("nice");
-        nice.current_dir(root).args(["-n", "19"]);
-        nice.arg(run::cargo(root).get_program());
-        let mut build = musl_build(root, nice);
-        // What it says is said again by who builds what it did not.
-        build.stdin(Stdio::null());
-        build.stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(Beside(build.spawn().ok()))
-    }
-
-    /// Waits for its end. Whether it failed is seen where it is built again.
-    pub(crate) fn finish(mut self) {
-        if let Some(mut child) = self.0.take() {
-            let _built_again = child.wait();
-        }
-    }
-}
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.0.take() {
-            let _gone = child.kill();
-            let _reaped = child.wait();
-        }
-    }
-}
-
-fn musl_build(root: &Path, mut build: Command) -> Command {
     let target = target();
-    build.current_dir(root);
+    let mut build = run::cargo(root);
     build.args(["build", "--release", "--target", &target]);
     // Not every target's compiler is sought by this name.
     build.env(format!("CC_{}", target.replace('-', "_")), COMPILER);
@@ -168,7 +127,8 @@ fn musl_build(root: &Path, mut build: Command) -> Command {
         build.arg("--config");
         build.arg(format!("profile.release.package.{package}.opt-level=0"));
     }
-    build
+    run::must_pass(&mut build)?;
+    Ok(workspace::target_dir(root).join(target).join("release"))
 }
 
 fn lay(from: &Path, to: &Path, name: &str) -> Result<()> {

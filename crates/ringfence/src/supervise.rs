@@ -548,7 +548,7 @@ impl Supervisor<'_> {
                     _ => false,
                 };
                 // A shell that takes us for running continues nobody when it gives us the foreground.
-                self.asleep = !stops && signal != SIGSTOP;
+                self.asleep = !stops && [SIGTSTP, SIGTTIN, SIGTTOU].contains(&signal);
                 if stops {
                     // Where it fails we go on beside a stopped command, which is no harm.
                     let _stopped = signal::stop_by(signal);

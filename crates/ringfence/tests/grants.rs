@@ -439,7 +439,7 @@ fn a_socket_is_let_in_by_what_it_is_and_not_by_its_name() {
     std::fs::write(&file, "").unwrap();
     refused(&Grant::Socket(file), "socket");
     refused(&Grant::Socket(place.home.join("run/none")), "No such file");
-    refused(&Grant::Socket(place.home.clone()), "this is no socket");
+    refused(&Grant::Socket(place.home.clone()), "own servers listen");
     // A directory would be seen with all that is in it.
     let many = covered.parent().unwrap().to_path_buf();
     refused(&Grant::Socket(many), "this is no socket");

@@ -236,6 +236,11 @@ pub fn path_of(fd: BorrowedFd<'_>) -> Result<PathBuf, SysError> {
 /// # Errors
 /// `EFBIG` where it is longer than `most` bytes; what `memfd_create(2)`, `pread(2)` and `write(2)` say.
 pub fn sealed_copy(fd: BorrowedFd<'_>, most: u64) -> Result<OwnedFd, SysError> {
+    let too_long = || SysError::new("pread", Errno::FBIG.raw_os_error());
+    let length = rustix::fs::fstat(fd).named("fstat")?.st_size;
+    if u64::try_from(length).is_ok_and(|length| length > most) {
+        return Err(too_long());
+    }
     let copy = rustix::fs::memfd_create(
         c"ringfence-copy",
         MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING,
@@ -253,7 +258,7 @@ pub fn sealed_copy(fd: BorrowedFd<'_>, most: u64) -> Result<OwnedFd, SysError> {
         }
         copied += read as u64;
         if copied > most {
-            return Err(SysError::new("pread", Errno::FBIG.raw_os_error()));
+            return Err(too_long());
         }
         let mut rest = buffer.get(..read).unwrap_or_default();
         while !rest.is_empty() {

@@ -81,6 +81,9 @@ refusals! {
             refused(ws, with_flags(ws, &["--workspace", dir]), 125, &["protected wherever it stands", "name the directory that has it"]);
         }
         refused(ws, with_flags(ws, &[]).dir(ws.at(".claude")), 125, &["protected wherever it stands"]);
+        // A person's own words are about the places they were written for.
+        ws.bare_sh("mkdir -p other/src").ok();
+        ws.ring(["true"]).flags(["--workspace", "other/src", "--protect", "src/f"]).run().ok();
         // One of its own in there, as agents make them.
         ws.bare_sh("git init -q .claude/worktrees/x").ok();
         ws.ring(["true"]).dir(ws.at(".claude/worktrees/x")).run().ok();

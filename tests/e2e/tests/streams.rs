@@ -356,6 +356,20 @@ rings! {
         assert_eq!(ws.read("secret"), "EVIL\n");
     }
 
+    /// One that is too long to be copied goes in as it is, and is told of; where it could be written it is refused.
+    a_long_file_on_stdin_that_is_not_seen needs ["userns"] |ws| {
+        let temporary = ws.bare_sh("truncate -s 300M hidden; long=$(mktemp /tmp/rf-long-XXXXXX); truncate -s 300M $long; echo $long").ok();
+        let read = |from: &str, flags: &[&str]| {
+            let ring = ws.ring(["wc", "-c"]).flags(flags.to_vec()).quoted();
+            ws.bare_sh(&format!("exec {ring} < {from}")).run()
+        };
+        let refused = read("hidden", &["--hide", "hidden"]).exits(125);
+        assert!(refused.err().contains("256 MiB"), "{refused}");
+        let told = read(&temporary, &["--json"]).ok();
+        assert!(told.out() == "314572800" && told.err().contains("stdin's file cannot be seen in the ring"), "{told}");
+        std::fs::remove_file(temporary).unwrap();
+    }
+
     /// A pipe's reader may open it for writing (`/proc/self/fd`), and what is written is obeyed by whoever reads there next.
     a_pipe_on_stdin_is_not_written needs ["tool:bash", "userns"] |ws| {
         // In the ring's pipe, which has room for one piece, that may have to wait.

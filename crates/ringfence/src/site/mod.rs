@@ -234,17 +234,17 @@ fn granted_socket(policy: &Effective, socket: &Sourced<PathBuf>) -> Result<Locat
         error,
     };
     let found = follow(&socket.value).map_err(fail)?;
-    // A directory would bring back all that is in it, whatever hides or protects it.
-    if found.identity.kind() != FileType::Socket {
-        return Err(Error::NoSocket {
-            path: socket.value.clone(),
-            origin: socket.origin.to_string(),
-        });
-    }
     within(policy.bounds.sockets.as_ref(), socket, &found.at)?;
     let path = &found.at.path;
     if own_sockets().is_some_and(|own| path.starts_with(&own) || own.starts_with(path)) {
         return Err(Error::OwnSockets {
+            path: socket.value.clone(),
+            origin: socket.origin.to_string(),
+        });
+    }
+    // A directory would bring back all that is in it, whatever hides or protects it.
+    if found.identity.kind() != FileType::Socket {
+        return Err(Error::NoSocket {
             path: socket.value.clone(),
             origin: socket.origin.to_string(),
         });

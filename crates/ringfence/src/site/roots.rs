@@ -96,8 +96,9 @@ fn in_protected(path: &Path, protect: &[Sourced<Protect>]) -> bool {
         }
         let of_git = dir.ends_with(".git") || dir != path && repository::looks_like_git_dir(dir);
         let named = |entry: &Sourced<Protect>| match &entry.value {
-            Protect::Relative(entry) => begins(dir, entry),
-            Protect::Absolute(_) => false,
+            // A person's own are below the write roots they were written for.
+            Protect::Relative(below) if entry.origin.layer == Layer::Builtin => begins(dir, below),
+            _ => false,
         };
         if of_git || protect.iter().any(named) {
             return true;
