@@ -170,11 +170,9 @@ impl Unended {
                 forget(&path);
                 continue;
             }
-            let kept = file.set_len(0).and_then(|()| file.write_all(&left));
-            if kept.is_err() {
-                // Of nobody, and gone with the next look.
-                let _half = file.set_len(0);
-            }
+            // Never longer than what is there: what fails leaves all that was to be looked at.
+            let written = file.write_all(&left);
+            let _whole = written.and_then(|()| file.set_len(left.len() as u64));
         }
         self.since = None;
     }

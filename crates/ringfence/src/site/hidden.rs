@@ -143,9 +143,7 @@ impl Ground<'_> {
         }
         self.home.is_some_and(|home| path.starts_with(home)) || mode & 0o004 == 0
     }
-}
 
-impl Ground<'_> {
     /// Whether what is no secret by its own name is left in any case: a ring's own, what the work or the home lies in, what is
     /// neither file nor directory.
     fn stays(&self, path: &Path, identity: &Identity) -> bool {

@@ -83,8 +83,8 @@ pub(crate) struct After<'a> {
 struct Pass {
     /// Bytes of indices that may yet be read.
     left: u64,
-    /// What was made in git directories: each is gone through once.
-    written: BTreeMap<PathBuf, Written>,
+    /// What was made in git directories since a time: each is gone through once.
+    written: BTreeMap<(PathBuf, SystemTime), Written>,
     /// What is older in the repository that is looked at was there before. Of one that the ring did not know nothing was: a
     /// command of another ring may have made it, too short to be looked at.
     since: SystemTime,
@@ -92,7 +92,7 @@ struct Pass {
 
 impl Pass {
     fn written(&mut self, git: &Path) -> &Written {
-        let known = self.written.entry(git.to_owned());
+        let known = self.written.entry((git.to_owned(), self.since));
         known.or_insert_with(|| written(git, self.since))
     }
 }
